@@ -1,0 +1,122 @@
+//! One POST's body → its items, each an [`Event`] or a [`Rejected`] part with its exact bytes. Every element of the
+//! body is one item, so counts always add up; nothing here fails as a whole but by handing the whole body back.
+
+use std::fmt;
+
+use crate::event::{Event, NotAnEvent};
+use crate::split::{self, MAX_DEPTH, Unsplittable};
+use crate::value;
+
+/// The items of one body, in the order sent.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    /// One per element of the body; a body that could not be cut into elements is one rejected item.
+    pub items: Vec<Item<'a>>,
+}
+
+/// One element of a body.
+#[derive(Debug)]
+// An event is the rule and a rejected part the exception: boxing the event would cost each of them an allocation.
+#[expect(clippy::large_enum_variant, reason = "events are the common case")]
+pub enum Item<'a> {
+    /// A decoded event.
+    Event(Event<'a>),
+    /// Bytes that are no event, for the caller to keep.
+    Rejected(Rejected<'a>),
+}
+
+/// Bytes that could not be read as an event.
+#[derive(Clone, Copy)]
+pub struct Rejected<'a> {
+    /// The element as sent (or the whole body, where it could not be cut).
+    pub bytes: &'a [u8],
+    /// Why.
+    pub why: Reject,
+}
+
+impl fmt::Debug for Rejected<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rejected({} bytes, {:?})", self.bytes.len(), self.why)
+    }
+}
+
+/// Why an element, or a whole body, is no event. Carries no content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reject {
+    /// The body is not a JSON array or object, or its brackets and quotes do not pair up.
+    NotJson,
+    /// The body has more than 20,000 elements.
+    TooManyElements,
+    /// The element nests deeper than 64.
+    TooDeep,
+    /// The element is not valid UTF-8.
+    NotUtf8,
+    /// The element is not valid JSON.
+    Malformed,
+    /// The element is valid JSON, but not an object.
+    NotAnObject,
+    /// The object has no string `event`.
+    NoEventName,
+    /// The object has no usable `timestamp` (see [`crate::Timestamp`]).
+    NoTimestamp,
+}
+
+impl Reject {
+    /// A stable name for storing, logs and metrics: `not_json`, `too_deep`, …
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reject::NotJson => "not_json",
+            Reject::TooManyElements => "too_many_elements",
+            Reject::TooDeep => "too_deep",
+            Reject::NotUtf8 => "not_utf8",
+            Reject::Malformed => "malformed",
+            Reject::NotAnObject => "not_an_object",
+            Reject::NoEventName => "no_event_name",
+            Reject::NoTimestamp => "no_timestamp",
+        }
+    }
+}
+
+impl<'a> Batch<'a> {
+    /// Reads a body: an array of events, one bare object, or `[]`; with or without byte order mark, CRLF or LF.
+    ///
+    /// Never fails and never panics: what cannot be read is handed back as [`Item::Rejected`].
+    #[must_use]
+    pub fn parse(body: &'a [u8]) -> Self {
+        let items = match split::split(body) {
+            Ok(elements) => elements.iter().map(|e| parse_element(&body[e.range.clone()], e.depth)).collect(),
+            Err(why) => {
+                let why = match why {
+                    Unsplittable::Structure => Reject::NotJson,
+                    Unsplittable::TooMany => Reject::TooManyElements,
+                };
+                vec![Item::Rejected(Rejected { bytes: body, why })]
+            }
+        };
+        Self { items }
+    }
+}
+
+fn parse_element(bytes: &[u8], depth: u32) -> Item<'_> {
+    let rejected = |why| Item::Rejected(Rejected { bytes, why });
+    if depth > MAX_DEPTH {
+        return rejected(Reject::TooDeep);
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return rejected(Reject::NotUtf8);
+    };
+    if !text.starts_with('{') {
+        let why = if value::Value::parse(text).is_ok() { Reject::NotAnObject } else { Reject::Malformed };
+        return rejected(why);
+    }
+    match value::parse_object(text) {
+        Err(_) => rejected(Reject::Malformed),
+        Ok(object) => match Event::from_object(object) {
+            Ok(event) => Item::Event(event),
+            Err(NotAnEvent::NoEventName) => rejected(Reject::NoEventName),
+            Err(NotAnEvent::NoTimestamp) => rejected(Reject::NoTimestamp),
+        },
+    }
+}

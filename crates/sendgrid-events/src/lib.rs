@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+
+pub mod signature;
+
+pub mod batch;
+mod split;
+
+pub mod event;
+mod fields;
+pub mod ids;
+pub mod timestamp;
+pub mod value;
+
+pub use batch::{Batch, Item, Reject, Rejected};
+pub use event::Event;
+pub use ids::MessageId;
+pub use signature::{KeyId, PublicKey};
+pub use timestamp::Timestamp;
+pub use value::Value;
