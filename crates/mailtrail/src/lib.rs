@@ -1,1 +1,22 @@
-//! x
+//! mailtrail keeps every event that SendGrid tells about your mail, and answers questions about it.
+//!
+//! The modules stand in the order an event travels; each may use the ones above it, never the ones below
+//! (`tests/architecture.rs` holds that). ARCHITECTURE.md tells the whole way.
+
+pub mod clock;
+pub mod config;
+pub mod log;
+
+pub mod receive;
+
+pub mod decode;
+
+pub mod protect;
+
+pub mod spool;
+
+pub mod store;
+
+pub mod serve;
+
+pub mod cli;

@@ -1,1 +1,7 @@
-fn main(){}
+//! The `mailtrail` binary: see [`mailtrail::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mailtrail::cli::main()
+}

@@ -99,7 +99,9 @@ impl<'a> Event<'a> {
                 Place::Extra => event.extra.push((key, value)),
                 Place::Column(column) => {
                     let left_over = match column {
-                        Column::Event => keep_first(&mut name_seen, value, |v| v.as_str().is_some_and(|s| !s.trim().is_empty())),
+                        Column::Event => {
+                            keep_first(&mut name_seen, value, |v| v.as_str().is_some_and(|s| !s.trim().is_empty()))
+                        }
                         Column::Timestamp => keep_first(&mut time_seen, value, |v| Timestamp::from_value(v).is_some()),
                         column => event.fill(column, value),
                     };
@@ -221,7 +223,11 @@ fn fill_text<'a>(field: &mut Option<Cow<'a, str>>, value: Value<'a>) -> Option<V
     }
 }
 
-fn fill_parsed<'a, T>(field: &mut Option<T>, value: Value<'a>, parse: fn(&Value<'_>) -> Option<T>) -> Option<Value<'a>> {
+fn fill_parsed<'a, T>(
+    field: &mut Option<T>,
+    value: Value<'a>,
+    parse: fn(&Value<'_>) -> Option<T>,
+) -> Option<Value<'a>> {
     if matches!(value, Value::Null) {
         return None;
     }

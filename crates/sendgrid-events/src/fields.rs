@@ -40,11 +40,29 @@ pub(crate) enum Place {
 const ANY: &[&str] = &[];
 const ENGAGEMENT: &[&str] = &["open", "click", "spamreport", "unsubscribe", "group_unsubscribe", "group_resubscribe"];
 const WITH_IP: &[&str] = &[
-    "delivered", "bounce", "deferred", "open", "click", "spamreport", "unsubscribe", "group_unsubscribe", "group_resubscribe",
+    "delivered",
+    "bounce",
+    "deferred",
+    "open",
+    "click",
+    "spamreport",
+    "unsubscribe",
+    "group_unsubscribe",
+    "group_resubscribe",
 ];
 const KNOWN: &[&str] = &[
-    "processed", "deferred", "delivered", "bounce", "dropped", "open", "click", "spamreport", "unsubscribe",
-    "group_unsubscribe", "group_resubscribe", "account_status_change",
+    "processed",
+    "deferred",
+    "delivered",
+    "bounce",
+    "dropped",
+    "open",
+    "click",
+    "spamreport",
+    "unsubscribe",
+    "group_unsubscribe",
+    "group_resubscribe",
+    "account_status_change",
 ];
 
 /// Keys with a field, and the event types on which they are SendGrid's (`ANY`: on all).

@@ -1,0 +1,91 @@
+//! The command line: one file a subcommand, which parses, calls and prints.
+
+pub mod exit;
+
+mod activity;
+mod completions;
+mod demo;
+mod doctor;
+mod export;
+mod hash;
+mod init;
+mod replay;
+mod serve;
+mod sql;
+mod stats;
+mod tail;
+mod timeline;
+mod trigger;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use exit::Exit;
+
+/// Keeps every event that SendGrid tells about your mail, and answers what became of it.
+#[derive(Debug, Parser)]
+#[command(name = "mailtrail", version, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, clap::Args)]
+pub struct Global {
+    /// Configuration file [default: $MAILTRAIL_CONFIG, else ./mailtrail.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Args),
+    Init(init::Args),
+    Doctor(doctor::Args),
+    Demo(demo::Args),
+    Trigger(trigger::Args),
+    Verify(verify::Args),
+    Activity(activity::Args),
+    Timeline(timeline::Args),
+    Stats(stats::Args),
+    Tail(tail::Args),
+    Sql(sql::Args),
+    Export(export::Args),
+    Replay(replay::Args),
+    Hash(hash::Args),
+    Completions(completions::Args),
+}
+
+/// Runs the command line and says how the process ends.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    exit::report(run(cli)).into()
+}
+
+fn run(cli: Cli) -> anyhow::Result<Exit> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Serve(args) => serve::run(args, global),
+        Command::Init(args) => init::run(args, global),
+        Command::Doctor(args) => doctor::run(args, global),
+        Command::Demo(args) => demo::run(args, global),
+        Command::Trigger(args) => trigger::run(args, global),
+        Command::Verify(args) => verify::run(args, global),
+        Command::Activity(args) => activity::run(args, global),
+        Command::Timeline(args) => timeline::run(args, global),
+        Command::Stats(args) => stats::run(args, global),
+        Command::Tail(args) => tail::run(args, global),
+        Command::Sql(args) => sql::run(args, global),
+        Command::Export(args) => export::run(args, global),
+        Command::Replay(args) => replay::run(args, global),
+        Command::Hash(args) => hash::run(args, global),
+        Command::Completions(args) => completions::run(args, global),
+    }
+}

@@ -1,0 +1,51 @@
+//! How a command ends: the exit codes that scripts rely on.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+/// A command's outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done.
+    Done,
+    /// 1: failed.
+    Failed,
+    /// 2: wrong usage or configuration.
+    Usage,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+        })
+    }
+}
+
+/// An error that is the caller's to mend: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
+/// Prints an error on stderr, one line a cause, and chooses the exit code. A reader that hung up is no error.
+pub fn report(result: anyhow::Result<Exit>) -> Exit {
+    let error = match result {
+        Ok(exit) => return exit,
+        Err(error) => error,
+    };
+    let hung_up = error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    });
+    if hung_up {
+        return Exit::Done;
+    }
+    let mut stderr = std::io::stderr().lock();
+    // Nobody is left to tell where stderr itself is gone.
+    let _told = writeln!(stderr, "error: {error:#}");
+    match error.downcast_ref::<UsageError>() {
+        Some(_) => Exit::Usage,
+        None => Exit::Failed,
+    }
+}

@@ -1,0 +1,53 @@
+//! A body that may be decoded, and what vouches for it.
+
+use bytes::Bytes;
+use sendgrid_events::KeyId;
+
+/// What vouches for a POST: the column `verified_by`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VerifiedBy {
+    /// The signature held under this key.
+    Key(KeyId),
+    /// The signature held under a key configured for tests.
+    Test,
+    /// Basic credentials alone.
+    Basic,
+    /// Nothing: the listener was told to accept that.
+    Nothing,
+}
+
+impl VerifiedBy {
+    /// The column's value: a key id, `test`, `basic`, or null.
+    #[must_use]
+    pub fn as_column(&self) -> Option<&str> {
+        match self {
+            VerifiedBy::Key(id) => Some(id.as_str()),
+            VerifiedBy::Test => Some("test"),
+            VerifiedBy::Basic => Some("basic"),
+            VerifiedBy::Nothing => None,
+        }
+    }
+}
+
+/// A body whose sender was checked as the configuration asks.
+#[derive(Clone)]
+pub struct Authentic {
+    body: Bytes,
+    /// What vouches for it.
+    pub verified_by: VerifiedBy,
+    /// When it was received, µs since the epoch.
+    pub received_at: i64,
+}
+
+impl Authentic {
+    /// For `receive`, which checked the sender.
+    pub(crate) fn new(body: Bytes, verified_by: VerifiedBy, received_at: i64) -> Self {
+        Self { body, verified_by, received_at }
+    }
+
+    /// The body as received.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.body
+    }
+}

@@ -1,0 +1,73 @@
+//! One spool row: a protected batch as bytes, with the version of their format. Every released format decodes for ever.
+
+use crate::protect::{BatchRow, ProtectedBatch};
+
+/// The format written today: `postcard` of [`BatchRow`].
+pub const FORMAT: u16 = 1;
+
+/// A protected batch, encoded. Made from what `protect` built, or read back from a spool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    format: u16,
+    items: u32,
+    body: Vec<u8>,
+}
+
+/// Why a record cannot be decoded.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// Written by a newer mailtrail.
+    #[error(
+        "spool row has format {0}, this version reads up to {FORMAT}: start the newer version again and let it drain"
+    )]
+    UnknownFormat(u16),
+    /// The bytes are damaged.
+    #[error("spool row is damaged")]
+    Damaged,
+}
+
+impl Record {
+    /// Encodes a batch.
+    #[must_use]
+    pub fn encode(batch: &ProtectedBatch) -> Self {
+        let batch = batch.rows();
+        // postcard fails only where a sequence has no length or memory runs out; neither can happen to a BatchRow.
+        let body = postcard::to_stdvec(batch).expect("a BatchRow always encodes");
+        let items = u32::try_from(batch.events.len() + batch.sealed.len()).unwrap_or(u32::MAX);
+        Self { format: FORMAT, items, body }
+    }
+
+    /// For the spool, which stored it.
+    pub(crate) fn from_stored(format: u16, items: u32, body: Vec<u8>) -> Self {
+        Self { format, items, body }
+    }
+
+    /// Version of the format.
+    #[must_use]
+    pub fn format(&self) -> u16 {
+        self.format
+    }
+
+    /// How many items it holds, events and sealed ones.
+    #[must_use]
+    pub fn items(&self) -> u32 {
+        self.items
+    }
+
+    /// The encoded bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The batch, borrowing from this record.
+    ///
+    /// # Errors
+    /// When the format is newer than this version or the bytes are damaged.
+    pub fn decode(&self) -> Result<BatchRow<&str>, RecordError> {
+        match self.format {
+            FORMAT => postcard::from_bytes(&self.body).map_err(|_| RecordError::Damaged),
+            other => Err(RecordError::UnknownFormat(other)),
+        }
+    }
+}

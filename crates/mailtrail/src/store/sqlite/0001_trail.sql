@@ -1,0 +1,119 @@
+-- The trail. Beneath the view `sendgrid_event`, what repeats is interned: addresses, lists of categories, what vouched.
+-- AUTOINCREMENT: ids are commit order and are never used again, so that a follower's cursor misses nothing.
+
+CREATE TABLE address (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    email_hash   TEXT NOT NULL UNIQUE,             -- lower-case hex
+    email_domain TEXT,
+    email        TEXT,                             -- only with keep_address
+    key_id       TEXT NOT NULL
+);
+
+CREATE TABLE category (
+    id   INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE
+);
+
+CREATE TABLE category_list (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    categories TEXT NOT NULL UNIQUE                -- JSON list, in the order sent
+);
+
+CREATE TABLE proof (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    verified_by TEXT                               -- null: nothing vouched
+);
+CREATE UNIQUE INDEX proof_verified_by ON proof (ifnull(verified_by, ''));
+
+CREATE TABLE event (
+    id                    INTEGER PRIMARY KEY AUTOINCREMENT,
+    timestamp             INTEGER NOT NULL,        -- µs UTC
+    event_key             BLOB NOT NULL,
+    fingerprint           BLOB NOT NULL,
+    event                 TEXT NOT NULL,
+    address_id            INTEGER REFERENCES address (id),
+    category_list_id      INTEGER REFERENCES category_list (id),
+    proof_id              INTEGER NOT NULL REFERENCES proof (id),
+    received_at           INTEGER NOT NULL,
+    sg_event_id           TEXT,
+    sg_message_id         TEXT,
+    message_id            TEXT,
+    smtp_id               TEXT,
+    reason                TEXT,
+    response              TEXT,
+    status                TEXT,
+    type                  TEXT,
+    bounce_classification TEXT,
+    attempt               INTEGER,
+    asm_group_id          INTEGER,
+    url                   TEXT,
+    useragent             TEXT,
+    ip                    TEXT,
+    sg_machine_open       INTEGER,
+    tls                   INTEGER,
+    run                   TEXT,
+    recipient             TEXT,
+    request               TEXT,
+    custom_args           TEXT,
+    extra                 TEXT,
+    UNIQUE (timestamp, event_key)
+);
+CREATE INDEX event_address ON event (address_id, timestamp) WHERE address_id IS NOT NULL;
+CREATE INDEX event_message ON event (message_id) WHERE message_id IS NOT NULL;
+CREATE INDEX event_run ON event (run, recipient) WHERE run IS NOT NULL;
+
+-- Answers by category without touching the other categories' events.
+CREATE TABLE event_category (
+    category_id INTEGER NOT NULL REFERENCES category (id),
+    timestamp   INTEGER NOT NULL,
+    event       TEXT NOT NULL,
+    event_id    INTEGER NOT NULL REFERENCES event (id),
+    address_id  INTEGER,
+    PRIMARY KEY (category_id, timestamp, event, event_id)
+) WITHOUT ROWID;
+
+-- Authentic input that could not be read, sealed.
+CREATE TABLE quarantine (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    item_key    BLOB NOT NULL UNIQUE,
+    why         TEXT NOT NULL,
+    received_at INTEGER NOT NULL,
+    verified_by TEXT,
+    seal_key_id TEXT NOT NULL,
+    sealed      BLOB NOT NULL
+);
+
+-- What the store knows of itself: hash mode, key check values, when the first public key was configured, generation.
+CREATE TABLE meta (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- Saved places of followers.
+CREATE TABLE cursor (
+    follower TEXT PRIMARY KEY,
+    event_id INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE VIEW sendgrid_event AS
+SELECT e.id, e.sg_event_id, e.event, e.timestamp, a.email_hash, a.email_domain, a.email,
+       e.sg_message_id, e.message_id, e.smtp_id, ifnull(l.categories, '[]') AS category,
+       e.reason, e.response, e.status, e.type, e.bounce_classification, e.attempt, e.asm_group_id,
+       e.url, e.useragent, e.ip, e.sg_machine_open, e.tls,
+       e.run, e.recipient, e.request, e.custom_args, e.extra,
+       e.received_at, p.verified_by, a.key_id, e.event_key, e.fingerprint
+FROM event AS e
+LEFT JOIN address AS a ON a.id = e.address_id
+LEFT JOIN category_list AS l ON l.id = e.category_list_id
+LEFT JOIN proof AS p ON p.id = e.proof_id;
+
+-- The same with readable times (RFC 3339, UTC).
+CREATE VIEW sendgrid_event_text AS
+SELECT id, sg_event_id, event,
+       strftime('%Y-%m-%dT%H:%M:%fZ', timestamp / 1000000.0, 'unixepoch') AS timestamp,
+       email_hash, email_domain, email, sg_message_id, message_id, smtp_id, category, reason, response, status, type,
+       bounce_classification, attempt, asm_group_id, url, useragent, ip, sg_machine_open, tls, run, recipient, request,
+       custom_args, extra,
+       strftime('%Y-%m-%dT%H:%M:%fZ', received_at / 1000000.0, 'unixepoch') AS received_at,
+       verified_by, key_id, lower(hex(event_key)) AS event_key, lower(hex(fingerprint)) AS fingerprint
+FROM sendgrid_event;
