@@ -146,3 +146,115 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
     out.copy_from_slice(digest(&SHA256, bytes).as_ref());
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::{HeaderName, HeaderValue};
+    use sendgrid_simulator::Signer;
+
+    use super::*;
+    use crate::config::BasicCredential;
+
+    const NOW: i64 = 1_764_000_000;
+    const BODY: &[u8] = b"[{\"event\":\"open\"}]";
+
+    fn access(basic: &[&str], keys: &[&Signer], test_keys: &[&Signer], signature: SignatureMode) -> Access {
+        let parse = |signers: &[&Signer]| {
+            signers.iter().map(|signer| PublicKey::parse(signer.public_key()).unwrap()).collect::<Vec<_>>()
+        };
+        Access {
+            basic: basic
+                .iter()
+                .map(|c| sha256(BasicCredential::parse(c).unwrap().expose().as_bytes()))
+                .collect(),
+            keys: parse(keys),
+            test_keys: parse(test_keys),
+            signature,
+            max_age_s: 25 * 3600,
+            max_ahead_s: 300,
+        }
+    }
+
+    fn headers(basic: Option<&str>, signed: Option<(&Signer, i64)>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let mut insert = |name: &'static str, value: &str| {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            headers.insert(name, HeaderValue::from_str(value).unwrap());
+        };
+        if let Some(credentials) = basic {
+            insert("authorization", &format!("Basic {}", STANDARD.encode(credentials)));
+        }
+        if let Some((signer, at)) = signed {
+            let signed = signer.sign(at, BODY).unwrap();
+            insert(SIGNATURE_HEADER, &signed.signature);
+            insert(TIMESTAMP_HEADER, &signed.timestamp);
+        }
+        headers
+    }
+
+    fn judge(access: &Access, headers: &HeaderMap) -> Result<VerifiedBy, Refusal> {
+        let admitted = access.admit(headers, NOW)?;
+        access.verify(&admitted, BODY)
+    }
+
+    #[test]
+    fn what_is_configured_must_hold_both_where_both_are() {
+        let (key, other) = (Signer::generate().unwrap(), Signer::generate().unwrap());
+        let both = access(&["a:1", "b:2:3"], &[&other, &key], &[], SignatureMode::Enforce);
+        let id = PublicKey::parse(key.public_key()).unwrap().id().clone();
+        for credentials in ["a:1", "b:2:3"] {
+            let verdict = judge(&both, &headers(Some(credentials), Some((&key, NOW))));
+            assert_eq!(verdict, Ok(VerifiedBy::Key(id.clone())));
+        }
+        for (credentials, refusal) in [
+            (None, Refusal::BasicMissing),
+            (Some("a:2"), Refusal::BasicWrong),
+            (Some("a"), Refusal::BasicWrong),
+            (Some("b:2"), Refusal::BasicWrong),
+            (Some(""), Refusal::BasicWrong),
+        ] {
+            assert_eq!(judge(&both, &headers(credentials, Some((&key, NOW)))), Err(refusal), "{credentials:?}");
+        }
+        let stranger = Signer::generate().unwrap();
+        assert_eq!(judge(&both, &headers(Some("a:1"), None)), Err(Refusal::SignatureMissing));
+        assert_eq!(judge(&both, &headers(Some("a:1"), Some((&stranger, NOW)))), Err(Refusal::SignatureWrong));
+    }
+
+    #[test]
+    fn freshness_has_two_edges() {
+        let key = Signer::generate().unwrap();
+        let access = access(&[], &[&key], &[], SignatureMode::Enforce);
+        for (at, expected) in [
+            (NOW - 25 * 3600, None),
+            (NOW - 25 * 3600 - 1, Some(Refusal::SignatureStale)),
+            (NOW + 300, None),
+            (NOW + 301, Some(Refusal::SignatureAhead)),
+        ] {
+            assert_eq!(judge(&access, &headers(None, Some((&key, at)))).err(), expected, "{at}");
+        }
+    }
+
+    #[test]
+    fn what_vouched_is_told_apart() {
+        let (key, test) = (Signer::generate().unwrap(), Signer::generate().unwrap());
+        let enforce = access(&[], &[&key], &[&test], SignatureMode::Enforce);
+        assert_eq!(judge(&enforce, &headers(None, Some((&test, NOW)))), Ok(VerifiedBy::Test));
+        let basic_only = access(&["a:1"], &[], &[], SignatureMode::Off);
+        assert_eq!(judge(&basic_only, &headers(Some("a:1"), None)), Ok(VerifiedBy::Basic));
+        let observe = access(&["a:1"], &[&key], &[], SignatureMode::Observe);
+        assert_eq!(judge(&observe, &headers(Some("a:1"), Some((&test, NOW)))), Ok(VerifiedBy::Basic));
+        assert_eq!(judge(&observe, &headers(Some("a:1"), Some((&key, NOW - 90_000 * 2)))), Ok(VerifiedBy::Basic));
+        let open = access(&[], &[], &[], SignatureMode::Off);
+        assert!(open.is_open() && !basic_only.is_open() && !enforce.is_open());
+        assert_eq!(judge(&open, &headers(None, None)), Ok(VerifiedBy::Nothing));
+    }
+
+    #[test]
+    fn the_scheme_is_read_in_any_case_and_nothing_but_basic_is() {
+        assert_eq!(basic_credentials(b"basic YTpi").as_deref(), Some(&b"a:b"[..]));
+        assert_eq!(basic_credentials(b"BASIC  YTpi ").as_deref(), Some(&b"a:b"[..]));
+        for value in [&b"Bearer YTpi"[..], b"Basic", b"Basic !!", b"", b"BasicYTpi"] {
+            assert_eq!(basic_credentials(value), None);
+        }
+    }
+}

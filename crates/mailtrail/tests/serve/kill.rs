@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{Client, Site, batch, event};
+use sendgrid_simulator::Signer;
+
+use crate::support::{Client, Site, batch, event, now, signed_headers};
 
 const ROUNDS: usize = 50;
 const SENDERS: usize = 4;
@@ -36,7 +38,7 @@ fn a_kill_at_any_point_loses_and_doubles_nothing() {
         let senders: Vec<_> = (0..SENDERS)
             .map(|sender| {
                 let (told, stop, address) = (Arc::clone(&told), Arc::clone(&stop), server.address);
-                let signer = site.signer.clone();
+                let signer = Arc::clone(&site.signer);
                 thread::spawn(move || send_until_killed(address, &signer, round, sender, &told, &stop))
             })
             .collect();
@@ -66,7 +68,7 @@ fn a_kill_at_any_point_loses_and_doubles_nothing() {
 
 fn send_until_killed(
     address: SocketAddr,
-    signer: &sendgrid_simulator::Signer,
+    signer: &Signer,
     round: usize,
     sender: usize,
     told: &Mutex<Told>,
@@ -82,13 +84,7 @@ fn send_until_killed(
         let events: Vec<String> =
             ids.iter().map(|id| event(id, &format!("kill{id}@example.com"), "delivered", timestamp)).collect();
         let body = batch(&events);
-        let (signature, signed_at) = signer.sign(crate::support::now(), &body);
-        let headers = vec![
-            crate::support::basic(crate::support::CREDENTIALS),
-            ("X-Twilio-Email-Event-Webhook-Signature".to_owned(), signature),
-            ("X-Twilio-Email-Event-Webhook-Timestamp".to_owned(), signed_at),
-            ("Content-Length".to_owned(), body.len().to_string()),
-        ];
+        let headers = signed_headers(signer, now(), &body);
         match client.request("POST", "/event", &headers, &body) {
             Some((200, _)) => told.lock().unwrap().acknowledged.extend(ids),
             Some((503, _)) => told.lock().unwrap().unanswered.extend(ids),

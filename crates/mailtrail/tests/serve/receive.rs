@@ -45,7 +45,7 @@ fn a_connection_is_used_again_and_health_is_told() {
 fn several_credentials_and_keys_hold_at_once_and_are_replaced_without_a_restart() {
     let old = Site::new();
     let next = Site::new();
-    let (old_key, next_key) = (old.signer.public_key(), next.signer.public_key());
+    let (old_key, next_key) = (old.signer.public_key().to_owned(), next.signer.public_key().to_owned());
     old.configure(&format!("basic_auth = [\"a:1\", \"b:2:3\"]\npublic_keys = [\"{old_key}\", \"{next_key}\"]\n"));
     let server = old.serve();
     let post = |site: &Site, credentials: &str, id: &str| {

@@ -21,7 +21,7 @@ pub const CREDENTIALS: &str = "sendgrid:pass:word";
 /// A folder with configuration, keys and store.
 pub struct Site {
     dir: tempfile::TempDir,
-    pub signer: Signer,
+    pub signer: Arc<Signer>,
     environment: Vec<(String, String)>,
 }
 
@@ -34,7 +34,7 @@ impl Site {
     /// With further lines of `[receive]`.
     pub fn with(receive: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let signer = Signer::generate().unwrap();
+        let signer = Arc::new(Signer::generate().unwrap());
         let site = Self { dir, signer, environment: Vec::new() };
         let key = mailtrail::protect::KeyRing::generate().unwrap().to_text();
         site.write_secret("mailtrail.key", &key);
@@ -145,14 +145,19 @@ impl Site {
     }
 
     pub fn headers_signed_at(&self, timestamp: i64, body: &[u8]) -> Vec<(String, String)> {
-        let (signature, timestamp) = self.signer.sign(timestamp, body);
-        vec![
-            basic(CREDENTIALS),
-            ("X-Twilio-Email-Event-Webhook-Signature".to_owned(), signature),
-            ("X-Twilio-Email-Event-Webhook-Timestamp".to_owned(), timestamp),
-            ("Content-Length".to_owned(), body.len().to_string()),
-        ]
+        signed_headers(&self.signer, timestamp, body)
     }
+}
+
+/// The headers of a POST signed by `signer`.
+pub fn signed_headers(signer: &Signer, timestamp: i64, body: &[u8]) -> Vec<(String, String)> {
+    let signed = signer.sign(timestamp, body).unwrap();
+    vec![
+        basic(CREDENTIALS),
+        ("X-Twilio-Email-Event-Webhook-Signature".to_owned(), signed.signature),
+        ("X-Twilio-Email-Event-Webhook-Timestamp".to_owned(), signed.timestamp),
+        ("Content-Length".to_owned(), body.len().to_string()),
+    ]
 }
 
 /// An Authorization header.
