@@ -120,10 +120,14 @@ fn part(
                 lot = lot.saturating_sub(u64::from(*share));
                 hit
             });
-            let address = bulk::address(random.below(wanted.recipients), wanted.seed);
+            // Whatever the seed, the same people: several runs then fill a trail as several campaigns do.
+            let address = bulk::address(random.below(wanted.recipients), 1);
             let at = at + random.seconds(0, 29);
             let mut message = Message::new(&mut random, &address, at);
-            message.categories.push(format!("campaign-{}", random.below(20)));
+            let campaign = random.below(20);
+            message.categories.push(format!("campaign-{campaign}"));
+            message.custom_args.push(("mailtrail_run".to_owned(), format!("campaign-{campaign}-{}", at / 86_400)));
+            message.custom_args.push(("order_id".to_owned(), random.below(1_000_000_000).to_string()));
             events.push(message.event(drawn.map_or("delivered", |(name, _)| *name), at, &mut random));
         }
         let body = event::body(&events);
