@@ -231,11 +231,13 @@ impl Traffic {
                 ("bounce", some("149.72.10.20"))
             }
             Kind::Open => {
+                row.smtp_id = None;
                 row.useragent = some(agent);
                 row.sg_machine_open = Some(mail.recipient % 3 == 0);
                 ("open", some("203.0.113.0"))
             }
             Kind::Click => {
+                row.smtp_id = None;
                 row.useragent = some(agent);
                 row.url = some("https://shop.example/offers/november?utm_source=…&id=…");
                 ("click", some("203.0.113.0"))

@@ -5,7 +5,7 @@
 
 pub mod clock;
 pub mod config;
-mod database;
+pub mod database;
 pub mod log;
 
 pub mod receive;

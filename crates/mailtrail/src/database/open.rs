@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::files;
+use super::{Trouble, files};
 
 /// How long a writer waits for another one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,6 +42,12 @@ pub enum OpenError {
         path: PathBuf,
         /// Why.
         source: rusqlite::Error,
+    },
+    /// No thread could be started.
+    #[error("cannot start a thread: {source}. The limit on processes or memory is reached")]
+    Thread {
+        /// Why.
+        source: io::Error,
     },
     /// Another program's database.
     #[error("{path} is a database, but not a mailtrail {name}. Set `[store] path` to another file")]
@@ -79,6 +85,13 @@ pub enum OpenError {
         /// The one that is needed.
         known: usize,
     },
+}
+
+impl OpenError {
+    /// Whether the file is damaged or its device fails, rather than closed to us.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, OpenError::Sqlite { source, .. } if Trouble::of(source) == Trouble::File)
+    }
 }
 
 /// Opens `path` for writing; creates it and brings it up to date where needed.

@@ -9,5 +9,4 @@ mod trail;
 
 pub use append::Appended;
 pub use error::TrailError;
-pub(crate) use trail::FORMAT;
 pub use trail::Trail;

@@ -175,19 +175,14 @@ fn insert_event(
     batch: &BatchRow<&str>,
     event: &EventRow<&str>,
 ) -> rusqlite::Result<bool> {
-    let address = event.address.as_ref().map(|row| interned.address(sql, row, batch.key_id)).transpose()?;
-    let list = match event.category.as_slice() {
-        [] => None,
-        names => Some(interned.category_list(sql, &json_list(names))?),
-    };
+    let message = interned.message(sql, batch.key_id, event)?;
     let proof = interned.proof(sql, if event.sample { Some("test") } else { batch.verified_by })?;
     let added = sql
         .prepare_cached(
-            "INSERT INTO event (timestamp, event_key, fingerprint, event, address_id, category_list_id, proof_id,
-                 received_at, sg_event_id, sg_message_id, message_id, smtp_id, reason, response, status, type,
-                 bounce_classification, attempt, asm_group_id, url, useragent, ip, sg_machine_open, tls, run, recipient,
-                 request, custom_args, extra)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            "INSERT INTO event (timestamp, event_key, fingerprint, event, message, proof_id, received_at, sg_event_id,
+                 smtp_id, reason, response, status, type, bounce_classification, attempt, asm_group_id, url, useragent,
+                 ip, sg_machine_open, tls, extra)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (timestamp, event_key) DO NOTHING",
         )?
         .execute(rusqlite::params![
@@ -195,13 +190,10 @@ fn insert_event(
             event.event_key,
             event.fingerprint,
             event.event,
-            address,
-            list,
+            message.id,
             proof,
             batch.received_at,
             event.sg_event_id,
-            event.sg_message_id,
-            event.message_id,
             event.smtp_id,
             event.reason,
             event.response,
@@ -215,10 +207,6 @@ fn insert_event(
             event.ip,
             event.sg_machine_open,
             event.tls,
-            event.run,
-            event.recipient,
-            event.request,
-            event.custom_args,
             event.extra,
         ])?;
     if added == 0 {
@@ -233,19 +221,7 @@ fn insert_event(
         sql.prepare_cached(
             "INSERT INTO event_category (category_id, timestamp, event, event_id, address_id) VALUES (?, ?, ?, ?, ?)",
         )?
-        .execute((category, event.timestamp, event.event, id, address))?;
+        .execute((category, event.timestamp, event.event, id, message.address))?;
     }
     Ok(true)
-}
-
-fn json_list(names: &[&str]) -> String {
-    let mut json = String::from("[");
-    for (index, name) in names.iter().enumerate() {
-        if index > 0 {
-            json.push(',');
-        }
-        sendgrid_events::value::write_string(name, &mut json);
-    }
-    json.push(']');
-    json
 }

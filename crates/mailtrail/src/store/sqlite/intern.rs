@@ -4,25 +4,35 @@ use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use aws_lc_rs::digest;
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::protect::AddressRow;
+use crate::protect::{AddressRow, EventRow};
 
 /// Numbers by value. Valid until another writer deletes interned rows, which changes the trail's generation.
 pub(super) struct Interned {
     /// Generation the caches belong to.
     pub(super) generation: Option<i64>,
+    messages: Cache<[u8; 16], Message>,
     addresses: Cache<[u8; 32], i64>,
     categories: Cache<String, i64>,
     lists: Cache<String, i64>,
     proofs: Cache<Option<String>, i64>,
 }
 
+/// A row of `message`, as an event refers to it.
+#[derive(Clone, Copy)]
+pub(super) struct Message {
+    pub(super) id: i64,
+    pub(super) address: Option<i64>,
+}
+
 impl Default for Interned {
     fn default() -> Self {
         Self {
             generation: None,
-            addresses: Cache::new(200_000),
+            messages: Cache::new(300_000),
+            addresses: Cache::new(100_000),
             categories: Cache::new(10_000),
             lists: Cache::new(10_000),
             proofs: Cache::new(100),
@@ -34,13 +44,61 @@ impl Interned {
     /// Forgets everything: after a rollback, too, since numbers given within it are void.
     pub(super) fn forget(&mut self) {
         self.generation = None;
+        self.messages.clear();
         self.addresses.clear();
         self.categories.clear();
         self.lists.clear();
         self.proofs.clear();
     }
 
-    pub(super) fn address(&mut self, sql: &Connection, row: &AddressRow<&str>, key_id: &str) -> rusqlite::Result<i64> {
+    /// The message that an event belongs to: what all events of one message to one recipient have in common.
+    pub(super) fn message(
+        &mut self,
+        sql: &Connection,
+        key_id: &str,
+        event: &EventRow<&str>,
+    ) -> rusqlite::Result<Message> {
+        let categories = json_list(&event.category);
+        let key = message_key(event, &categories);
+        if let Some(message) = self.messages.get(&key) {
+            return Ok(message);
+        }
+        let known = sql
+            .prepare_cached("SELECT id, address_id FROM message WHERE message_id IS ?1 AND message_key = ?2")?
+            .query_row((event.message_id, key), |row| Ok(Message { id: row.get(0)?, address: row.get(1)? }))
+            .optional()?;
+        let message = match known {
+            Some(message) => message,
+            None => {
+                let address = event.address.as_ref().map(|row| self.address(sql, row, key_id)).transpose()?;
+                let list = match event.category.as_slice() {
+                    [] => None,
+                    _ => Some(self.category_list(sql, &categories)?),
+                };
+                sql.prepare_cached(
+                    "INSERT INTO message (message_id, message_key, sg_message_id, address_id, category_list_id, run,
+                         recipient, request, custom_args)
+                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                )?
+                .execute(rusqlite::params![
+                    event.message_id,
+                    key,
+                    event.sg_message_id,
+                    address,
+                    list,
+                    event.run,
+                    event.recipient,
+                    event.request,
+                    event.custom_args,
+                ])?;
+                Message { id: sql.last_insert_rowid(), address }
+            }
+        };
+        self.messages.insert(key, message);
+        Ok(message)
+    }
+
+    fn address(&mut self, sql: &Connection, row: &AddressRow<&str>, key_id: &str) -> rusqlite::Result<i64> {
         if let Some(id) = self.addresses.get(&row.email_hash) {
             return Ok(id);
         }
@@ -88,7 +146,7 @@ impl Interned {
     }
 
     /// A whole list, as the JSON text that the column shows.
-    pub(super) fn category_list(&mut self, sql: &Connection, json: &str) -> rusqlite::Result<i64> {
+    fn category_list(&mut self, sql: &Connection, json: &str) -> rusqlite::Result<i64> {
         if let Some(id) = self.lists.get(json) {
             return Ok(id);
         }
@@ -118,6 +176,23 @@ impl Interned {
     }
 }
 
+/// Tells messages apart: a digest over everything their row holds, each part with its length.
+fn message_key(event: &EventRow<&str>, categories: &str) -> [u8; 16] {
+    let mut digest = digest::Context::new(&digest::SHA256);
+    digest.update(&[u8::from(event.address.is_some())]);
+    digest.update(event.address.as_ref().map_or(&[][..], |address| &address.email_hash));
+    let texts = [event.message_id, event.sg_message_id, event.run, event.recipient, event.request, event.custom_args];
+    for text in texts.into_iter().chain([Some(categories)]) {
+        // One more than the length, so that an absent text is not an empty one.
+        let length = text.map_or(0, |text| text.len() as u64 + 1);
+        digest.update(&length.to_le_bytes());
+        digest.update(text.unwrap_or_default().as_bytes());
+    }
+    let mut key = [0; 16];
+    key.copy_from_slice(&digest.finish().as_ref()[..16]);
+    key
+}
+
 fn find_or_add(sql: &Connection, find: &str, add: &str, value: impl rusqlite::ToSql) -> rusqlite::Result<i64> {
     match sql.prepare_cached(find)?.query_row([&value], |found| found.get(0)).optional()? {
         Some(id) => Ok(id),
@@ -126,6 +201,18 @@ fn find_or_add(sql: &Connection, find: &str, add: &str, value: impl rusqlite::To
             Ok(sql.last_insert_rowid())
         }
     }
+}
+
+fn json_list(names: &[&str]) -> String {
+    let mut json = String::from("[");
+    for (index, name) in names.iter().enumerate() {
+        if index > 0 {
+            json.push(',');
+        }
+        sendgrid_events::value::write_string(name, &mut json);
+    }
+    json.push(']');
+    json
 }
 
 /// Lower-case hex.
