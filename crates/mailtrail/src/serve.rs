@@ -25,7 +25,7 @@ pub struct Server {
     address: SocketAddr,
     metrics_address: Option<SocketAddr>,
     shared: Arc<Shared<Road>>,
-    keeper: Arc<Keeper>,
+    keeper: Keeper,
     tls: Option<Arc<Tls>>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
@@ -39,13 +39,13 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let keys = Arc::new(KeyRing::load(&config.privacy)?);
     let protector = Protector::new(Arc::clone(&keys), &config.privacy);
     let options = KeeperOptions { max_backlog_bytes: config.store.max_backlog, ..KeeperOptions::default() };
-    let keeper = Arc::new(Keeper::start(&Paths::new(&config.store.path), options, keys)?);
+    let keeper = Keeper::start(&Paths::new(&config.store.path), options, keys)?;
 
     let tls = config.receive.tls.clone().map(Tls::load).transpose().context("[receive] tls_cert, tls_key")?.map(Arc::new);
     let listener = Listener::bind(&config.receive, tls.clone()).await.context("[receive] listen")?;
     let address = listener.address()?;
     let (stop, stopped) = watch::channel(false);
-    let road = Road::new(protector, Arc::clone(&keeper));
+    let road = Road::new(protector, keeper.clone());
     let alarm = road.alarm();
     let shared = Arc::new(Shared::new(&config.receive, road));
 
@@ -53,7 +53,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let metrics_address = match config.metrics_listen {
         None => None,
         Some(listen) => {
-            let page = metrics_page::bind(listen, Arc::clone(&keeper)).await.context("[metrics] listen")?;
+            let page = metrics_page::bind(listen, keeper.clone()).await.context("[metrics] listen")?;
             let bound = page.address()?;
             tasks.push(tokio::spawn(page.serve(stopped.clone())));
             Some(bound)
@@ -82,7 +82,7 @@ impl Server {
 
     /// The store that it writes.
     #[must_use]
-    pub fn keeper(&self) -> &Arc<Keeper> {
+    pub fn keeper(&self) -> &Keeper {
         &self.keeper
     }
 
@@ -103,7 +103,9 @@ impl Server {
                 tracing::error!(panicked = error.is_panic(), "a task ended badly");
             }
         }
-        drop(self.shared);
-        self.keeper.stop().await;
+        let keeper = self.keeper.clone();
+        if tokio::task::spawn_blocking(move || keeper.stop()).await.is_err() {
+            tracing::error!("closing the store ended in a panic; what is spooled is drained at the next start");
+        }
     }
 }

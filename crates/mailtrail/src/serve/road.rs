@@ -8,8 +8,8 @@ use super::alarm::Alarm;
 use crate::decode::decode;
 use crate::protect::Protector;
 use crate::receive::{Authentic, Keep, Kept, Refusal};
-use crate::spool::Record;
-use crate::store::keeper::{CommitError, Keeper};
+use crate::spool::{CommitError, Record};
+use crate::store::keeper::Keeper;
 
 /// Larger bodies are worked on beside the runtime's threads, so that one of them does not hold up many small ones.
 const LARGE_BODY: usize = 128 * 1024;
@@ -17,7 +17,7 @@ const LARGE_BODY: usize = 128 * 1024;
 /// What the public listener hands its bodies to.
 pub struct Road {
     protector: Arc<Protector>,
-    keeper: Arc<Keeper>,
+    keeper: Keeper,
     alarm: Alarm,
     /// As many large bodies at once as there are processors.
     large_bodies: Semaphore,
@@ -26,7 +26,7 @@ pub struct Road {
 impl Road {
     /// A road that ends in `keeper`.
     #[must_use]
-    pub fn new(protector: Protector, keeper: Arc<Keeper>) -> Self {
+    pub fn new(protector: Protector, keeper: Keeper) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             protector: Arc::new(protector),
@@ -74,7 +74,7 @@ impl Keep for Road {
             // The receipt is what permits the 200.
             let _receipt = self.keeper.commit(record).await.map_err(|error| match error {
                 CommitError::Full => Refusal::StoreFull,
-                CommitError::Failing | CommitError::Closed => Refusal::StoreFailing,
+                CommitError::Failing(_) | CommitError::Closed => Refusal::StoreFailing,
             })?;
         }
         metrics::counter!("mailtrail_items_accepted_total").increment(kept.accepted as u64);
@@ -84,7 +84,7 @@ impl Keep for Road {
     }
 
     fn ready(&self) -> bool {
-        self.keeper.state().writable
+        self.keeper.state().not_writable.is_none()
     }
 
     fn refused(&self, refusal: Refusal) {
