@@ -92,6 +92,12 @@ pub fn load_for_questions(explicit: Option<&Path>) -> Result<Config, ConfigError
     loaded.finish(Purpose::Questions)
 }
 
+/// Whether the user asked for output without colour; an empty `NO_COLOR` counts as not set (no-color.org).
+#[must_use]
+pub fn no_color() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     Receive,
