@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod database;
 pub mod log;
 
 pub mod receive;

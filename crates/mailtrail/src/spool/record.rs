@@ -1,6 +1,6 @@
 //! One spool row: a protected batch as bytes, with the version of their format. Every released format decodes for ever.
 
-use crate::protect::{BatchRow, ProtectedBatch};
+use crate::protect::{BatchRow, EventRow, ProtectedBatch};
 
 /// The format written today: `postcard` of [`BatchRow`].
 pub const FORMAT: u16 = 1;
@@ -40,6 +40,33 @@ impl Record {
     /// For the spool, which stored it.
     pub(crate) fn from_stored(format: u16, items: u32, body: Vec<u8>) -> Self {
         Self { format, items, body }
+    }
+
+    /// One event of a batch alone, with what the batch says of it.
+    pub(crate) fn of_one(batch: &BatchRow<&str>, event: &EventRow<&str>) -> Self {
+        let alone = BatchRow {
+            received_at: batch.received_at,
+            verified_by: batch.verified_by,
+            key_id: batch.key_id,
+            events: vec![event.clone()],
+            sealed: Vec::new(),
+        };
+        Self { format: FORMAT, items: 1, body: postcard::to_stdvec(&alone).expect("a BatchRow always encodes") }
+    }
+
+    /// This record as bytes, to be sealed when it cannot be drained.
+    #[must_use]
+    pub fn to_sealable(&self) -> Vec<u8> {
+        let mut bytes = self.format.to_le_bytes().to_vec();
+        bytes.extend_from_slice(&self.body);
+        bytes
+    }
+
+    /// A record from what [`to_sealable`](Self::to_sealable) made; `None` where the bytes are none.
+    #[must_use]
+    pub fn from_sealable(bytes: &[u8]) -> Option<Self> {
+        let (format, body) = bytes.split_first_chunk::<2>()?;
+        Some(Self { format: u16::from_le_bytes(*format), items: 1, body: body.to_vec() })
     }
 
     /// Version of the format.

@@ -1,5 +1,6 @@
 //! The files of one store, all beside each other.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Names the files that belong to one trail: `mailtrail.db`, `mailtrail.spool-1.db`, `mailtrail.lock`, …
@@ -27,6 +28,27 @@ impl Paths {
         self.trail.with_extension(format!("spool-{n}.db"))
     }
 
+    /// The generations of the spool that exist, oldest first.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn spools(&self) -> io::Result<Vec<u32>> {
+        let stem = self.trail.file_stem().unwrap_or_default().as_encoded_bytes();
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(self.folder())? {
+            let name = entry?.file_name();
+            let number = name
+                .as_encoded_bytes()
+                .strip_prefix(stem)
+                .and_then(|rest| rest.strip_prefix(b".spool-"))
+                .and_then(|rest| rest.strip_suffix(b".db"))
+                .and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+            found.extend(number.filter(|n| self.spool(*n).file_name() == Some(&name)));
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
     /// Held by the one process that receives.
     #[must_use]
     pub fn lock(&self) -> PathBuf {
@@ -40,5 +62,27 @@ impl Paths {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spools_are_found_by_their_names() {
+        let temp = tempfile::tempdir().expect("a folder");
+        let paths = Paths::new(temp.path().join("mail.db"));
+        for name in [
+            "mail.spool-10.db",
+            "mail.spool-2.db",
+            "mail.spool-2.db-wal",
+            "mail.spool-03.db",
+            "mail.spool-x.db",
+            "x.spool-4.db",
+        ] {
+            std::fs::write(temp.path().join(name), "").expect("written");
+        }
+        assert_eq!(paths.spools().expect("read"), [2, 10]);
     }
 }

@@ -1,1 +1,12 @@
 //! The embedded store.
+
+mod append;
+mod error;
+mod intern;
+mod meta;
+mod quarantine;
+mod trail;
+
+pub use append::Appended;
+pub use error::TrailError;
+pub use trail::Trail;

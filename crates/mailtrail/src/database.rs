@@ -1,0 +1,13 @@
+//! What spool and trail have in common as files: SQLite in WAL mode, for the owner's eyes alone, of a known format, and
+//! checkpointed by hand so that no error of a checkpoint goes unseen (SQLite swallows those of its automatic ones).
+
+mod files;
+mod open;
+mod trouble;
+mod wal;
+
+pub(crate) use files::{create_folder, create_private, owner_only, remove_database};
+pub use open::OpenError;
+pub(crate) use open::{Format, open, open_read_only};
+pub(crate) use trouble::Trouble;
+pub(crate) use wal::{Wal, settle};

@@ -1,0 +1,194 @@
+//! One generation of the spool: a database file, its writing and its reading end.
+
+use std::path::Path;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::backlog::Backlog;
+use super::record::{FORMAT as RECORD_FORMAT, Record};
+use crate::database::{self, Format, OpenError, Wal};
+
+/// The spool's file format. The format of a batch within is a number of its own.
+const FORMAT: Format =
+    Format { name: "spool", application_id: 0x4d54_5350, migrations: &[include_str!("0001_spool.sql")] };
+
+/// Pages in the log before a checkpoint: the file is small, and its pages are used again and again.
+const CHECKPOINT_PAGES: i32 = 8_000;
+
+/// The writing end.
+pub(super) struct SpoolFile {
+    connection: Connection,
+    wal: Wal,
+    last_id: i64,
+    #[cfg(test)]
+    pub(super) fail_next: Option<i32>,
+}
+
+impl SpoolFile {
+    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+        let mut connection = database::open(path, &FORMAT)?;
+        let (newest, last_id) =
+            prepare(&connection).map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })?;
+        refuse_newer(path, newest)?;
+        let wal = Wal::watch(&mut connection, CHECKPOINT_PAGES)
+            .map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })?;
+        Ok(Self {
+            connection,
+            wal,
+            last_id,
+            #[cfg(test)]
+            fail_next: None,
+        })
+    }
+
+    /// Stores batches and deletes drained ones in one commit, durable when this returns; says the last id.
+    pub(super) fn commit<'a>(
+        &mut self,
+        batches: impl Iterator<Item = (i64, &'a Record)>,
+        drained_through: Option<i64>,
+    ) -> rusqlite::Result<i64> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut last_id = self.last_id;
+        {
+            let mut insert = transaction
+                .prepare_cached("INSERT INTO batch (received_at, format, items, body) VALUES (?1, ?2, ?3, ?4)")?;
+            for (received_at, record) in batches {
+                insert.execute((received_at, record.format(), record.items(), record.bytes()))?;
+                last_id = transaction.last_insert_rowid();
+            }
+            if let Some(id) = drained_through {
+                transaction.prepare_cached("DELETE FROM batch WHERE id <= ?1")?.execute([id])?;
+            }
+        }
+        #[cfg(test)]
+        if let Some(code) = self.fail_next.take() {
+            return Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
+        }
+        transaction.commit()?;
+        self.last_id = last_id;
+        Ok(last_id)
+    }
+
+    /// Writes and syncs something, to learn whether that works again.
+    pub(super) fn probe(&self) -> rusqlite::Result<()> {
+        let version: i64 = self.connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        self.connection.pragma_update(None, "user_version", version)
+    }
+
+    /// Whether a failed transaction left the connection as if it had not been.
+    pub(super) fn is_clean(&self) -> bool {
+        self.connection.is_autocommit()
+    }
+
+    pub(super) fn checkpoint_if_long(&mut self) -> rusqlite::Result<()> {
+        self.wal.checkpoint_if_long(&self.connection)
+    }
+
+    pub(super) fn settle(&self) -> rusqlite::Result<()> {
+        database::settle(&self.connection)
+    }
+
+    /// Closes without a checkpoint: after an I/O error a later sync may succeed though pages are lost, and the log would
+    /// be deleted with the only good copy in it.
+    pub(super) fn abandon(self) {
+        if let Err(error) = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
+            tracing::warn!("an untrusted spool file may be checkpointed when closed: {error}");
+        }
+    }
+
+    pub(super) fn backlog(&self) -> rusqlite::Result<Backlog> {
+        backlog(&self.connection)
+    }
+
+    pub(super) fn last_id(&self) -> i64 {
+        self.last_id
+    }
+
+    /// Makes the file full at its present size, as a full disk would.
+    #[cfg(test)]
+    pub(super) fn limit_to_present_size(&self) {
+        let pages: i64 = self.connection.pragma_query_value(None, "page_count", |row| row.get(0)).expect("a count");
+        self.connection
+            .pragma_update_and_check(None, "max_page_count", pages, |row| row.get::<_, i64>(0))
+            .expect("limited");
+    }
+
+    #[cfg(test)]
+    pub(super) fn lift_limit(&self) {
+        self.connection
+            .pragma_update_and_check(None, "max_page_count", 1_000_000_000, |row| row.get::<_, i64>(0))
+            .expect("lifted");
+    }
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<(Option<u16>, i64)> {
+    database::settle(connection)?;
+    let newest = connection.query_row("SELECT max(format) FROM batch", (), |row| row.get(0))?;
+    let last_id = connection.query_row(
+        "SELECT ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'batch'), 0)",
+        (),
+        |row| row.get(0),
+    )?;
+    Ok((newest, last_id))
+}
+
+fn refuse_newer(path: &Path, newest: Option<u16>) -> Result<(), OpenError> {
+    match newest {
+        Some(found) if found > RECORD_FORMAT => Err(OpenError::Newer {
+            path: path.to_owned(),
+            name: "spool row",
+            found: i64::from(found),
+            known: usize::from(RECORD_FORMAT),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn backlog(connection: &Connection) -> rusqlite::Result<Backlog> {
+    connection.query_row("SELECT count(*), ifnull(sum(items), 0), ifnull(sum(length(body)), 0) FROM batch", (), |row| {
+        let count = |index| row.get::<_, i64>(index).map(i64::unsigned_abs);
+        Ok(Backlog { rows: count(0)?, items: count(1)?, bytes: count(2)? })
+    })
+}
+
+/// A batch as read back.
+pub(super) struct Stored {
+    pub(super) id: i64,
+    pub(super) received_at: i64,
+    pub(super) record: Record,
+}
+
+/// The reading end; never writes to the file.
+pub(super) struct Reader {
+    connection: Connection,
+}
+
+impl Reader {
+    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+        let connection = database::open_read_only(path, &FORMAT)?;
+        Ok(Self { connection })
+    }
+
+    pub(super) fn backlog(&self) -> rusqlite::Result<Backlog> {
+        backlog(&self.connection)
+    }
+
+    /// The batches after `id`, oldest first, up to about so many items and bytes. The read ends before this returns, so
+    /// that it holds no checkpoint back.
+    pub(super) fn read_after(&self, id: i64, max_items: u64, max_bytes: usize) -> rusqlite::Result<Vec<Stored>> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT id, received_at, format, items, body FROM batch WHERE id > ?1 ORDER BY id")?;
+        let mut rows = statement.query([id])?;
+        let (mut found, mut items, mut bytes) = (Vec::new(), 0, 0);
+        while items < max_items && bytes < max_bytes {
+            let Some(row) = rows.next()? else { break };
+            let record = Record::from_stored(row.get(2)?, row.get(3)?, row.get(4)?);
+            items += u64::from(record.items());
+            bytes += record.bytes().len();
+            found.push(Stored { id: row.get(0)?, received_at: row.get(1)?, record });
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,183 @@
+//! The spool's draining end: batches in the order they were committed, the oldest file first.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use super::backlog::{Backlog, Shared};
+use super::file::Reader;
+use super::record::Record;
+use super::writer::{Drained, Message};
+use super::{FileName, Position};
+use crate::database::{self, OpenError, Trouble};
+
+/// Memory for one chunk, about; a batch is bounded by the listener.
+const CHUNK_BYTES: usize = 32 * 1024 * 1024;
+
+/// Batches to be drained together.
+pub(crate) struct Chunk {
+    /// In the order committed.
+    pub(crate) records: Vec<Record>,
+    /// The last of them.
+    pub(crate) through: Position,
+    amount: Backlog,
+}
+
+/// Why nothing can be read. The outlet can be asked again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OutletError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("the spool cannot be read: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("a drained spool file cannot be removed: {0}")]
+    Remove(#[from] std::io::Error),
+}
+
+impl OutletError {
+    fn is_damage(&self) -> bool {
+        match self {
+            OutletError::Open(error) => error.is_damage(),
+            OutletError::Sqlite(error) => Trouble::of(error) == Trouble::File,
+            OutletError::Remove(_) => false,
+        }
+    }
+}
+
+/// Reads what the spool holds and tells it what may go.
+pub(crate) struct Outlet {
+    shared: Arc<Shared>,
+    sender: SyncSender<Message>,
+    name: FileName,
+    /// Generations before the current one, oldest first.
+    old: Vec<u32>,
+    /// The newest generation this end knows.
+    newest: u32,
+    reader: Option<(u32, Reader)>,
+    /// Up to where it is drained.
+    position: Position,
+    /// Damaged files, set aside until the next start.
+    unreadable: Vec<PathBuf>,
+}
+
+impl Outlet {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        sender: SyncSender<Message>,
+        name: FileName,
+        old: Vec<u32>,
+        generation: u32,
+    ) -> Self {
+        Self {
+            shared,
+            sender,
+            name,
+            old,
+            newest: generation,
+            reader: None,
+            position: Position::default(),
+            unreadable: Vec::new(),
+        }
+    }
+
+    /// The next batches, up to about so many items; `None` where all is drained that was committed before the call.
+    pub(crate) fn next(&mut self, max_items: u64) -> Result<Option<Chunk>, OutletError> {
+        loop {
+            // Before the read: a file is finished when nothing is left in it after it ceased to be the current one.
+            let head = self.shared.head();
+            self.old.extend(self.newest..head.generation);
+            self.newest = head.generation;
+            let generation = self.old.first().copied().unwrap_or(head.generation);
+            let path = (self.name)(generation);
+            let finished = generation < head.generation;
+            match self.read(generation, &path, max_items) {
+                Ok(Some(chunk)) => return Ok(Some(chunk)),
+                Ok(None) if finished => self.remove(&path)?,
+                Ok(None) => {
+                    self.shared.set_oldest(None);
+                    self.position = self.position.max(head);
+                    return Ok(None);
+                }
+                Err(error) if error.is_damage() => self.set_aside(generation, path, finished, error)?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn read(&mut self, generation: u32, path: &Path, max_items: u64) -> Result<Option<Chunk>, OutletError> {
+        if self.reader.as_ref().is_none_or(|(open, _)| *open != generation) {
+            self.reader = Some((generation, Reader::open(path)?));
+        }
+        let Some((_, reader)) = &self.reader else { return Ok(None) };
+        let after = if self.position.generation == generation { self.position.id } else { 0 };
+        let found = reader.read_after(after, max_items, CHUNK_BYTES)?;
+        let (Some(first), Some(last)) = (found.first(), found.last()) else { return Ok(None) };
+        self.shared.set_oldest(Some(first.received_at));
+        let through = Position { generation, id: last.id };
+        let records: Vec<Record> = found.into_iter().map(|stored| stored.record).collect();
+        let amount = Backlog {
+            rows: records.len() as u64,
+            items: records.iter().map(|record| u64::from(record.items())).sum(),
+            bytes: records.iter().map(|record| record.bytes().len() as u64).sum(),
+        };
+        Ok(Some(Chunk { records, through, amount }))
+    }
+
+    fn remove(&mut self, path: &Path) -> Result<(), OutletError> {
+        self.reader = None;
+        database::remove_database(path)?;
+        self.old.remove(0);
+        tracing::info!("an earlier spool file is drained and removed");
+        Ok(())
+    }
+
+    fn set_aside(
+        &mut self,
+        generation: u32,
+        path: PathBuf,
+        finished: bool,
+        error: OutletError,
+    ) -> Result<(), OutletError> {
+        self.reader = None;
+        if !finished {
+            // The writer begins a new file; this one is tried once more as an old one.
+            let _gone = self.sender.send(Message::Distrust(generation, error.to_string().into()));
+            return Err(error);
+        }
+        tracing::error!(
+            "{error}; the batches left in {} cannot be read now and stay there; the next start tries again",
+            path.display()
+        );
+        self.old.remove(0);
+        self.unreadable.push(path);
+        Ok(())
+    }
+
+    /// The chunk is in the trail, durably: the spool may delete it.
+    pub(crate) fn drained(&mut self, chunk: &Chunk) {
+        self.position = chunk.through;
+        // A spool that is gone keeps the rows; draining them again changes nothing.
+        let _gone = self.sender.send(Message::Drained(Drained { through: chunk.through, amount: chunk.amount }));
+    }
+
+    /// Up to where everything is drained.
+    pub(crate) fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Damaged files that hold batches nobody could read.
+    pub(crate) fn unreadable(&self) -> &[PathBuf] {
+        &self.unreadable
+    }
+
+    /// Waits for more batches, a poke, or the time.
+    pub(crate) fn wait(&self, at_most: Duration) {
+        self.shared.wait_beyond(self.position, at_most);
+    }
+
+    /// Waits after a failure.
+    pub(crate) fn rest(&self, at_most: Duration) {
+        self.shared.rest(at_most);
+    }
+}

@@ -1,0 +1,137 @@
+//! Spool → trail: one thread, at lower priority than the one that answers.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::sqlite::{Appended, Trail, TrailError};
+use crate::protect::SealedRow;
+use crate::spool::{Outlet, OutletError, Position};
+
+/// Items in one transaction, about: large ones are what makes the trail fast (`BEGIN IMMEDIATE` lets other writers in
+/// between).
+const ITEMS_A_COMMIT: u64 = 20_000;
+/// Idle, the thread looks again after this even if nobody woke it.
+const IDLE: Duration = Duration::from_secs(5);
+/// After a failure it waits, from the first to the second, doubling.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// Encrypts what cannot be drained.
+pub(super) type Seal = Box<dyn Fn(&[u8], &str) -> SealedRow<String> + Send>;
+
+/// What the drain tells others.
+pub(super) struct DrainState {
+    totals: Mutex<Appended>,
+    trouble: Mutex<Option<Arc<str>>>,
+    position: watch::Sender<Position>,
+    stop: AtomicBool,
+    deadline: Mutex<Option<Instant>>,
+}
+
+impl DrainState {
+    pub(super) fn new() -> Self {
+        Self {
+            totals: Mutex::default(),
+            trouble: Mutex::default(),
+            position: watch::Sender::new(Position::default()),
+            stop: AtomicBool::new(false),
+            deadline: Mutex::default(),
+        }
+    }
+
+    pub(super) fn totals(&self) -> Appended {
+        *self.totals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn trouble(&self) -> Option<Arc<str>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn watch(&self) -> watch::Receiver<Position> {
+        self.position.subscribe()
+    }
+
+    /// Asks for the end: when all is drained, or at the deadline.
+    pub(super) fn stop_by(&self, deadline: Instant) {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = Some(deadline);
+        self.stop.store(true, Ordering::Release);
+    }
+
+    fn must_stop(&self) -> bool {
+        let deadline = *self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_stopping() && deadline.is_none_or(|deadline| Instant::now() >= deadline)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    fn set_trouble(&self, trouble: Option<String>) {
+        let mut held = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&trouble, &*held) {
+            (Some(new), None) => tracing::error!("draining stopped for now, received events wait in the spool: {new}"),
+            (None, Some(_)) => tracing::info!("draining goes on"),
+            _ => {}
+        }
+        *held = trouble.map(Into::into);
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum DrainError {
+    #[error(transparent)]
+    Spool(#[from] OutletError),
+    #[error(transparent)]
+    Trail(#[from] TrailError),
+}
+
+/// Runs until told to stop.
+pub(super) fn run(mut outlet: Outlet, mut trail: Trail, seal: &Seal, state: &DrainState) {
+    // On Linux priorities are a thread's own; elsewhere this would slow the whole process down.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, 5) {
+        tracing::debug!("the drain keeps its priority: {error}");
+    }
+    let mut pause = RETRY.0;
+    while !state.must_stop() {
+        match step(&mut outlet, &mut trail, seal, state) {
+            Ok(went_on) => {
+                pause = RETRY.0;
+                state.set_trouble(None);
+                state.position.send_replace(outlet.position());
+                if !went_on {
+                    if state.is_stopping() {
+                        break;
+                    }
+                    outlet.wait(IDLE);
+                }
+            }
+            Err(error) => {
+                state.set_trouble(Some(error.to_string()));
+                outlet.rest(pause);
+                pause = (pause * 2).min(RETRY.1);
+            }
+        }
+    }
+    if let Err(error) = trail.settle() {
+        tracing::warn!("the trail's log stays for the next start: {error}");
+    }
+    // Whoever waits for a position looks once more, and sees that the keeper is closed.
+    state.position.send_modify(|_| {});
+}
+
+/// One transaction; `false` where there is nothing to drain.
+fn step(outlet: &mut Outlet, trail: &mut Trail, seal: &Seal, state: &DrainState) -> Result<bool, DrainError> {
+    let Some(chunk) = outlet.next(ITEMS_A_COMMIT)? else { return Ok(false) };
+    let appended = trail.append(&chunk.records, seal)?;
+    // Durable in the trail: only now may the spool let go.
+    outlet.drained(&chunk);
+    *state.totals.lock().unwrap_or_else(PoisonError::into_inner) += appended;
+    // The chunk is in; a failing checkpoint is tried again at the next commit.
+    if let Err(error) = trail.checkpoint_if_long() {
+        tracing::warn!("the trail's log stays long: {error}");
+    }
+    Ok(true)
+}

@@ -1,0 +1,81 @@
+//! One process receives for a store: it holds the lock file for as long as it lives.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use crate::database;
+
+/// The lock, held. The system lets go of it when the process ends, however it ends.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Why the lock is not ours.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process has it.
+    #[error(
+        "{path} is held by {}: another `mailtrail serve` already receives for this store. Stop that one, or give this one another `[store] path`",
+        .process.as_deref().unwrap_or("a process that did not leave its id")
+    )]
+    Held {
+        /// The lock file.
+        path: PathBuf,
+        /// `process 4711`, where it could be read.
+        process: Option<String>,
+    },
+    /// The lock file cannot be used.
+    #[error("cannot lock {path}: {source}. The store must be on a local file system that this user may write")]
+    Io {
+        /// The lock file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Lock {
+    /// Takes the lock, or says who has it.
+    ///
+    /// # Errors
+    /// When another process holds it or the file cannot be used.
+    pub fn take(path: &Path) -> Result<Self, LockError> {
+        let io = |source| LockError::Io { path: path.to_owned(), source };
+        let mut file = database::create_private(path).map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(LockError::Held { path: path.to_owned(), process: holder(&mut file) });
+            }
+            Err(TryLockError::Error(source)) => return Err(io(source)),
+        }
+        file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(io)?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn holder(file: &mut File) -> Option<String> {
+    let mut text = String::new();
+    file.rewind().ok()?;
+    file.take(20).read_to_string(&mut text).ok()?;
+    text.trim().parse::<u32>().ok().map(|id| format!("process {id}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_is_refused_with_the_first_one_s_id_until_the_first_lets_go() {
+        let temp = tempfile::tempdir().expect("a folder");
+        let path = temp.path().join("mail.lock");
+        std::fs::write(&path, "99999999 left by a longer id").expect("written");
+        let first = Lock::take(&path).expect("free");
+        let error = Lock::take(&path).expect_err("held");
+        assert!(error.to_string().contains(&format!("held by process {}:", std::process::id())), "{error}");
+        drop(first);
+        drop(Lock::take(&path).expect("free again"));
+    }
+}

@@ -1,0 +1,224 @@
+//! Batches → rows. Idempotent: an event is told by (timestamp, event_key), a sealed item by its key, so a batch may be
+//! appended again after any interruption.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::error::TrailError;
+use super::intern::Interned;
+use super::trail::Trail;
+use super::{meta, quarantine};
+use crate::protect::{BatchRow, EventRow, SealedRow};
+use crate::spool::Record;
+
+/// What became of the items of a transaction. The three add up to the items handed in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Appended {
+    /// New events.
+    pub stored: u64,
+    /// Items that were there already.
+    pub duplicate: u64,
+    /// New entries in quarantine.
+    pub quarantined: u64,
+}
+
+impl std::ops::AddAssign for Appended {
+    fn add_assign(&mut self, other: Self) {
+        self.stored += other.stored;
+        self.duplicate += other.duplicate;
+        self.quarantined += other.quarantined;
+    }
+}
+
+/// Why an element is sealed that passed every check but cannot be stored.
+pub(crate) const UNDRAINABLE: &str = "undrainable";
+
+/// How errors of single elements are met.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Care {
+    /// The first one ends the transaction: nearly always there is none.
+    Fast,
+    /// Each element has a savepoint, and one that fails for its content is sealed.
+    Each,
+}
+
+impl Trail {
+    /// Appends spooled batches in one transaction, durable when this returns.
+    ///
+    /// An element that cannot be stored for its content goes sealed to quarantine and costs the others nothing; so does
+    /// a record that cannot be decoded. `seal` encrypts what it is given (the [`Record`] of the element alone, see
+    /// [`Record::to_sealable`]).
+    ///
+    /// # Errors
+    /// When the trail cannot be written; then nothing was.
+    pub fn append(
+        &mut self,
+        records: &[Record],
+        seal: &dyn Fn(&[u8], &str) -> SealedRow<String>,
+    ) -> Result<Appended, TrailError> {
+        let result = match self.try_append(records, seal, Care::Fast) {
+            Err(error) if error.is_content() => self.try_append(records, seal, Care::Each),
+            result => result,
+        };
+        if result.is_err() {
+            self.interned.forget();
+        }
+        result
+    }
+
+    fn try_append(
+        &mut self,
+        records: &[Record],
+        seal: &dyn Fn(&[u8], &str) -> SealedRow<String>,
+        care: Care,
+    ) -> Result<Appended, TrailError> {
+        // Dropped without a commit, the transaction is rolled back.
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let generation = meta::generation(&transaction)?;
+        if care == Care::Each || self.interned.generation != Some(generation) {
+            self.interned.forget();
+            self.interned.generation = Some(generation);
+        }
+        let mut writer =
+            Writer { sql: &transaction, interned: &mut self.interned, seal, care, done: Appended::default() };
+        for record in records {
+            writer.record(record)?;
+        }
+        let done = writer.done;
+        transaction.commit()?;
+        Ok(done)
+    }
+}
+
+struct Writer<'a> {
+    sql: &'a Connection,
+    interned: &'a mut Interned,
+    seal: &'a dyn Fn(&[u8], &str) -> SealedRow<String>,
+    care: Care,
+    done: Appended,
+}
+
+impl Writer<'_> {
+    fn record(&mut self, record: &Record) -> Result<(), TrailError> {
+        let Ok(batch) = record.decode() else {
+            return self.seal_away(
+                record,
+                &BatchRow { received_at: 0, verified_by: None, key_id: "", events: vec![], sealed: vec![] },
+            );
+        };
+        for event in &batch.events {
+            self.event(&batch, event)?;
+        }
+        for item in &batch.sealed {
+            self.sealed(&batch, item)?;
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, batch: &BatchRow<&str>, event: &EventRow<&str>) -> Result<(), TrailError> {
+        let new = match self.care {
+            Care::Fast => insert_event(self.sql, self.interned, batch, event)?,
+            Care::Each => {
+                self.sql.execute_batch("SAVEPOINT element")?;
+                match insert_event(self.sql, self.interned, batch, event) {
+                    Ok(new) => {
+                        self.sql.execute_batch("RELEASE element")?;
+                        new
+                    }
+                    Err(error) => {
+                        let error = TrailError::from(error);
+                        if !error.is_content() {
+                            return Err(error);
+                        }
+                        self.sql.execute_batch("ROLLBACK TO element; RELEASE element")?;
+                        // Numbers given since the savepoint are void.
+                        let generation = self.interned.generation;
+                        self.interned.forget();
+                        self.interned.generation = generation;
+                        return self.seal_away(&Record::of_one(batch, event), batch);
+                    }
+                }
+            }
+        };
+        if new {
+            self.done.stored += 1;
+        } else {
+            self.done.duplicate += 1;
+        }
+        Ok(())
+    }
+
+    fn sealed(&mut self, batch: &BatchRow<&str>, item: &SealedRow<&str>) -> Result<(), TrailError> {
+        if quarantine::insert(self.sql, batch.received_at, batch.verified_by, item)? {
+            self.done.quarantined += 1;
+        } else {
+            self.done.duplicate += 1;
+        }
+        Ok(())
+    }
+
+    fn seal_away(&mut self, record: &Record, from: &BatchRow<&str>) -> Result<(), TrailError> {
+        let sealed = (self.seal)(&record.to_sealable(), UNDRAINABLE);
+        let item = SealedRow {
+            item_key: sealed.item_key,
+            why: sealed.why.as_str(),
+            seal_key_id: sealed.seal_key_id.as_str(),
+            sealed: sealed.sealed,
+        };
+        self.sealed(from, &item)
+    }
+}
+
+/// Whether the event is new.
+fn insert_event(
+    sql: &Connection,
+    interned: &mut Interned,
+    batch: &BatchRow<&str>,
+    event: &EventRow<&str>,
+) -> rusqlite::Result<bool> {
+    let message = interned.message(sql, batch.key_id, event)?;
+    let proof = interned.proof(sql, if event.sample { Some("test") } else { batch.verified_by })?;
+    let added = sql
+        .prepare_cached(
+            "INSERT INTO event (timestamp, event_key, fingerprint, event, message, proof_id, received_at, sg_event_id,
+                 smtp_id, reason, response, status, type, bounce_classification, attempt, asm_group_id, url, useragent,
+                 ip, sg_machine_open, tls, extra)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (timestamp, event_key) DO NOTHING",
+        )?
+        .execute(rusqlite::params![
+            event.timestamp,
+            event.event_key,
+            event.fingerprint,
+            event.event,
+            message.id,
+            proof,
+            batch.received_at,
+            event.sg_event_id,
+            event.smtp_id,
+            event.reason,
+            event.response,
+            event.status,
+            event.r#type,
+            event.bounce_classification,
+            event.attempt,
+            event.asm_group_id,
+            event.url,
+            event.useragent,
+            event.ip,
+            event.sg_machine_open,
+            event.tls,
+            event.extra,
+        ])?;
+    if added == 0 {
+        return Ok(false);
+    }
+    let id = sql.last_insert_rowid();
+    if let Some(list) = message.category_list {
+        sql.prepare_cached(
+            "INSERT INTO event_category_list (category_list_id, timestamp, event, event_id, address_id)
+             VALUES (?, ?, ?, ?, ?)",
+        )?
+        .execute((list, event.timestamp, event.event, id, message.address))?;
+    }
+    Ok(true)
+}

@@ -1,0 +1,21 @@
+//! Why the trail cannot be written.
+
+use crate::database::{OpenError, Trouble};
+
+/// Why something was not written to the trail. Nothing of its transaction was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrailError {
+    /// The file cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// SQLite refused.
+    #[error("the trail cannot be written: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+impl TrailError {
+    pub(super) fn is_content(&self) -> bool {
+        matches!(self, TrailError::Sqlite(error) if Trouble::of(error) == Trouble::Content)
+    }
+}

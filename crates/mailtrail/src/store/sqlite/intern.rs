@@ -1,0 +1,290 @@
+//! Values that repeat get numbers: looked up in bounded caches first, then in their table, and added where new.
+
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use aws_lc_rs::digest;
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::protect::{AddressRow, EventRow};
+
+/// Numbers by value. Valid until another writer deletes interned rows, which changes the trail's generation.
+pub(super) struct Interned {
+    /// Generation the caches belong to.
+    pub(super) generation: Option<i64>,
+    messages: Cache<[u8; 16], Message>,
+    addresses: Cache<[u8; 32], i64>,
+    lists: Cache<String, i64>,
+    proofs: Cache<Option<String>, i64>,
+}
+
+/// A row of `message`, as an event refers to it.
+#[derive(Clone, Copy)]
+pub(super) struct Message {
+    pub(super) id: i64,
+    pub(super) address: Option<i64>,
+    pub(super) category_list: Option<i64>,
+}
+
+impl Default for Interned {
+    fn default() -> Self {
+        Self {
+            generation: None,
+            messages: Cache::new(300_000),
+            addresses: Cache::new(100_000),
+            lists: Cache::new(10_000),
+            proofs: Cache::new(100),
+        }
+    }
+}
+
+impl Interned {
+    /// Forgets everything: after a rollback, too, since numbers given within it are void.
+    pub(super) fn forget(&mut self) {
+        self.generation = None;
+        self.messages.clear();
+        self.addresses.clear();
+        self.lists.clear();
+        self.proofs.clear();
+    }
+
+    /// The message that an event belongs to: what all events of one message to one recipient have in common.
+    pub(super) fn message(
+        &mut self,
+        sql: &Connection,
+        key_id: &str,
+        event: &EventRow<&str>,
+    ) -> rusqlite::Result<Message> {
+        let categories = json_list(&event.category);
+        let key = message_key(event, &categories);
+        if let Some(message) = self.messages.get(&key) {
+            return Ok(message);
+        }
+        let known = sql
+            .prepare_cached(
+                "SELECT id, address_id, category_list_id FROM message WHERE message_id IS ?1 AND message_key = ?2",
+            )?
+            .query_row((event.message_id, key), |row| {
+                Ok(Message { id: row.get(0)?, address: row.get(1)?, category_list: row.get(2)? })
+            })
+            .optional()?;
+        let message = match known {
+            Some(message) => message,
+            None => {
+                let address = event.address.as_ref().map(|row| self.address(sql, row, key_id)).transpose()?;
+                let list = match event.category.as_slice() {
+                    [] => None,
+                    _ => Some(self.category_list(sql, &event.category, &categories)?),
+                };
+                sql.prepare_cached(
+                    "INSERT INTO message (message_id, message_key, sg_message_id, address_id, category_list_id, run,
+                         recipient, request, custom_args)
+                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                )?
+                .execute(rusqlite::params![
+                    event.message_id,
+                    key,
+                    event.sg_message_id,
+                    address,
+                    list,
+                    event.run,
+                    event.recipient,
+                    event.request,
+                    event.custom_args,
+                ])?;
+                Message { id: sql.last_insert_rowid(), address, category_list: list }
+            }
+        };
+        self.messages.insert(key, message);
+        Ok(message)
+    }
+
+    fn address(&mut self, sql: &Connection, row: &AddressRow<&str>, key_id: &str) -> rusqlite::Result<i64> {
+        if let Some(id) = self.addresses.get(&row.email_hash) {
+            return Ok(id);
+        }
+        let hash = hex(&row.email_hash);
+        let known = sql
+            .prepare_cached("SELECT id FROM address WHERE email_hash = ?1")?
+            .query_row([&hash], |found| found.get(0))
+            .optional()?;
+        let id = match known {
+            Some(id) => {
+                // Kept from now on where an earlier configuration did not keep them.
+                if row.email_domain.is_some() || row.email.is_some() {
+                    sql.prepare_cached(
+                        "UPDATE address SET email_domain = ifnull(email_domain, ?2), email = ifnull(email, ?3)
+                         WHERE id = ?1 AND (email_domain IS NULL AND ?2 IS NOT NULL OR email IS NULL AND ?3 IS NOT NULL)",
+                    )?
+                    .execute((id, row.email_domain, row.email))?;
+                }
+                id
+            }
+            None => {
+                sql.prepare_cached(
+                    "INSERT INTO address (email_hash, email_domain, email, key_id) VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute((&hash, row.email_domain, row.email, key_id))?;
+                sql.last_insert_rowid()
+            }
+        };
+        self.addresses.insert(row.email_hash, id);
+        Ok(id)
+    }
+
+    /// A whole list, as the JSON text that the column shows, with its members.
+    fn category_list(&mut self, sql: &Connection, names: &[&str], json: &str) -> rusqlite::Result<i64> {
+        if let Some(id) = self.lists.get(json) {
+            return Ok(id);
+        }
+        let known = sql
+            .prepare_cached("SELECT id FROM category_list WHERE categories = ?1")?
+            .query_row([json], |found| found.get(0))
+            .optional()?;
+        let id = match known {
+            Some(id) => id,
+            None => {
+                sql.prepare_cached("INSERT INTO category_list (categories) VALUES (?1)")?.execute([json])?;
+                let id = sql.last_insert_rowid();
+                for name in names {
+                    let category = find_or_add(
+                        sql,
+                        "SELECT id FROM category WHERE name = ?1",
+                        "INSERT INTO category (name) VALUES (?1)",
+                        name,
+                    )?;
+                    // A list may name a category twice.
+                    sql.prepare_cached("INSERT OR IGNORE INTO category_member VALUES (?1, ?2)")?
+                        .execute((category, id))?;
+                }
+                id
+            }
+        };
+        self.lists.insert(json.to_owned(), id);
+        Ok(id)
+    }
+
+    pub(super) fn proof(&mut self, sql: &Connection, verified_by: Option<&str>) -> rusqlite::Result<i64> {
+        let key = verified_by.map(str::to_owned);
+        if let Some(id) = self.proofs.get(&key) {
+            return Ok(id);
+        }
+        let id = find_or_add(
+            sql,
+            "SELECT id FROM proof WHERE ifnull(verified_by, '') = ifnull(?1, '')",
+            "INSERT INTO proof (verified_by) VALUES (?1)",
+            verified_by,
+        )?;
+        self.proofs.insert(key, id);
+        Ok(id)
+    }
+}
+
+/// Tells messages apart: a digest over everything their row holds, each part with its length.
+fn message_key(event: &EventRow<&str>, categories: &str) -> [u8; 16] {
+    let mut digest = digest::Context::new(&digest::SHA256);
+    digest.update(&[u8::from(event.address.is_some())]);
+    digest.update(event.address.as_ref().map_or(&[][..], |address| &address.email_hash));
+    let texts = [event.message_id, event.sg_message_id, event.run, event.recipient, event.request, event.custom_args];
+    for text in texts.into_iter().chain([Some(categories)]) {
+        // One more than the length, so that an absent text is not an empty one.
+        let length = text.map_or(0, |text| text.len() as u64 + 1);
+        digest.update(&length.to_le_bytes());
+        digest.update(text.unwrap_or_default().as_bytes());
+    }
+    let mut key = [0; 16];
+    key.copy_from_slice(&digest.finish().as_ref()[..16]);
+    key
+}
+
+fn find_or_add(sql: &Connection, find: &str, add: &str, value: impl rusqlite::ToSql) -> rusqlite::Result<i64> {
+    match sql.prepare_cached(find)?.query_row([&value], |found| found.get(0)).optional()? {
+        Some(id) => Ok(id),
+        None => {
+            sql.prepare_cached(add)?.execute([&value])?;
+            Ok(sql.last_insert_rowid())
+        }
+    }
+}
+
+fn json_list(names: &[&str]) -> String {
+    let mut json = String::from("[");
+    for (index, name) in names.iter().enumerate() {
+        if index > 0 {
+            json.push(',');
+        }
+        sendgrid_events::value::write_string(name, &mut json);
+    }
+    json.push(']');
+    json
+}
+
+/// Lower-case hex.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|b| [char::from(DIGITS[usize::from(b >> 4)]), char::from(DIGITS[usize::from(b & 15)])])
+        .collect()
+}
+
+/// A map that holds about its capacity: when the young half is full, it becomes the old half, whose entries are dropped
+/// unless they were asked for meanwhile.
+struct Cache<K, V> {
+    half: usize,
+    young: HashMap<K, V>,
+    old: HashMap<K, V>,
+}
+
+impl<K: Hash + Eq + Clone, V: Copy> Cache<K, V> {
+    fn new(capacity: usize) -> Self {
+        Self { half: (capacity / 2).max(1), young: HashMap::new(), old: HashMap::new() }
+    }
+
+    fn get<Q: Hash + Eq + ToOwned<Owned = K> + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        if let Some(value) = self.young.get(key) {
+            return Some(*value);
+        }
+        let (key, value) = self.old.remove_entry(key)?;
+        self.insert(key, value);
+        Some(value)
+    }
+
+    fn insert(&mut self, key: K, value: V) {
+        if self.young.len() >= self.half {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key, value);
+    }
+
+    fn clear(&mut self) {
+        self.young.clear();
+        self.old.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cache_is_bounded_and_keeps_what_is_asked_for() {
+        let mut cache = Cache::new(10);
+        for key in 0..1_000 {
+            cache.insert(key, key);
+            assert_eq!(cache.get(&0), Some(0), "asked for each time, so kept, at {key}");
+            assert!(cache.young.len() + cache.old.len() <= 10);
+        }
+        assert_eq!(cache.get(&500), None);
+        assert_eq!(cache.get(&999), Some(999));
+    }
+
+    #[test]
+    fn hex_is_lower_case() {
+        assert_eq!(hex(&[0x00, 0xab, 0xff]), "00abff");
+    }
+}

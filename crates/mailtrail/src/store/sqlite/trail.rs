@@ -1,0 +1,55 @@
+//! The trail's one writing connection.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::error::TrailError;
+use super::intern::Interned;
+use crate::database::{self, Format, Wal};
+
+/// The trail's file format.
+pub(crate) const FORMAT: Format =
+    Format { name: "trail", application_id: 0x4d54_5452, migrations: &[include_str!("0001_trail.sql")] };
+
+/// Pages in the log before a checkpoint: large, since neighbouring commits touch the same pages again.
+const CHECKPOINT_PAGES: i32 = 20_000;
+/// KiB of pages kept in memory.
+const CACHE_KIB: i64 = 64 * 1024;
+
+/// The trail, open for appending. Several processes may have it open; each transaction takes its turn.
+pub struct Trail {
+    pub(super) connection: Connection,
+    pub(super) interned: Interned,
+    wal: Wal,
+}
+
+impl Trail {
+    /// Opens the trail for appending; creates it and brings it up to date where needed.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is no trail, or was written by a newer version.
+    pub fn open(path: &Path) -> Result<Self, TrailError> {
+        let mut connection = database::open(path, &FORMAT)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        database::settle(&connection)?;
+        let wal = Wal::watch(&mut connection, CHECKPOINT_PAGES)?;
+        Ok(Self { connection, interned: Interned::default(), wal })
+    }
+
+    /// Moves the log into the database where it has become long.
+    ///
+    /// # Errors
+    /// When the database cannot be written; the log keeps everything, and the next call tries again.
+    pub fn checkpoint_if_long(&mut self) -> Result<(), TrailError> {
+        Ok(self.wal.checkpoint_if_long(&self.connection)?)
+    }
+
+    /// Moves the whole log into the database.
+    ///
+    /// # Errors
+    /// As [`checkpoint_if_long`](Self::checkpoint_if_long).
+    pub fn settle(&mut self) -> Result<(), TrailError> {
+        Ok(database::settle(&self.connection)?)
+    }
+}
