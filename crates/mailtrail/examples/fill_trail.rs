@@ -90,15 +90,14 @@ impl Traffic {
     }
 
     fn batches(&mut self, events: usize) -> Vec<ProtectedBatch> {
-        let mut rows: Vec<EventRow<String>> = (0..events).map(|_| self.event()).collect();
         let mut batches = Vec::new();
-        while !rows.is_empty() {
-            let rest = rows.split_off(rows.len().min(EVENTS_A_BATCH));
+        for begin in (0..events).step_by(EVENTS_A_BATCH) {
+            let rows = (begin..events.min(begin + EVENTS_A_BATCH)).map(|_| self.event()).collect();
             batches.push(ProtectedBatch::vouched_for(BatchRow {
                 received_at: self.now + SECOND,
                 verified_by: Some("0123456789abcdef".into()),
                 key_id: "key-1".into(),
-                events: std::mem::replace(&mut rows, rest),
+                events: rows,
                 sealed: Vec::new(),
             }));
         }

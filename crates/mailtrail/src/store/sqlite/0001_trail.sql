@@ -20,6 +20,12 @@ CREATE TABLE category_list (
     categories TEXT NOT NULL UNIQUE                -- JSON list, in the order sent
 );
 
+CREATE TABLE category_member (
+    category_id      INTEGER NOT NULL REFERENCES category (id),
+    category_list_id INTEGER NOT NULL REFERENCES category_list (id),
+    PRIMARY KEY (category_id, category_list_id)
+) WITHOUT ROWID;
+
 CREATE TABLE proof (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     verified_by TEXT                               -- null: nothing vouched
@@ -72,15 +78,21 @@ CREATE TABLE event (
 );
 CREATE INDEX event_message ON event (message);
 
--- Answers by category without touching the other categories' events.
-CREATE TABLE event_category (
-    category_id INTEGER NOT NULL REFERENCES category (id),
-    timestamp   INTEGER NOT NULL,
-    event       TEXT NOT NULL,
-    event_id    INTEGER NOT NULL REFERENCES event (id),
-    address_id  INTEGER,
-    PRIMARY KEY (category_id, timestamp, event, event_id)
+-- Answers by category without touching the other categories' events: one row an event, under its list; the few lists
+-- that hold a category are found by `category_member`. (A row for each category would triple the cost of an event.)
+CREATE TABLE event_category_list (
+    category_list_id INTEGER NOT NULL,
+    timestamp        INTEGER NOT NULL,
+    event            TEXT NOT NULL,
+    event_id         INTEGER NOT NULL REFERENCES event (id),
+    address_id       INTEGER,
+    PRIMARY KEY (category_list_id, timestamp, event, event_id)
 ) WITHOUT ROWID;
+
+CREATE VIEW event_category AS
+SELECT c.category_id, l.timestamp, l.event, l.event_id, l.address_id
+FROM category_member AS c
+JOIN event_category_list AS l ON l.category_list_id = c.category_list_id;
 
 -- Authentic input that could not be read, sealed.
 CREATE TABLE quarantine (

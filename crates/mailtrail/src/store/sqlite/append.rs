@@ -213,15 +213,12 @@ fn insert_event(
         return Ok(false);
     }
     let id = sql.last_insert_rowid();
-    for (index, name) in event.category.iter().enumerate() {
-        if event.category[..index].contains(name) {
-            continue;
-        }
-        let category = interned.category(sql, name)?;
+    if let Some(list) = message.category_list {
         sql.prepare_cached(
-            "INSERT INTO event_category (category_id, timestamp, event, event_id, address_id) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO event_category_list (category_list_id, timestamp, event, event_id, address_id)
+             VALUES (?, ?, ?, ?, ?)",
         )?
-        .execute((category, event.timestamp, event.event, id, message.address))?;
+        .execute((list, event.timestamp, event.event, id, message.address))?;
     }
     Ok(true)
 }

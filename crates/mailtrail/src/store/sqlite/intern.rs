@@ -15,7 +15,6 @@ pub(super) struct Interned {
     pub(super) generation: Option<i64>,
     messages: Cache<[u8; 16], Message>,
     addresses: Cache<[u8; 32], i64>,
-    categories: Cache<String, i64>,
     lists: Cache<String, i64>,
     proofs: Cache<Option<String>, i64>,
 }
@@ -25,6 +24,7 @@ pub(super) struct Interned {
 pub(super) struct Message {
     pub(super) id: i64,
     pub(super) address: Option<i64>,
+    pub(super) category_list: Option<i64>,
 }
 
 impl Default for Interned {
@@ -33,7 +33,6 @@ impl Default for Interned {
             generation: None,
             messages: Cache::new(300_000),
             addresses: Cache::new(100_000),
-            categories: Cache::new(10_000),
             lists: Cache::new(10_000),
             proofs: Cache::new(100),
         }
@@ -46,7 +45,6 @@ impl Interned {
         self.generation = None;
         self.messages.clear();
         self.addresses.clear();
-        self.categories.clear();
         self.lists.clear();
         self.proofs.clear();
     }
@@ -64,8 +62,12 @@ impl Interned {
             return Ok(message);
         }
         let known = sql
-            .prepare_cached("SELECT id, address_id FROM message WHERE message_id IS ?1 AND message_key = ?2")?
-            .query_row((event.message_id, key), |row| Ok(Message { id: row.get(0)?, address: row.get(1)? }))
+            .prepare_cached(
+                "SELECT id, address_id, category_list_id FROM message WHERE message_id IS ?1 AND message_key = ?2",
+            )?
+            .query_row((event.message_id, key), |row| {
+                Ok(Message { id: row.get(0)?, address: row.get(1)?, category_list: row.get(2)? })
+            })
             .optional()?;
         let message = match known {
             Some(message) => message,
@@ -73,7 +75,7 @@ impl Interned {
                 let address = event.address.as_ref().map(|row| self.address(sql, row, key_id)).transpose()?;
                 let list = match event.category.as_slice() {
                     [] => None,
-                    _ => Some(self.category_list(sql, &categories)?),
+                    _ => Some(self.category_list(sql, &event.category, &categories)?),
                 };
                 sql.prepare_cached(
                     "INSERT INTO message (message_id, message_key, sg_message_id, address_id, category_list_id, run,
@@ -91,7 +93,7 @@ impl Interned {
                     event.request,
                     event.custom_args,
                 ])?;
-                Message { id: sql.last_insert_rowid(), address }
+                Message { id: sql.last_insert_rowid(), address, category_list: list }
             }
         };
         self.messages.insert(key, message);
@@ -131,31 +133,34 @@ impl Interned {
         Ok(id)
     }
 
-    pub(super) fn category(&mut self, sql: &Connection, name: &str) -> rusqlite::Result<i64> {
-        if let Some(id) = self.categories.get(name) {
-            return Ok(id);
-        }
-        let id = find_or_add(
-            sql,
-            "SELECT id FROM category WHERE name = ?1",
-            "INSERT INTO category (name) VALUES (?1)",
-            name,
-        )?;
-        self.categories.insert(name.to_owned(), id);
-        Ok(id)
-    }
-
-    /// A whole list, as the JSON text that the column shows.
-    fn category_list(&mut self, sql: &Connection, json: &str) -> rusqlite::Result<i64> {
+    /// A whole list, as the JSON text that the column shows, with its members.
+    fn category_list(&mut self, sql: &Connection, names: &[&str], json: &str) -> rusqlite::Result<i64> {
         if let Some(id) = self.lists.get(json) {
             return Ok(id);
         }
-        let id = find_or_add(
-            sql,
-            "SELECT id FROM category_list WHERE categories = ?1",
-            "INSERT INTO category_list (categories) VALUES (?1)",
-            json,
-        )?;
+        let known = sql
+            .prepare_cached("SELECT id FROM category_list WHERE categories = ?1")?
+            .query_row([json], |found| found.get(0))
+            .optional()?;
+        let id = match known {
+            Some(id) => id,
+            None => {
+                sql.prepare_cached("INSERT INTO category_list (categories) VALUES (?1)")?.execute([json])?;
+                let id = sql.last_insert_rowid();
+                for name in names {
+                    let category = find_or_add(
+                        sql,
+                        "SELECT id FROM category WHERE name = ?1",
+                        "INSERT INTO category (name) VALUES (?1)",
+                        name,
+                    )?;
+                    // A list may name a category twice.
+                    sql.prepare_cached("INSERT OR IGNORE INTO category_member VALUES (?1, ?2)")?
+                        .execute((category, id))?;
+                }
+                id
+            }
+        };
         self.lists.insert(json.to_owned(), id);
         Ok(id)
     }
