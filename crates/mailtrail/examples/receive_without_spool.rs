@@ -13,7 +13,7 @@ use mailtrail::decode::decode;
 use mailtrail::protect::{KeyRing, Protector};
 use mailtrail::receive::{self, Authentic, Keep, Kept, Listener, Refusal, Shared};
 use mailtrail::spool::Record;
-use tokio::sync::watch;
+use mailtrail::stop;
 
 struct Forget(Protector);
 
@@ -39,7 +39,7 @@ async fn main() -> anyhow::Result<()> {
     let listener = Listener::bind(&config.receive, None).await?;
     eprintln!("receiving on http://{}{} and keeping nothing", listener.address()?, config.receive.path);
     let shared = Arc::new(Shared::new(&config.receive, Forget(Protector::new(keys, &config.privacy))));
-    let (_never, stop) = watch::channel(false);
+    let (_never, stop) = stop::channel();
     receive::serve(listener, shared, stop).await;
     Ok(())
 }

@@ -11,14 +11,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::protect::{KeyRing, Protector};
 use crate::receive::{self, Listener, Shared, Tls};
-use crate::store::Paths;
-use crate::store::keeper::{Keeper, KeeperOptions};
+use crate::stop::{self, Stopper};
+use crate::store::{Keeper, KeeperOptions, Paths};
 
 /// A running receiver.
 pub struct Server {
@@ -27,7 +26,7 @@ pub struct Server {
     shared: Arc<Shared<Road>>,
     keeper: Keeper,
     tls: Option<Arc<Tls>>,
-    stop: watch::Sender<bool>,
+    stop: Stopper,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -39,12 +38,14 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let keys = Arc::new(KeyRing::load(&config.privacy)?);
     let protector = Protector::new(Arc::clone(&keys), &config.privacy);
     let options = KeeperOptions { max_backlog_bytes: config.store.max_backlog, ..KeeperOptions::default() };
-    let keeper = Keeper::start(&Paths::new(&config.store.path), options, keys)?;
+    let keeper =
+        Keeper::start(&Paths::new(&config.store.path), options, Box::new(move |bytes, why| keys.seal(bytes, why)))?;
 
-    let tls = config.receive.tls.clone().map(Tls::load).transpose().context("[receive] tls_cert, tls_key")?.map(Arc::new);
+    let tls =
+        config.receive.tls.clone().map(Tls::load).transpose().context("[receive] tls_cert, tls_key")?.map(Arc::new);
     let listener = Listener::bind(&config.receive, tls.clone()).await.context("[receive] listen")?;
     let address = listener.address()?;
-    let (stop, stopped) = watch::channel(false);
+    let (stop, stopped) = stop::channel();
     let road = Road::new(protector, keeper.clone());
     let alarm = road.alarm();
     let shared = Arc::new(Shared::new(&config.receive, road));
@@ -96,8 +97,7 @@ impl Server {
 
     /// Stops in order: no new connections, open requests answered, the spool drained as far as time allows.
     pub async fn stop(self) {
-        // Nobody left to tell is a stop as well.
-        let _told = self.stop.send(true);
+        self.stop.stop();
         for task in self.tasks {
             if let Err(error) = task.await {
                 tracing::error!(panicked = error.is_panic(), "a task ended badly");

@@ -163,10 +163,7 @@ mod tests {
             signers.iter().map(|signer| PublicKey::parse(signer.public_key()).unwrap()).collect::<Vec<_>>()
         };
         Access {
-            basic: basic
-                .iter()
-                .map(|c| sha256(BasicCredential::parse(c).unwrap().expose().as_bytes()))
-                .collect(),
+            basic: basic.iter().map(|c| sha256(BasicCredential::parse(c).unwrap().expose().as_bytes())).collect(),
             keys: parse(keys),
             test_keys: parse(test_keys),
             signature,

@@ -13,7 +13,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::connections::{Connections, Place};
@@ -21,6 +20,7 @@ use super::head_guard::{HeadGuard, MAX_HEAD};
 use super::post::{Keep, Shared};
 use super::tls::Tls;
 use crate::config::Receive;
+use crate::stop::Stop;
 
 /// How long open requests may take to finish when the process stops.
 const STOP_WITHIN: Duration = Duration::from_secs(15);
@@ -72,15 +72,15 @@ impl Listener {
     }
 }
 
-/// Serves until `stop` turns true, then lets open requests finish.
-pub async fn serve<K: Keep>(listener: Listener, shared: Arc<Shared<K>>, mut stop: watch::Receiver<bool>) {
+/// Serves until it is to stop, then lets open requests finish.
+pub async fn serve<K: Keep>(listener: Listener, shared: Arc<Shared<K>>, mut stop: Stop) {
     let Listener { tcp, tls, limits } = listener;
     let connections = Connections::new(limits.connections);
     let mut tasks = JoinSet::new();
     loop {
         let place = tokio::select! {
             place = connections.place() => match place { Some(place) => place, None => break },
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = stop.requested() => break,
         };
         let stream = tokio::select! {
             accepted = tcp.accept() => match accepted {
@@ -92,7 +92,7 @@ pub async fn serve<K: Keep>(listener: Listener, shared: Arc<Shared<K>>, mut stop
                     continue;
                 }
             },
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = stop.requested() => break,
         };
         while tasks.try_join_next().is_some() {}
         tasks.spawn(connection(stream, tls.clone(), Arc::clone(&shared), place, limits, stop.clone()));
@@ -110,7 +110,7 @@ async fn connection<K: Keep>(
     shared: Arc<Shared<K>>,
     place: Place,
     limits: Limits,
-    stop: watch::Receiver<bool>,
+    stop: Stop,
 ) {
     // Answers are small and complete; waiting to fill a packet would only delay them.
     let _unimportant = stream.set_nodelay(true);
@@ -131,13 +131,8 @@ async fn connection<K: Keep>(
     }
 }
 
-async fn http<S, K>(
-    stream: S,
-    shared: Arc<Shared<K>>,
-    place: &Arc<Place>,
-    limits: Limits,
-    mut stop: watch::Receiver<bool>,
-) where
+async fn http<S, K>(stream: S, shared: Arc<Shared<K>>, place: &Arc<Place>, limits: Limits, mut stop: Stop)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     K: Keep,
 {
@@ -165,7 +160,7 @@ async fn http<S, K>(
         // How a connection ends is the client's matter; requests are counted and logged where they are answered.
         _ended = connection.as_mut() => return,
         () = place.must_give_way() => return,
-        _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
+        () = stop.requested() => connection.as_mut().graceful_shutdown(),
     }
     let _ended = connection.await;
 }

@@ -4,10 +4,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::receive::Refusal;
+use crate::stop::Stop;
 
 const AFTER: Duration = Duration::from_secs(600);
 const AT_LEAST: u32 = 3;
@@ -48,12 +48,12 @@ impl Alarm {
     }
 
     /// Says once for each such time that nothing is accepted; runs until `stop`.
-    pub(super) async fn watch(self, mut stop: watch::Receiver<bool>) {
+    pub(super) async fn watch(self, mut stop: Stop) {
         metrics::gauge!("mailtrail_refusing_everything").set(0.0);
         loop {
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => self.look(),
-                _ = stop.wait_for(|stop| *stop) => return,
+                () = stop.requested() => return,
             }
         }
     }

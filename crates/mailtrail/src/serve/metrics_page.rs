@@ -15,10 +15,11 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use crate::receive::Refusal;
-use crate::store::keeper::Keeper;
+use crate::stop::Stop;
+use crate::store::Keeper;
 
 /// Scrapers at once; more are turned away.
 const MOST_CONNECTIONS: usize = 16;
@@ -64,7 +65,10 @@ fn describe() {
     metrics::describe_gauge!("mailtrail_backlog_age_seconds", "age of the oldest item in the backlog");
     metrics::describe_gauge!("mailtrail_store_writable", "1 where the store takes writes");
     metrics::describe_counter!("mailtrail_trail_stored_total", "items written to the trail since the start");
-    metrics::describe_counter!("mailtrail_trail_duplicates_total", "items found to be in the trail already, since the start");
+    metrics::describe_counter!(
+        "mailtrail_trail_duplicates_total",
+        "items found to be in the trail already, since the start"
+    );
     for refusal in Refusal::ALL {
         metrics::counter!("mailtrail_refused_total", "reason" => refusal.as_str()).increment(0);
     }
@@ -76,7 +80,7 @@ impl MetricsPage {
     }
 
     /// Serves until `stop`.
-    pub(super) async fn serve(self, mut stop: watch::Receiver<bool>) {
+    pub(super) async fn serve(self, mut stop: Stop) {
         let page = Arc::new(self);
         let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
         loop {
@@ -85,7 +89,7 @@ impl MetricsPage {
                     Ok((stream, _)) => stream,
                     Err(_) => { tokio::time::sleep(Duration::from_millis(50)).await; continue }
                 },
-                _ = stop.wait_for(|stop| *stop) => return,
+                () = stop.requested() => return,
             };
             let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
             let page = Arc::clone(&page);

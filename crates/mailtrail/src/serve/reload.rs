@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::watch;
 
 use super::road::Road;
 use crate::config::Config;
 use crate::receive::{Access, Shared, Tls};
+use crate::stop::Stop;
 
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
@@ -22,11 +22,11 @@ pub(super) fn apply(config: &Config, shared: &Shared<Road>, tls: Option<&Tls>) -
 }
 
 /// Reads certificate and key again when their files change; runs until `stop`.
-pub(super) async fn watch_certificate(tls: Arc<Tls>, mut stop: watch::Receiver<bool>) {
+pub(super) async fn watch_certificate(tls: Arc<Tls>, mut stop: Stop) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = stop.requested() => return,
         }
         match tls.reload_if_changed() {
             Ok(true) => tracing::info!("certificate read again"),

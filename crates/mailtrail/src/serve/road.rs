@@ -9,7 +9,7 @@ use crate::decode::decode;
 use crate::protect::Protector;
 use crate::receive::{Authentic, Keep, Kept, Refusal};
 use crate::spool::{CommitError, Record};
-use crate::store::keeper::Keeper;
+use crate::store::Keeper;
 
 /// Larger bodies are worked on beside the runtime's threads, so that one of them does not hold up many small ones.
 const LARGE_BODY: usize = 128 * 1024;

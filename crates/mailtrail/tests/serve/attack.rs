@@ -103,8 +103,14 @@ fn requests_that_could_be_read_in_two_ways_are_refused_and_cut() {
         ("two lengths", format!("Content-Length: {length}\r\nContent-Length: 3\r\n")),
         ("a list of lengths", format!("Content-Length: {length}, {length}\r\n")),
         ("a signed length", format!("Content-Length: +{length}\r\n")),
-        ("a second signature", format!("Content-Length: {length}\r\nx-twilio-email-event-webhook-signature: {signature}\r\n")),
-        ("a second timestamp", format!("Content-Length: {length}\r\nX-TWILIO-EMAIL-EVENT-WEBHOOK-TIMESTAMP: {timestamp}\r\n")),
+        (
+            "a second signature",
+            format!("Content-Length: {length}\r\nx-twilio-email-event-webhook-signature: {signature}\r\n"),
+        ),
+        (
+            "a second timestamp",
+            format!("Content-Length: {length}\r\nX-TWILIO-EMAIL-EVENT-WEBHOOK-TIMESTAMP: {timestamp}\r\n"),
+        ),
         ("a second authorization", format!("Content-Length: {length}\r\nAuthorization: {authorization}\r\n")),
         ("a space before the colon", format!("Content-Length : {length}\r\n")),
         ("chunked that is not last", "Transfer-Encoding: chunked, identity\r\n".to_owned()),
@@ -258,7 +264,7 @@ fn many_connections_and_greedy_bodies_cost_the_others_nothing() {
 
 #[test]
 fn bodies_beyond_the_memory_budget_are_asked_to_come_again() {
-    let site = Site::with("memory_budget = \"4MiB\"\n");
+    let site = Site::with("max_body = \"4MiB\"\nmemory_budget = \"4MiB\"\n");
     let server = site.serve();
     let large = vec![b' '; 3 * 1024 * 1024];
     let mut holders = Vec::new();
@@ -277,7 +283,9 @@ fn bodies_beyond_the_memory_budget_are_asked_to_come_again() {
     // Small bodies still pass.
     assert_eq!(server.post(&site, &body()).0, 200);
     drop(holders);
-    wait_for("the memory to be free again", || server.post(&site, &batch(&vec![event("x", "x@example.com", "open", 1_700_000_000); 12_000])).0 == 200);
+    wait_for("the memory to be free again", || {
+        server.post(&site, &batch(&vec![event("x", "x@example.com", "open", 1_700_000_000); 12_000])).0 == 200
+    });
 }
 
 #[test]
@@ -290,7 +298,8 @@ fn without_authentication_only_loopback_is_served() {
     let mut client = Client::connect(server.address);
     client.send(
         [
-            format!("POST /event HTTP/1.1\r\nHost: mail.example.com\r\nContent-Length: {}\r\n\r\n", body.len()).as_bytes(),
+            format!("POST /event HTTP/1.1\r\nHost: mail.example.com\r\nContent-Length: {}\r\n\r\n", body.len())
+                .as_bytes(),
             &body,
         ]
         .concat()

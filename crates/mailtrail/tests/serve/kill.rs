@@ -99,9 +99,8 @@ fn send_until_killed(
 
 fn check(site: &Site, round: usize, told: &Told) {
     let trail = site.trail();
-    let mut query = trail
-        .prepare("SELECT sg_event_id, count(*) FROM event WHERE timestamp = ?1 GROUP BY sg_event_id")
-        .unwrap();
+    let mut query =
+        trail.prepare("SELECT sg_event_id, count(*) FROM event WHERE timestamp = ?1 GROUP BY sg_event_id").unwrap();
     let timestamp = (FIRST_TIMESTAMP + i64::try_from(round).unwrap()) * 1_000_000;
     let stored: BTreeMap<String, i64> =
         query.query_map([timestamp], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect();

@@ -32,5 +32,8 @@ fn every_published_body_is_kept_whole() {
     server.wait_drained();
     let lost = "SELECT count(*) FROM sendgrid_event WHERE event IS NULL OR timestamp IS NULL OR category IS NULL";
     assert_eq!(site.trail().query_row(lost, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
-    assert_eq!(server.metric("mailtrail_trail_stored_total") + server.metric("mailtrail_trail_duplicates_total"), server.metric("mailtrail_items_accepted_total"));
+    assert_eq!(
+        server.metric("mailtrail_trail_stored_total") + server.metric("mailtrail_trail_duplicates_total"),
+        server.metric("mailtrail_items_accepted_total")
+    );
 }

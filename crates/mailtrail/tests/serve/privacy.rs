@@ -63,7 +63,12 @@ fn no_address_is_written_anywhere() {
     let mut forged = site.honest_headers(&body);
     forged[0] = basic(&format!("{ADDRESS}:{ADDRESS}"));
     assert_eq!(crate::support::request(server.address, "POST", "/event", &forged, &body).unwrap().0, 401);
-    assert_eq!(crate::support::request(server.address, "POST", "/event", &site.headers_signed_at(now() - 3600, b"[]"), &body).unwrap().0, 401);
+    assert_eq!(
+        crate::support::request(server.address, "POST", "/event", &site.headers_signed_at(now() - 3600, b"[]"), &body)
+            .unwrap()
+            .0,
+        401
+    );
     server.wait_drained();
     // While it still runs: the write-ahead logs are there too.
     look_for_forms(&site, &forms);
@@ -74,8 +79,10 @@ fn no_address_is_written_anywhere() {
         assert!(!contains(metrics.as_bytes(), form), "the metrics hold {form}");
     }
     look_for_forms(&site, &forms);
-    let truncated: i64 =
-        site.trail().query_row("SELECT count(*) FROM event WHERE ip = '203.0.113.77' AND event = 'click'", [], |r| r.get(0)).unwrap();
+    let truncated: i64 = site
+        .trail()
+        .query_row("SELECT count(*) FROM event WHERE ip = '203.0.113.77' AND event = 'click'", [], |r| r.get(0))
+        .unwrap();
     assert_eq!(truncated, 0, "a recipient's IP address is cut");
 }
 

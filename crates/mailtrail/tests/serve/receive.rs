@@ -130,7 +130,8 @@ fn a_second_serve_on_the_same_files_is_refused() {
 fn stopping_loses_nothing_and_says_that_it_stopped() {
     let site = Site::new();
     let server = site.serve();
-    let body = batch(&(0..2000).map(|n| event(&format!("s{n}"), "s@example.com", "open", 1_700_000_000)).collect::<Vec<_>>());
+    let body =
+        batch(&(0..2000).map(|n| event(&format!("s{n}"), "s@example.com", "open", 1_700_000_000)).collect::<Vec<_>>());
     assert_eq!(server.post(&site, &body).0, 200);
     // An open keep-alive connection does not hold the stop up.
     let _idle = Client::connect(server.address);
