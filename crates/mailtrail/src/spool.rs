@@ -171,3 +171,6 @@ impl Spool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 mod append;
 mod error;
+mod identity;
 mod intern;
 mod meta;
 mod quarantine;
@@ -9,4 +10,5 @@ mod trail;
 
 pub use append::Appended;
 pub use error::TrailError;
+pub use identity::IdentityError;
 pub use trail::Trail;
