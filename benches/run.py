@@ -16,7 +16,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from receivers import BenchError, FastApi, Mailtrail, Receiver, Sender, WithoutSpool, run
+from receivers import BenchError, FastApi, Mailtrail, Receiver, Sender, WithoutSpool, file_system, run
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = {kind.name: kind for kind in (Mailtrail, FastApi, WithoutSpool)}
@@ -101,7 +101,10 @@ class Bench:
         command += ["--events-per-post", per_post, "--connections", connections, "--seed", next(self.seeds), *limit]
         if wait and receiver.backlog_metric:
             command += ["--wait-url", receiver.metrics_url(), "--wait-metric", receiver.backlog_metric]
-        return json.loads(run(command).stdout)
+        figures = json.loads(run(command).stdout)
+        figures["refused"] = sum(count for status, count in figures["statuses"].items() if status != "200")
+        figures["refused"] += figures["unanswered"]
+        return figures
 
     def prefill(self, receiver: Receiver, events: int) -> None:
         command = self.args.prefill.get(receiver.name)
@@ -185,7 +188,7 @@ def cell_rows(what: str, results: dict[str, list[dict]]) -> list[str]:
         against = "" if name == first else ratio(results, "events_per_s", first, name)
         rows.append(
             f"| {what} | {name} | {m('events_per_s'):,.0f} | {m('posts_per_s'):,.0f} | {m('p50_ms'):.2f} | {m('p90_ms'):.2f} "
-            f"| {m('p99_ms'):.2f} | {m('max_ms'):.1f} | {m('memory_mb'):.0f} | {m('start_s') * 1000:.0f} | {against} |"
+            f"| {m('p99_ms'):.2f} | {m('max_ms'):.1f} | {m('refused'):.0f} | {m('memory_mb'):.0f} | {m('start_s') * 1000:.0f} | {against} |"
         )
     return rows
 
@@ -211,19 +214,21 @@ def main() -> int:
 
 
 def measure_all(args: argparse.Namespace, bench: Bench) -> tuple[list[str], list[dict]]:
+    if file_system(bench.folder) == "tmpfs":
+        say(f"warning: {bench.folder} is on tmpfs, where durability costs nothing; give --folder on a disk")
     bench.build()
     first = args.receivers[0]
     lines = [
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; "
-        f"{args.rounds} rounds of {args.seconds} s, medians; sender and receiver share the machine. "
+        f"trails on {file_system(bench.folder)}; {args.rounds} rounds of {args.seconds} s, medians; sender and receiver share the machine. "
         f"The ratio is {first} to the receiver of the row, the median over rounds.",
         "",
     ]
     raw = []
     for trail in args.trails:
         lines += [f"### {'Empty trail' if not trail else f'Trail of {trail:,} events'}", ""]
-        lines += ["| events a POST × connections | receiver | events/s | POSTs/s | p50 ms | p90 | p99 | max | peak MB "
-                  "| start ms | ratio |", "|---|---|---|---|---|---|---|---|---|---|---|"]
+        lines += ["| events a POST × connections | receiver | events/s | POSTs/s | p50 ms | p90 | p99 | max | refused "
+                  "| peak MB | start ms | ratio |", "|---|---|---|---|---|---|---|---|---|---|---|---|"]
         for name in args.receivers:
             if trail:
                 bench.prefill(bench.receiver(name, trail, ""), trail)

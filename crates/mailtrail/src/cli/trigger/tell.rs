@@ -13,9 +13,10 @@ pub(super) fn summary(report: &Report, delivery: &Delivery) -> anyhow::Result<Ex
     let mut stdout = std::io::stdout().lock();
     writeln!(
         stdout,
-        "{} of {} POSTs acknowledged: {} events accepted, {} quarantined, in {}",
+        "{} of {} POSTs acknowledged with {} events, of which {} accepted and {} quarantined, in {}",
         report.acknowledged_posts,
         report.posts,
+        report.acknowledged_events,
         report.accepted,
         report.quarantined,
         seconds(report.elapsed)
@@ -36,7 +37,7 @@ pub(super) fn summary(report: &Report, delivery: &Delivery) -> anyhow::Result<Ex
         writeln!(stderr, "refused with {}{said}: {}", refusal.status, advice(refusal, delivery))?;
     }
     if let Some(failure) = &report.first_failure {
-        writeln!(stderr, "no answer from {}: {failure}; is the receiver running there?", delivery.target)?;
+        writeln!(stderr, "no answer from {}: {failure}; {}", delivery.target, no_answer(failure))?;
     }
     Ok(Exit::Failed)
 }
@@ -62,6 +63,17 @@ fn advice(refusal: &Refusal, delivery: &Delivery) -> &'static str {
         300..400 => "it redirects, and SendGrid does not follow; give the final URL",
         400..500 => "it found the request wrong; the receiver's log tells why",
         _ => "it cannot store right now; see its log, or `mailtrail doctor` on its machine",
+    }
+}
+
+/// What to do where nothing answered. The names are those of rustls's errors.
+fn no_answer(failure: &str) -> &'static str {
+    if failure.contains("InvalidContentType") {
+        "it speaks plain HTTP there; give http://"
+    } else if failure.contains("UnknownIssuer") {
+        "its certificate is signed by nobody known; give --ca-file"
+    } else {
+        "is the receiver running there?"
     }
 }
 
