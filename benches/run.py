@@ -78,7 +78,7 @@ class Bench:
         chosen = self.args.receivers
         cargo = ["cargo", "build", "--release", "--locked"]
         steps = [[*cargo, "--package", "sendgrid-simulator", "--example", "load"]]
-        if "mailtrail" in chosen:
+        if {"mailtrail", "without-spool"} & set(chosen):
             steps.append([*cargo, "--package", "mailtrail"])
         if "without-spool" in chosen:
             example = ["--features", "bench", "--example", "receive_without_spool"]
@@ -164,7 +164,7 @@ class Bench:
                 if not trail:
                     shutil.rmtree(receiver.folder)
                 rate = figures["events_per_s"]
-                used_up = " (prepared POSTs used up)" if figures["used_up"] else ""
+                used_up = " (prepared POSTs used up)" if figures["used_up"] and cell != "burst" else ""
                 say(f"{cell} round {number + 1} {name}: {rate:,.0f} events/s, p50 {figures['p50_ms']:.1f} ms{used_up}")
         return results
 
@@ -177,7 +177,10 @@ def ratio(results: dict[str, list[dict]], key: str, first: str, name: str) -> st
     """The median over rounds of the ratio within a round, so that a slow minute of the machine counts on both sides."""
     pairs = zip(results[first], results[name], strict=True)
     ratios = [a[key] / b[key] for a, b in pairs if b[key]]
-    return f"{statistics.median(ratios):.1f}×" if ratios else "–"
+    if not ratios:
+        return "–"
+    middle = statistics.median(ratios)
+    return f"{middle:.1f}×" if middle >= 10 else f"{middle:.2f}×"
 
 
 def cell_rows(what: str, results: dict[str, list[dict]]) -> list[str]:

@@ -106,7 +106,8 @@ fn post(args: &Args, target: Target, signer: Option<Arc<Signer>>, plan: &Plan, n
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     let report = runtime.block_on(delivery.post(plan, now))?;
-    tell::summary(&report, &delivery)
+    let told = tell::summary(&report, &delivery, &mut std::io::stdout().lock(), &mut std::io::stderr().lock());
+    told.context("writing the summary")
 }
 
 fn target(args: &Args) -> anyhow::Result<Option<Target>> {
