@@ -29,6 +29,13 @@ def run(command: list, **options) -> subprocess.CompletedProcess:
     return result
 
 
+def file_system(folder: Path) -> str:
+    """The kind of file system of a folder: on tmpfs an fsync costs nothing, and all figures would flatter."""
+    mounts = [line.split()[1:3] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    parents = {str(folder), *map(str, folder.parents)}
+    return max((mount for mount in mounts if mount[0] in parents), key=lambda mount: len(mount[0]))[1]
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -191,10 +198,10 @@ class Mailtrail(Receiver):
         super().__init__(folder, sender)
         self.metrics_port = free_port()
         self.config = folder / "mailtrail.toml"
-        key_file = folder / "privacy.key"
+        key_file = folder / "mailtrail.key"
         if not key_file.exists():
-            key_file.touch(mode=0o600)
-            key_file.write_text(self.privacy_key())
+            # For the key; the configuration it writes is replaced by one for measuring.
+            run([Mailtrail.binary, "init", "--dir", folder])
         self.config.touch(mode=0o600)
         self.config.write_text(
             "[receive]\n"
@@ -208,10 +215,6 @@ class Mailtrail(Receiver):
             "[metrics]\n"
             f'listen = "127.0.0.1:{self.metrics_port}"\n'
         )
-
-    @staticmethod
-    def privacy_key() -> str:
-        return base64.b64encode(secrets.token_bytes(32)).decode() + "\n"
 
     def command(self) -> list[str]:
         return [str(self.binary), "serve", "--config", str(self.config)]

@@ -16,7 +16,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from receivers import BenchError, FastApi, Mailtrail, Receiver, Sender, WithoutSpool, run
+from receivers import BenchError, FastApi, Mailtrail, Receiver, Sender, WithoutSpool, file_system, run
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = {kind.name: kind for kind in (Mailtrail, FastApi, WithoutSpool)}
@@ -78,7 +78,7 @@ class Bench:
         chosen = self.args.receivers
         cargo = ["cargo", "build", "--release", "--locked"]
         steps = [[*cargo, "--package", "sendgrid-simulator", "--example", "load"]]
-        if "mailtrail" in chosen:
+        if {"mailtrail", "without-spool"} & set(chosen):
             steps.append([*cargo, "--package", "mailtrail"])
         if "without-spool" in chosen:
             example = ["--features", "bench", "--example", "receive_without_spool"]
@@ -101,7 +101,10 @@ class Bench:
         command += ["--events-per-post", per_post, "--connections", connections, "--seed", next(self.seeds), *limit]
         if wait and receiver.backlog_metric:
             command += ["--wait-url", receiver.metrics_url(), "--wait-metric", receiver.backlog_metric]
-        return json.loads(run(command).stdout)
+        figures = json.loads(run(command).stdout)
+        figures["refused"] = sum(count for status, count in figures["statuses"].items() if status != "200")
+        figures["refused"] += figures["unanswered"]
+        return figures
 
     def prefill(self, receiver: Receiver, events: int) -> None:
         command = self.args.prefill.get(receiver.name)
@@ -161,7 +164,7 @@ class Bench:
                 if not trail:
                     shutil.rmtree(receiver.folder)
                 rate = figures["events_per_s"]
-                used_up = " (prepared POSTs used up)" if figures["used_up"] else ""
+                used_up = " (prepared POSTs used up)" if figures["used_up"] and cell != "burst" else ""
                 say(f"{cell} round {number + 1} {name}: {rate:,.0f} events/s, p50 {figures['p50_ms']:.1f} ms{used_up}")
         return results
 
@@ -174,7 +177,10 @@ def ratio(results: dict[str, list[dict]], key: str, first: str, name: str) -> st
     """The median over rounds of the ratio within a round, so that a slow minute of the machine counts on both sides."""
     pairs = zip(results[first], results[name], strict=True)
     ratios = [a[key] / b[key] for a, b in pairs if b[key]]
-    return f"{statistics.median(ratios):.1f}×" if ratios else "–"
+    if not ratios:
+        return "–"
+    middle = statistics.median(ratios)
+    return f"{middle:.1f}×" if middle >= 10 else f"{middle:.2f}×"
 
 
 def cell_rows(what: str, results: dict[str, list[dict]]) -> list[str]:
@@ -185,7 +191,7 @@ def cell_rows(what: str, results: dict[str, list[dict]]) -> list[str]:
         against = "" if name == first else ratio(results, "events_per_s", first, name)
         rows.append(
             f"| {what} | {name} | {m('events_per_s'):,.0f} | {m('posts_per_s'):,.0f} | {m('p50_ms'):.2f} | {m('p90_ms'):.2f} "
-            f"| {m('p99_ms'):.2f} | {m('max_ms'):.1f} | {m('memory_mb'):.0f} | {m('start_s') * 1000:.0f} | {against} |"
+            f"| {m('p99_ms'):.2f} | {m('max_ms'):.1f} | {m('refused'):.0f} | {m('memory_mb'):.0f} | {m('start_s') * 1000:.0f} | {against} |"
         )
     return rows
 
@@ -211,19 +217,21 @@ def main() -> int:
 
 
 def measure_all(args: argparse.Namespace, bench: Bench) -> tuple[list[str], list[dict]]:
+    if file_system(bench.folder) == "tmpfs":
+        say(f"warning: {bench.folder} is on tmpfs, where durability costs nothing; give --folder on a disk")
     bench.build()
     first = args.receivers[0]
     lines = [
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; "
-        f"{args.rounds} rounds of {args.seconds} s, medians; sender and receiver share the machine. "
+        f"trails on {file_system(bench.folder)}; {args.rounds} rounds of {args.seconds} s, medians; sender and receiver share the machine. "
         f"The ratio is {first} to the receiver of the row, the median over rounds.",
         "",
     ]
     raw = []
     for trail in args.trails:
         lines += [f"### {'Empty trail' if not trail else f'Trail of {trail:,} events'}", ""]
-        lines += ["| events a POST × connections | receiver | events/s | POSTs/s | p50 ms | p90 | p99 | max | peak MB "
-                  "| start ms | ratio |", "|---|---|---|---|---|---|---|---|---|---|---|"]
+        lines += ["| events a POST × connections | receiver | events/s | POSTs/s | p50 ms | p90 | p99 | max | refused "
+                  "| peak MB | start ms | ratio |", "|---|---|---|---|---|---|---|---|---|---|---|---|"]
         for name in args.receivers:
             if trail:
                 bench.prefill(bench.receiver(name, trail, ""), trail)

@@ -167,7 +167,14 @@ impl Delivery {
             builder = builder.no_proxy();
         }
         builder = match &self.extra_root {
-            Some(pem) => builder.tls_certs_merge([Certificate::from_pem(pem).map_err(|_| DeliveryError::Certificate)?]),
+            Some(pem) => {
+                // A file without any certificate would be taken without a word.
+                let roots = Certificate::from_pem_bundle(pem).map_err(|_| DeliveryError::Certificate)?;
+                if roots.is_empty() {
+                    return Err(DeliveryError::Certificate);
+                }
+                builder.tls_certs_merge(roots)
+            }
             // Plain HTTP must not fail on a machine that has no root certificates.
             None if !self.target.is_https() => builder.tls_certs_only([]),
             None => builder,

@@ -32,7 +32,8 @@ pub struct Report {
     pub first_refusal: Option<Refusal>,
     /// How long it all took.
     pub elapsed: Duration,
-    pub(crate) times: Vec<Duration>,
+    /// Times to a 2xx, shortest first.
+    pub times: Vec<Duration>,
 }
 
 /// An answer that was not 2xx.

@@ -185,3 +185,47 @@ async fn a_rate_is_kept() {
     let least = Duration::from_secs_f64((plan.events() - 10) as f64 / 200.0);
     assert!(report.elapsed >= least, "{:?} for {} events", report.elapsed, plan.events());
 }
+
+#[tokio::test]
+async fn https_needs_a_trusted_root_and_takes_an_extra_one() {
+    use tokio_rustls::TlsAcceptor;
+    use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+    use tokio_rustls::rustls::{ServerConfig, crypto::aws_lc_rs};
+
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("a pair");
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let port = listener.local_addr().expect("bound").port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            // Whoever does not trust the certificate hangs up here.
+            let Ok(stream) = acceptor.accept(stream).await else { continue };
+            let service = service_fn(|_: Request<Incoming>| async { Ok::<_, Infallible>(status(200, "{}")) });
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
+
+    let plan = plan(1, &Shape::default());
+    let mut delivery = delivery(&format!("https://localhost:{port}/event"));
+    delivery.retry = None;
+    delivery.extra_root = Some(made.cert.pem().into_bytes());
+    let report = delivery.post(&plan, NOW).await.expect("sent");
+    assert!(report.complete(), "{report:?}");
+
+    let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    delivery.extra_root = Some(other.cert.pem().into_bytes());
+    let report = delivery.post(&plan, NOW).await.expect("tried");
+    assert!(!report.complete());
+    assert!(report.first_failure.is_some_and(|f| f.contains("certificate")));
+
+    delivery.extra_root = Some(b"no certificate".to_vec());
+    let error = delivery.post(&plan, NOW).await.expect_err("no certificate");
+    assert_eq!(error.to_string(), "the root certificate is not a PEM certificate");
+}

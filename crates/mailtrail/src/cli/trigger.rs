@@ -26,13 +26,14 @@ const SAMPLE_ADDRESS: &str = "jane.doe@example.com";
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  mailtrail trigger processed delivered --to http://127.0.0.1:8080/event --key-file test-key.pem
-  mailtrail trigger all --count 100 --batch 30 --rate 50/s --to https://hooks.example.org/event \\
+  mailtrail trigger delivered --to http://127.0.0.1:8080/event --key-file test-key.pem
+  mailtrail trigger all --count 100 --rate 50/s --to https://hooks.example.org/event \\
       --user-password-file basic.txt --key-file test-key.pem
-  mailtrail trigger bounce --print bounce --key-file test-key.pem    # bounce.headers and bounce.body, nothing sent
+  mailtrail trigger bounce --print bounce --key-file test-key.pem
+      writes bounce.headers and bounce.body, and sends nothing
 
-The key file is made where it is missing; its public key belongs into `test_public_keys` under `[receive]`. What is signed
-by such a key is stored as a test and left out of counts.")]
+The key file is made where it is missing; its public key belongs into test_public_keys
+under [receive]. What is signed by such a key is stored as a test and left out of counts.")]
 pub(super) struct Args {
     /// Events to send: SendGrid's names, `all` for the twelve, or any other name
     #[arg(value_name = "EVENT", required = true)]
@@ -105,7 +106,8 @@ fn post(args: &Args, target: Target, signer: Option<Arc<Signer>>, plan: &Plan, n
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     let report = runtime.block_on(delivery.post(plan, now))?;
-    tell::summary(&report, &delivery)
+    let told = tell::summary(&report, &delivery, &mut std::io::stdout().lock(), &mut std::io::stderr().lock());
+    told.context("writing the summary")
 }
 
 fn target(args: &Args) -> anyhow::Result<Option<Target>> {

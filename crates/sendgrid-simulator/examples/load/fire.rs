@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use hdrhistogram::Histogram;
 use http_body_util::BodyExt;
+use hyper::StatusCode;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use sendgrid_simulator::Target;
@@ -36,6 +37,9 @@ impl Fired {
 
 /// An answer must come within this.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a connection waits after a 503.
+const FULL_PAUSE: Duration = Duration::from_millis(50);
 
 struct Queue {
     posts: Vec<Mutex<Option<Post>>>,
@@ -101,31 +105,33 @@ async fn work(first: Line, address: (String, u16), queue: Arc<Queue>, deadline: 
     let mut line = first;
     while Instant::now() < deadline {
         let Some(post) = queue.take() else { break };
-        // A receiver may close after an answer; a new connection is then part of the price.
-        if line.ready().await.is_err() {
-            line = connect(&address).await.context("connecting again")?;
-        }
         let sent = Instant::now();
-        let answer = tokio::time::timeout(ANSWER_TIMEOUT, async {
-            let response = line.send_request(post).await?;
-            let status = response.status();
-            let took = sent.elapsed();
-            response.into_body().collect().await?;
-            Ok::<_, hyper::Error>((status, took))
-        })
-        .await;
-        match answer {
-            Ok(Ok((status, took))) => {
-                *part.statuses.entry(status.as_u16()).or_default() += 1;
-                if status.is_success() {
-                    part.times.record(took.as_micros() as u64).context("recording a time")?;
-                }
-            }
-            Ok(Err(_)) => part.unanswered += 1,
-            Err(_) => {
-                part.unanswered += 1;
+        loop {
+            // A receiver may close after an answer; a new connection is then part of the price.
+            if line.ready().await.is_err() {
                 line = connect(&address).await.context("connecting again")?;
             }
+            let answer = tokio::time::timeout(ANSWER_TIMEOUT, async {
+                let response = line.send_request(post.clone()).await?;
+                let (status, took) = (response.status(), sent.elapsed());
+                response.into_body().collect().await?;
+                Ok::<_, hyper::Error>((status, took))
+            })
+            .await;
+            let Ok(Ok((status, took))) = answer else {
+                part.unanswered += 1;
+                line = connect(&address).await.context("connecting again")?;
+                break;
+            };
+            *part.statuses.entry(status.as_u16()).or_default() += 1;
+            if status.is_success() {
+                part.times.record(took.as_micros() as u64).context("recording a time")?;
+            }
+            // Full is not lost: SendGrid would come again. The time to 200 counts from the first try.
+            if status != StatusCode::SERVICE_UNAVAILABLE || Instant::now() >= deadline {
+                break;
+            }
+            tokio::time::sleep(FULL_PAUSE).await;
         }
     }
     Ok(part)

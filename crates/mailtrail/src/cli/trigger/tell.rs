@@ -8,35 +8,39 @@ use sendgrid_simulator::{Delivery, Report};
 
 use crate::cli::exit::Exit;
 
-/// Prints the summary on stdout and, where a POST failed, the reason and the next step on stderr.
-pub(super) fn summary(report: &Report, delivery: &Delivery) -> anyhow::Result<Exit> {
-    let mut stdout = std::io::stdout().lock();
+/// Writes the summary to `out` and, where a POST failed, the reason and the next step to `talk`.
+pub(super) fn summary(
+    report: &Report,
+    delivery: &Delivery,
+    out: &mut impl Write,
+    talk: &mut impl Write,
+) -> std::io::Result<Exit> {
     writeln!(
-        stdout,
-        "{} of {} POSTs acknowledged: {} events accepted, {} quarantined, in {}",
+        out,
+        "{} of {} POSTs acknowledged with {} events, of which {} accepted and {} quarantined, in {}",
         report.acknowledged_posts,
         report.posts,
+        report.acknowledged_events,
         report.accepted,
         report.quarantined,
         seconds(report.elapsed)
     )?;
     let statuses: Vec<String> = report.statuses.iter().map(|(status, n)| format!("{status} × {n}")).collect();
     if !statuses.is_empty() {
-        writeln!(stdout, "statuses: {}", statuses.join(", "))?;
+        writeln!(out, "statuses: {}", statuses.join(", "))?;
     }
     if let (Some(median), Some(longest)) = (report.time_to_200(0.5), report.time_to_200(1.0)) {
-        writeln!(stdout, "time to 200: median {}, longest {}", seconds(median), seconds(longest))?;
+        writeln!(out, "time to 200: median {}, longest {}", seconds(median), seconds(longest))?;
     }
     if report.complete() {
         return Ok(Exit::Done);
     }
-    let mut stderr = std::io::stderr().lock();
     if let Some(refusal) = &report.first_refusal {
         let said = if refusal.text.is_empty() { String::new() } else { format!(" ({})", refusal.text) };
-        writeln!(stderr, "refused with {}{said}: {}", refusal.status, advice(refusal, delivery))?;
+        writeln!(talk, "refused with {}{said}: {}", refusal.status, advice(refusal, delivery))?;
     }
     if let Some(failure) = &report.first_failure {
-        writeln!(stderr, "no answer from {}: {failure}; is the receiver running there?", delivery.target)?;
+        writeln!(talk, "no answer from {}: {failure}; {}", delivery.target, no_answer(failure))?;
     }
     Ok(Exit::Failed)
 }
@@ -65,6 +69,17 @@ fn advice(refusal: &Refusal, delivery: &Delivery) -> &'static str {
     }
 }
 
+/// What to do where nothing answered. The names are those of rustls's errors.
+fn no_answer(failure: &str) -> &'static str {
+    if failure.contains("InvalidContentType") {
+        "it speaks plain HTTP there; give http://"
+    } else if failure.contains("UnknownIssuer") {
+        "its certificate is signed by nobody known; give --ca-file"
+    } else {
+        "is the receiver running there?"
+    }
+}
+
 fn seconds(duration: Duration) -> String {
     match duration.as_secs_f64() {
         short if short < 1.0 => format!("{:.1} ms", short * 1000.0),
@@ -79,6 +94,47 @@ mod tests {
     use sendgrid_simulator::{Signer, Target};
 
     use super::*;
+
+    fn told(report: &Report) -> (Exit, String, String) {
+        let delivery = Delivery::new(Target::parse("http://user:s3cret@localhost/event").expect("a URL"));
+        let (mut out, mut talk) = (Vec::new(), Vec::new());
+        let exit = summary(report, &delivery, &mut out, &mut talk).expect("written");
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        (exit, text(out), text(talk))
+    }
+
+    #[test]
+    fn all_acknowledged_is_success_and_says_how_many() {
+        let report = Report {
+            posts: 2,
+            acknowledged_posts: 2,
+            acknowledged_events: 5,
+            accepted: 4,
+            quarantined: 1,
+            statuses: [(200, 2)].into(),
+            ..Report::default()
+        };
+        let (exit, out, talk) = told(&report);
+        assert_eq!((exit, talk.as_str()), (Exit::Done, ""));
+        let first = "2 of 2 POSTs acknowledged with 5 events, of which 4 accepted and 1 quarantined, in 0.0 ms\n";
+        assert_eq!(out, format!("{first}statuses: 200 × 2\n"));
+    }
+
+    #[test]
+    fn one_refused_post_is_failure_and_says_why() {
+        let report = Report {
+            posts: 2,
+            acknowledged_posts: 1,
+            first_refusal: Some(Refusal { status: 401, asks_for_credentials: true, text: "who?".to_owned() }),
+            first_failure: Some("invalid peer certificate: UnknownIssuer".to_owned()),
+            ..Report::default()
+        };
+        let (exit, _, talk) = told(&report);
+        assert_eq!(exit, Exit::Failed);
+        assert!(talk.contains("refused with 401 (who?): user or password is wrong"), "{talk}");
+        assert!(talk.contains("http://localhost/event") && talk.contains("--ca-file"), "{talk}");
+        assert!(!talk.contains("s3cret"), "{talk}");
+    }
 
     #[test]
     fn a_401_names_what_to_look_at() {
