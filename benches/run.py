@@ -44,7 +44,7 @@ def arguments() -> argparse.Namespace:
         help="fill a trail by this command instead of by POSTs; {folder}, {config}, {events} are put in",
     )
     parser.add_argument("--askable", type=int, default=0, metavar="EVENTS", help="also: time until a burst is askable")
-    parser.add_argument("--backlog-metric", default="mailtrail_spool_items", help="mailtrail's metric of undrained items")
+    parser.add_argument("--backlog-metric", default="mailtrail_backlog_items", help="mailtrail's metric of undrained items")
     parser.add_argument("--workers", type=int, default=1, help="uvicorn workers")
     parser.add_argument("--folder", type=Path, help="keep trails and logs here [default: a folder that is removed]")
     parser.add_argument("--no-build", action="store_true", help="take the binaries that are there")

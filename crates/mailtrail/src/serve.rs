@@ -38,8 +38,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let keys = Arc::new(KeyRing::load(&config.privacy)?);
     let protector = Protector::new(Arc::clone(&keys), &config.privacy);
     let options = KeeperOptions { max_backlog_bytes: config.store.max_backlog, ..KeeperOptions::default() };
-    let keeper =
-        Keeper::start(&Paths::new(&config.store.path), options, Box::new(move |bytes, why| keys.seal(bytes, why)))?;
+    let keeper = Keeper::start(&Paths::new(&config.store.path), options, keys)?;
 
     let tls =
         config.receive.tls.clone().map(Tls::load).transpose().context("[receive] tls_cert, tls_key")?.map(Arc::new);
