@@ -1,3 +1,5 @@
+//! What is loaded, what is refused, and in which words.
+
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;

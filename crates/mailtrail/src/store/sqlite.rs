@@ -2,6 +2,7 @@
 
 mod append;
 mod error;
+pub mod health;
 mod intern;
 mod meta;
 mod quarantine;
