@@ -173,3 +173,6 @@ impl Spool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

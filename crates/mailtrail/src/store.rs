@@ -2,11 +2,12 @@
 
 mod drain;
 pub mod keeper;
+pub mod keys;
 pub mod lock;
 pub mod paths;
 pub mod sqlite;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use keeper::{Keeper, KeeperOptions, KeeperState, StartError};
 pub use paths::Paths;

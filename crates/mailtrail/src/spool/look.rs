@@ -25,3 +25,23 @@ pub fn look(path: &Path) -> Result<Pending, OpenError> {
     });
     row.map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database;
+
+    #[test]
+    fn what_waits_is_counted_with_the_age_of_the_oldest() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("mail.spool-1.db");
+        assert!(look(&path).is_err(), "there is none yet");
+        let sql = database::open(&path, &FORMAT).expect("created");
+        assert_eq!(look(&path).expect("readable"), Pending { batches: 0, oldest_received_at: None });
+        let insert = "INSERT INTO batch (received_at, format, items, body) VALUES (?1, 1, 1, x'00')";
+        for received_at in [30, 20] {
+            sql.execute(insert, [received_at]).expect("inserted");
+        }
+        assert_eq!(look(&path).expect("readable"), Pending { batches: 2, oldest_received_at: Some(20) });
+    }
+}

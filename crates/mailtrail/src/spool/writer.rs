@@ -99,7 +99,7 @@ impl Writer {
         }
     }
 
-    fn note_drained(&mut self, new: Drained) {
+    pub(super) fn note_drained(&mut self, new: Drained) {
         if new.through.generation != self.generation {
             // Its file goes as a whole.
             self.shared.remove(new.amount);
@@ -114,7 +114,7 @@ impl Writer {
         self.drained = Some(Drained { through: new.through, amount });
     }
 
-    fn commit(&mut self, group: &mut Vec<Waiting>) {
+    pub(super) fn commit(&mut self, group: &mut Vec<Waiting>) {
         if group.is_empty() && self.drained.is_none() {
             return;
         }
@@ -168,7 +168,7 @@ impl Writer {
         }
     }
 
-    fn probe(&mut self) {
+    pub(super) fn probe(&mut self) {
         if !self.failing {
             return;
         }

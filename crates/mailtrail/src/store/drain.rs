@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::keys::Keys;
 use super::sqlite::{Appended, Trail, TrailError};
-use crate::protect::SealedRow;
 use crate::spool::{Outlet, OutletError, Position};
 
 /// Items in one transaction, about: large ones are what makes the trail fast (`BEGIN IMMEDIATE` lets other writers in
@@ -17,9 +17,6 @@ const ITEMS_A_COMMIT: u64 = 20_000;
 const IDLE: Duration = Duration::from_secs(5);
 /// After a failure it waits, from the first to the second, doubling.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-
-/// Encrypts what cannot be drained.
-pub(super) type Seal = Box<dyn Fn(&[u8], &str) -> SealedRow<String> + Send>;
 
 /// What the drain tells others.
 pub(super) struct DrainState {
@@ -88,7 +85,7 @@ enum DrainError {
 }
 
 /// Runs until told to stop.
-pub(super) fn run(mut outlet: Outlet, mut trail: Trail, seal: &Seal, state: &DrainState) {
+pub(super) fn run(mut outlet: Outlet, mut trail: Trail, keys: &dyn Keys, state: &DrainState) {
     // On Linux priorities are a thread's own; elsewhere this would slow the whole process down.
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, 5) {
@@ -96,7 +93,7 @@ pub(super) fn run(mut outlet: Outlet, mut trail: Trail, seal: &Seal, state: &Dra
     }
     let mut pause = RETRY.0;
     while !state.must_stop() {
-        match step(&mut outlet, &mut trail, seal, state) {
+        match step(&mut outlet, &mut trail, keys, state) {
             Ok(went_on) => {
                 pause = RETRY.0;
                 state.set_trouble(None);
@@ -123,9 +120,9 @@ pub(super) fn run(mut outlet: Outlet, mut trail: Trail, seal: &Seal, state: &Dra
 }
 
 /// One transaction; `false` where there is nothing to drain.
-fn step(outlet: &mut Outlet, trail: &mut Trail, seal: &Seal, state: &DrainState) -> Result<bool, DrainError> {
+fn step(outlet: &mut Outlet, trail: &mut Trail, keys: &dyn Keys, state: &DrainState) -> Result<bool, DrainError> {
     let Some(chunk) = outlet.next(ITEMS_A_COMMIT)? else { return Ok(false) };
-    let appended = trail.append(&chunk.records, seal)?;
+    let appended = trail.append(&chunk.records, &|bytes, why| keys.seal(bytes, why))?;
     // Durable in the trail: only now may the spool let go.
     outlet.drained(&chunk);
     *state.totals.lock().unwrap_or_else(PoisonError::into_inner) += appended;

@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::drain::{self, DrainState, Seal};
+use super::drain::{self, DrainState};
+use super::keys::Keys;
 use super::lock::{Lock, LockError};
 use super::paths::Paths;
 use super::sqlite::{Trail, TrailError};
+use crate::clock;
 use crate::database::{self, OpenError};
 use crate::spool::{Backlog, CommitError, CommitReceipt, Record, Spool, SpoolFiles};
 
@@ -18,13 +20,15 @@ use crate::spool::{Backlog, CommitError, CommitReceipt, Record, Spool, SpoolFile
 pub struct KeeperOptions {
     /// Largest backlog in the spool; beyond it [`CommitError::Full`].
     pub max_backlog_bytes: u64,
+    /// Whether a public key of SendGrid's is configured: the store remembers since when.
+    pub has_public_key: bool,
     /// How long [`Keeper::stop`] drains; what is left waits for the next start.
     pub drain_at_stop: Duration,
 }
 
 impl Default for KeeperOptions {
     fn default() -> Self {
-        Self { max_backlog_bytes: 1 << 30, drain_at_stop: Duration::from_secs(10) }
+        Self { max_backlog_bytes: 1 << 30, has_public_key: false, drain_at_stop: Duration::from_secs(10) }
     }
 }
 
@@ -95,13 +99,17 @@ impl Keeper {
     /// # Errors
     /// When another process receives for this store, a file cannot be opened or is of a newer version, or the keys are
     /// not those of this store.
-    pub fn start(paths: &Paths, options: KeeperOptions, seal: Seal) -> Result<Self, StartError> {
+    pub fn start(paths: &Paths, options: KeeperOptions, keys: Arc<dyn Keys>) -> Result<Self, StartError> {
         database::owner_only();
         let folder = |source| StartError::Folder { path: paths.folder().to_owned(), source };
         database::create_folder(paths.folder()).map_err(folder)?;
         // Both threads hold it, so that it is let go after the last write.
         let lock = Arc::new(Lock::take(&paths.lock())?);
-        let trail = Trail::open(paths.trail())?;
+        let mut trail = Trail::open(paths.trail())?;
+        trail.adopt(&keys.identity())?;
+        if options.has_public_key {
+            trail.note_public_key(clock::now_micros())?;
+        }
         let existing = paths.spools().map_err(folder)?;
         let name = paths.clone();
         let files = SpoolFiles { name: Arc::new(move |generation| name.spool(generation)), existing };
@@ -109,7 +117,7 @@ impl Keeper {
         let drain = Arc::new(DrainState::new());
         let state = Arc::clone(&drain);
         let spawned = thread::Builder::new().name("drain".to_owned()).spawn(move || {
-            drain::run(outlet, trail, &seal, &state);
+            drain::run(outlet, trail, keys.as_ref(), &state);
             drop(lock);
         });
         match spawned {

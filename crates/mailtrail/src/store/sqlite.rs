@@ -3,6 +3,7 @@
 mod append;
 mod error;
 pub mod health;
+mod identity;
 mod intern;
 mod meta;
 mod quarantine;
@@ -10,4 +11,5 @@ mod trail;
 
 pub use append::Appended;
 pub use error::TrailError;
+pub use identity::IdentityError;
 pub use trail::Trail;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::protect::{AddressRow, BatchRow, EventRow, ProtectedBatch, SealedRow};
 use crate::spool::Record;
+use crate::store::keys::{Identity, Keys};
 
 /// The event number `n`: the same at each call.
 pub(crate) fn event(n: u64) -> EventRow<String> {
@@ -77,6 +78,30 @@ pub(crate) fn plain_seal(bytes: &[u8], why: &str) -> SealedRow<String> {
         item_key[index % 16] ^= byte.rotate_left(u32::try_from(index / 16 % 8).expect("small"));
     }
     SealedRow { item_key, why: why.into(), seal_key_id: "seal-1".into(), sealed: bytes.to_vec() }
+}
+
+/// Keys that hide nothing.
+pub(crate) struct PlainKeys;
+
+impl Keys for PlainKeys {
+    fn identity(&self) -> Identity {
+        Identity {
+            hash_mode: "hmac-sha256".into(),
+            key_id: "key-1".into(),
+            previous_key_ids: vec![],
+            dedupe_check: "dedupe-1".into(),
+            seal_key_id: "seal-1".into(),
+            previous_seal_key_ids: vec![],
+        }
+    }
+
+    fn seal(&self, bytes: &[u8], why: &str) -> SealedRow<String> {
+        plain_seal(bytes, why)
+    }
+
+    fn open(&self, seal_key_id: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+        (seal_key_id == "seal-1").then(|| sealed.to_vec())
+    }
 }
 
 /// A second connection to a trail, as another process would have.

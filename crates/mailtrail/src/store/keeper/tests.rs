@@ -2,14 +2,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::*;
-use crate::store::testing::{batch, connect, encode, ids, plain_seal, record, stored};
+use crate::store::testing::{PlainKeys, batch, connect, encode, ids, record, stored};
 
 fn start(folder: &Path) -> Keeper {
     start_with(folder, KeeperOptions::default())
 }
 
 fn start_with(folder: &Path, options: KeeperOptions) -> Keeper {
-    Keeper::start(&paths(folder), options, Box::new(plain_seal)).expect("the store starts")
+    Keeper::start(&paths(folder), options, Arc::new(PlainKeys)).expect("the store starts")
 }
 
 fn paths(folder: &Path) -> Paths {
@@ -61,7 +61,7 @@ async fn all_files_are_the_owner_s_alone() {
 async fn a_second_start_is_refused_while_the_first_lives() {
     let temp = tempfile::tempdir().expect("a folder");
     let keeper = start(temp.path());
-    let again = Keeper::start(&paths(temp.path()), KeeperOptions::default(), Box::new(plain_seal));
+    let again = Keeper::start(&paths(temp.path()), KeeperOptions::default(), Arc::new(PlainKeys));
     assert!(matches!(again, Err(StartError::Lock(LockError::Held { process: Some(_), .. }))));
     drop(keeper);
     drop(start(temp.path()));
@@ -158,7 +158,7 @@ async fn a_newer_trail_is_refused_with_what_to_do() {
     let temp = tempfile::tempdir().expect("a folder");
     drop(start(temp.path()));
     connect(paths(temp.path()).trail()).pragma_update(None, "user_version", 99).expect("set");
-    let Err(error) = Keeper::start(&paths(temp.path()), KeeperOptions::default(), Box::new(plain_seal)) else {
+    let Err(error) = Keeper::start(&paths(temp.path()), KeeperOptions::default(), Arc::new(PlainKeys)) else {
         panic!("a newer trail must not start");
     };
     assert!(error.to_string().contains("Run the newer mailtrail"), "{error}");
@@ -171,7 +171,7 @@ async fn a_newer_batch_in_the_spool_is_refused_and_stays() {
     connect(&paths(temp.path()).spool(1))
         .execute("INSERT INTO batch (received_at, format, items, body) VALUES (1, 2, 1, x'00')", ())
         .expect("inserted");
-    let Err(error) = Keeper::start(&paths(temp.path()), KeeperOptions::default(), Box::new(plain_seal)) else {
+    let Err(error) = Keeper::start(&paths(temp.path()), KeeperOptions::default(), Arc::new(PlainKeys)) else {
         panic!("a newer batch must not be drained");
     };
     assert!(error.to_string().contains("spool row format 2"), "{error}");

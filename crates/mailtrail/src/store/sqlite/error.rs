@@ -1,5 +1,6 @@
 //! Why the trail cannot be written.
 
+use super::identity::IdentityError;
 use crate::database::{OpenError, Trouble};
 
 /// Why something was not written to the trail. Nothing of its transaction was.
@@ -9,6 +10,9 @@ pub enum TrailError {
     /// The file cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The keys are not those of this trail.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// SQLite refused.
     #[error("the trail cannot be written: {0}")]
     Sqlite(#[from] rusqlite::Error),

@@ -1,0 +1,211 @@
+use std::path::Path;
+use std::sync::mpsc;
+
+use rusqlite::ffi;
+
+use super::backlog::Reservation;
+use super::*;
+use crate::store::testing::record;
+
+fn files(folder: &Path) -> SpoolFiles {
+    let folder = folder.to_owned();
+    let existing = (1..10).filter(|n| folder.join(format!("{n}.db")).exists()).collect();
+    SpoolFiles { name: Arc::new(move |n| folder.join(format!("{n}.db"))), existing }
+}
+
+/// A writer to be driven by hand, and its outlet.
+struct Bench {
+    writer: Writer,
+    outlet: Outlet,
+    shared: Arc<Shared>,
+    messages: mpsc::Receiver<Message>,
+}
+
+fn bench(folder: &Path) -> Bench {
+    let files = files(folder);
+    let file = SpoolFile::open(&(files.name)(1)).expect("opened");
+    let shared = Arc::new(Shared::new(1 << 20));
+    shared.begin(Position { generation: 1, id: file.last_id() });
+    let (sender, messages) = sync_channel(100);
+    let outlet = Outlet::new(Arc::clone(&shared), sender, Arc::clone(&files.name), vec![], 1);
+    Bench { writer: Writer::new(file, 1, files.name, Arc::clone(&shared)), outlet, shared, messages }
+}
+
+type Answer = oneshot::Receiver<Result<CommitReceipt, CommitError>>;
+
+impl Bench {
+    fn waiting(&self, first: u64) -> (Waiting, Answer) {
+        let record = record(first..first + 2);
+        let reserved: Reservation = Shared::reserve(&self.shared, record.bytes().len() as u64).expect("room");
+        let (reply, answer) = oneshot::channel();
+        (Waiting { record, received_at: 7, reserved, reply }, answer)
+    }
+
+    fn commit(&mut self, first: u64) -> Result<(), CommitError> {
+        let (waiting, mut answer) = self.waiting(first);
+        self.writer.commit(&mut vec![waiting]);
+        answer.try_recv().expect("answered").map(drop)
+    }
+
+    /// What the outlet reads until there is nothing more, deleted as it goes.
+    fn drain(&mut self) -> Vec<Record> {
+        let mut found = vec![];
+        while let Some(chunk) = self.outlet.next(3).expect("readable") {
+            self.outlet.drained(&chunk);
+            found.extend(chunk.records);
+            self.pass_messages();
+        }
+        self.pass_messages();
+        found
+    }
+
+    fn pass_messages(&mut self) {
+        while let Ok(message) = self.messages.try_recv() {
+            match message {
+                Message::Drained(drained) => self.writer.note_drained(drained),
+                _ => panic!("unexpected"),
+            }
+        }
+        self.writer.commit(&mut vec![]);
+    }
+}
+
+fn records(firsts: &[u64]) -> Vec<Record> {
+    firsts.iter().map(|first| record(*first..first + 2)).collect()
+}
+
+#[test]
+fn an_io_error_fails_the_waiters_and_a_new_file_takes_over() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let mut bench = bench(temp.path());
+    bench.commit(0).expect("stored");
+    bench.writer.file_mut().fail_next = Some(ffi::SQLITE_IOERR_FSYNC);
+    assert!(matches!(bench.commit(2), Err(CommitError::Failing(_))));
+    assert_eq!(bench.shared.head().generation, 2);
+    assert_eq!(bench.shared.why_blocked(), None, "the new file can be written");
+    bench.commit(4).expect("stored in the new file");
+    assert!(temp.path().join("1.db").exists());
+
+    assert_eq!(bench.drain(), records(&[0, 4]), "what was acknowledged, in order; the failed one is not there");
+    assert!(!temp.path().join("1.db").exists(), "the old file goes when it is drained");
+    assert!(!temp.path().join("1.db-wal").exists());
+    assert_eq!(bench.shared.backlog(), Backlog::default());
+}
+
+#[test]
+fn an_io_error_leaves_the_old_file_for_the_next_start() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let mut bench = bench(temp.path());
+    bench.commit(0).expect("stored");
+    bench.writer.file_mut().fail_next = Some(ffi::SQLITE_IOERR_WRITE);
+    assert!(bench.commit(2).is_err());
+    bench.commit(4).expect("stored");
+    drop(bench);
+
+    let (spool, mut outlet) = Spool::open(files(temp.path()), 1 << 20, Arc::new(())).expect("opened");
+    assert_eq!(spool.head().generation, 2);
+    assert_eq!(spool.shared().backlog().rows, 2);
+    let mut found = vec![];
+    while let Some(chunk) = outlet.next(100).expect("readable") {
+        outlet.drained(&chunk);
+        found.extend(chunk.records);
+    }
+    assert_eq!(found, records(&[0, 4]));
+    assert!(!temp.path().join("1.db").exists());
+    spool.stop();
+    assert_eq!(spool.shared().backlog(), Backlog::default());
+}
+
+#[test]
+fn files_do_not_pile_up_where_every_write_fails() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let mut bench = bench(temp.path());
+    for _ in 0..2 {
+        bench.writer.file_mut().fail_next = Some(ffi::SQLITE_IOERR_FSYNC);
+        assert!(bench.commit(0).is_err());
+    }
+    assert_eq!(bench.shared.head().generation, 2, "not a third within a second");
+    assert!(matches!(bench.commit(0), Err(CommitError::Failing(_))));
+    assert!(bench.shared.why_blocked().is_some());
+}
+
+#[test]
+fn a_full_or_busy_disk_refuses_without_replacing_the_file() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let mut bench = bench(temp.path());
+    bench.commit(0).expect("stored");
+    bench.writer.file_mut().limit_to_present_size();
+    let refused = (0..50).map(|_| bench.commit(2)).find(Result::is_err).expect("full in the end");
+    assert!(matches!(refused, Err(CommitError::Failing(why)) if why.contains("full")));
+    assert!(bench.shared.why_blocked().is_some());
+    let held = bench.shared.backlog();
+    assert!(bench.commit(2).is_err());
+    assert_eq!(bench.shared.backlog(), held, "a refused batch takes no room");
+
+    bench.writer.file_mut().lift_limit();
+    bench.writer.file_mut().fail_next = Some(ffi::SQLITE_BUSY);
+    assert!(bench.commit(4).is_err());
+    bench.writer.probe();
+    assert_eq!(bench.shared.why_blocked(), None, "mending shows without traffic");
+    bench.commit(4).expect("stored");
+    assert_eq!(bench.shared.head().generation, 1);
+    let found = bench.drain();
+    assert_eq!((found.first(), found.last()), (records(&[0]).first(), records(&[4]).first()));
+    assert_eq!(bench.shared.backlog(), Backlog::default());
+}
+
+#[test]
+fn one_failing_commit_fails_all_that_shared_it() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let mut bench = bench(temp.path());
+    let (first, mut first_answer) = bench.waiting(0);
+    let (second, mut second_answer) = bench.waiting(2);
+    bench.writer.file_mut().fail_next = Some(ffi::SQLITE_FULL);
+    bench.writer.commit(&mut vec![first, second]);
+    for answer in [&mut first_answer, &mut second_answer] {
+        assert!(matches!(answer.try_recv(), Ok(Err(CommitError::Failing(_)))));
+    }
+    assert_eq!(bench.shared.backlog(), Backlog::default());
+    assert_eq!(bench.drain(), vec![]);
+}
+
+#[test]
+fn a_damaged_file_is_set_aside_and_a_new_one_takes_over() {
+    let temp = tempfile::tempdir().expect("a folder");
+    std::fs::write(temp.path().join("3.db"), "no database at all, but something that stood here".repeat(200))
+        .expect("written");
+    let (spool, mut outlet) = Spool::open(files(temp.path()), 1 << 20, Arc::new(())).expect("starts all the same");
+    assert_eq!(spool.head().generation, 4);
+    assert!(outlet.next(10).expect("goes on").is_none());
+    assert_eq!(outlet.unreadable(), [temp.path().join("3.db")]);
+    assert!(temp.path().join("3.db").exists(), "kept for whoever can mend it");
+    spool.stop();
+}
+
+#[test]
+fn ids_are_never_used_again() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let mut bench = bench(temp.path());
+    bench.commit(0).expect("stored");
+    assert_eq!(bench.drain().len(), 1);
+    drop(bench);
+    let mut bench = self::bench(temp.path());
+    assert_eq!(bench.shared.head(), Position { generation: 1, id: 1 });
+    bench.commit(2).expect("stored");
+    assert_eq!(bench.shared.head(), Position { generation: 1, id: 2 });
+    assert_eq!(bench.drain(), records(&[2]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_hangs_up_takes_no_room_for_ever() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let (spool, mut outlet) = Spool::open(files(temp.path()), 1 << 20, Arc::new(())).expect("opened");
+    let hung_up = tokio::time::timeout(std::time::Duration::ZERO, spool.commit(record(0..2))).await;
+    drop(hung_up);
+    spool.close();
+    while let Some(chunk) = outlet.next(10).expect("readable") {
+        outlet.drained(&chunk);
+    }
+    spool.stop();
+    assert_eq!(spool.shared().backlog(), Backlog::default());
+}

@@ -1,0 +1,32 @@
+//! What the store asks of the key file: who the keys are, sealing, and opening.
+
+use crate::protect::SealedRow;
+
+/// Tells keys apart without giving them away. What a store was begun with must stay the same, or be replaced openly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// `[privacy] hash`, as in the configuration.
+    pub hash_mode: String,
+    /// The key that makes hashes now.
+    pub key_id: String,
+    /// Keys that made hashes earlier (`previous_key_files`).
+    pub previous_key_ids: Vec<String>,
+    /// Check value of the dedupe key, which never changes.
+    pub dedupe_check: String,
+    /// The key that seals now.
+    pub seal_key_id: String,
+    /// Keys that sealed earlier.
+    pub previous_seal_key_ids: Vec<String>,
+}
+
+/// The keys as the store uses them.
+pub trait Keys: Send + Sync {
+    /// Who they are.
+    fn identity(&self) -> Identity;
+
+    /// Encrypts bytes that could not be read or stored.
+    fn seal(&self, bytes: &[u8], why: &str) -> SealedRow<String>;
+
+    /// Decrypts; `None` where the key is unknown or the bytes were changed.
+    fn open(&self, seal_key_id: &str, sealed: &[u8]) -> Option<Vec<u8>>;
+}
