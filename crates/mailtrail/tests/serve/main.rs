@@ -1,0 +1,13 @@
+//! The real binary on loopback, by user story.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, reason = "test code")]
+
+mod support;
+
+mod attack;
+mod disk;
+mod kill;
+mod payloads;
+mod privacy;
+mod receive;
+mod tls;
