@@ -2,7 +2,9 @@
 
 use super::check::{Check, age};
 use crate::config::Config;
+use crate::protect::KeyRing;
 use crate::store::Paths;
+use crate::store::keys::Keys as _;
 use crate::store::sqlite::health::{self, EVENTS_LOOKED_AT, Trail};
 
 const MINUTE: i64 = 60 * 1_000_000;
@@ -34,8 +36,18 @@ pub(super) fn checks(config: &Config, now: i64) -> Vec<Check> {
         Ok(trail) => events(&trail, now),
         Err(error) => vec![Check::fail("store", error.to_string(), "mailtrail serve says more")],
     };
+    checks.extend(keys(config, &paths));
     checks.extend(backlog(&paths, now));
     checks
+}
+
+/// Whether the store was begun with these keys. Keys that cannot be loaded were told already.
+fn keys(config: &Config, paths: &Paths) -> Option<Check> {
+    let ring = KeyRing::load(&config.privacy).ok()?;
+    Some(match health::keys_fit(paths.trail(), &ring.identity()) {
+        Ok(()) => Check::pass("keys", "are those of the store"),
+        Err(error) => Check::fail("keys", error.to_string(), "mailtrail serve refuses to start until they are"),
+    })
 }
 
 fn events(trail: &Trail, now: i64) -> Vec<Check> {
