@@ -119,11 +119,16 @@ impl Loaded {
         }
         let (mut problems, mut warnings) = settings.add_environment(environment);
         let file = find_file(explicit, environment);
+        let mut unreadable = false;
         if let Some(path) = &file {
             match std::fs::read_to_string(path) {
                 Ok(text) => problems.extend(settings.add_file(path, &text)),
-                Err(error) => problems
-                    .push(format!("{} cannot be read: {error}; mailtrail init writes a first one", path.display())),
+                Err(error) => {
+                    // What follows from that is not worth saying.
+                    unreadable = true;
+                    let shown = path.display();
+                    problems.push(format!("{shown} cannot be read: {error}; mailtrail init writes a first one"));
+                }
             }
         }
 
@@ -142,7 +147,8 @@ impl Loaded {
         warnings.append(&mut door.warnings);
         warnings.append(&mut rest.warnings);
         let config = Config { file, receive, privacy, store, metrics_listen, log, warnings };
-        Self { config, problems, door_problems: door.problems }
+        let door_problems = if unreadable { Vec::new() } else { door.problems };
+        Self { config, problems, door_problems }
     }
 
     fn finish(mut self, purpose: Purpose) -> Result<Config, ConfigError> {

@@ -9,14 +9,14 @@ const CASE: &str = "LOGGING_TEST_CASE";
 
 /// Runs this very test binary with one case and returns its stderr.
 fn stderr_of(case: &str) -> String {
-    let output = Command::new(std::env::current_exe().unwrap())
+    let output = Command::new(std::env::current_exe().expect("the path of this test"))
         .args(["child", "--exact", "--nocapture", "--test-threads=1"])
         .env(CASE, case)
         .env("RUST_LOG", "trace")
         .env("RUST_BACKTRACE", "1")
         .output()
-        .unwrap();
-    String::from_utf8(output.stderr).unwrap()
+        .expect("a child process");
+    String::from_utf8(output.stderr).expect("text")
 }
 
 /// Does nothing unless a test of this file started it.

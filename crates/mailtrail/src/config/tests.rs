@@ -1,3 +1,5 @@
+//! What is loaded, what is refused, and in which words.
+
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -339,10 +341,10 @@ fn a_secret_is_in_no_message() {
 fn a_missing_file_that_was_named_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("nowhere.toml");
-    let error = Loaded::new(Some(&missing), &Environment::default(), &Overrides::default())
-        .finish(Purpose::Questions)
-        .unwrap_err()
-        .to_string();
+    let loaded = Loaded::new(Some(&missing), &Environment::default(), &Overrides::default());
+    let error = loaded.finish(Purpose::Receive).unwrap_err();
+    assert_eq!(error.problems().len(), 1, "{error}");
+    let error = error.to_string();
     assert!(error.contains("nowhere.toml cannot be read") && error.contains("mailtrail init"), "{error}");
 }
 

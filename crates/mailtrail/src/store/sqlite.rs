@@ -2,6 +2,7 @@
 
 mod append;
 mod error;
+pub mod health;
 mod identity;
 mod intern;
 mod meta;
