@@ -74,7 +74,7 @@ fn write_files(dir: &Path, force: bool, url: &PublicUrl, password: &str) -> anyh
     DirBuilder::new().recursive(true).mode(0o700).create(dir).with_context(|| format!("creating {}", dir.display()))?;
     // The key first: a configuration without its key would be worse than a key nobody names.
     if key_is_new {
-        let text = Zeroizing::new(KeyRing::generate()?.to_text());
+        let text = KeyRing::generate()?.to_text();
         write_private(&key, &text)?;
     }
     let credential = Zeroizing::new(format!("{USER}:{password}"));
