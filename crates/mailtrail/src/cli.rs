@@ -65,6 +65,8 @@ enum Command {
 /// Runs the command line and says how the process ends.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Before anything is read that a panic could quote.
+    crate::log::quiet_panics();
     let cli = Cli::parse();
     exit::report(run(cli)).into()
 }

@@ -14,6 +14,9 @@ pub(super) struct Args {}
 pub(super) fn run(_args: Args, global: &Global) -> anyhow::Result<Exit> {
     let config = config::load(global.config.as_deref())?;
     log::start(&config.log)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     harden();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(until_stopped(&config, global))?;

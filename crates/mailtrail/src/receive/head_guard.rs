@@ -168,7 +168,8 @@ mod tests {
         let (mut guard, raw) = HeadGuard::new(server, Duration::from_secs(10));
         client.write_all(b"POST / HTTP/1.1\r\n\r\n").await.expect("in memory");
         let mut buffer = [0; 64];
-        guard.read(&mut buffer).await.expect("a whole head");
+        let read = guard.read(&mut buffer).await.expect("a whole head");
+        assert_eq!(read, b"POST / HTTP/1.1\r\n\r\n".len());
         assert_eq!(raw.take().as_deref(), Some(&b"POST / HTTP/1.1\r\n\r\n"[..]));
         raw.expect_next();
 
@@ -176,7 +177,7 @@ mod tests {
         let quiet = tokio::time::timeout(Duration::from_secs(60), guard.read(&mut buffer)).await;
         assert!(quiet.is_err(), "waiting for a head is not counted");
         client.write_all(b"POST").await.expect("in memory");
-        guard.read(&mut buffer).await.expect("the first bytes");
+        assert_eq!(guard.read(&mut buffer).await.expect("the first bytes"), 4);
         assert!(raw.take().is_none());
         let slow = guard.read(&mut buffer).await.expect_err("cut off");
         assert_eq!(slow.kind(), io::ErrorKind::TimedOut);

@@ -1,6 +1,6 @@
 //! The real binary on loopback, by user story.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, reason = "test code")]
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::print_stderr, reason = "test code")]
 
 mod support;
 
