@@ -1,7 +1,7 @@
 //! The receiver with the spool left out: proves, decodes, protects, encodes, answers 200 and forgets. For measuring what
 //! those steps alone allow (docs/benchmarks.md). It loses everything by design, so it is an example and no command.
 //!
-//!     cargo run --release --example receive_without_spool -- mailtrail.toml
+//!     cargo run --release --example receive_without_spool -- --config mailtrail.toml
 
 #![allow(clippy::print_stderr, reason = "an example talks on stderr")]
 
@@ -33,7 +33,8 @@ impl Keep for Forget {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let path = std::env::args_os().nth(1).map(PathBuf::from);
+    // `--config FILE`, as `mailtrail serve` takes it.
+    let path = std::env::args_os().nth(2).map(PathBuf::from);
     let config = config::load(path.as_deref())?;
     let keys = Arc::new(KeyRing::load(&config.privacy)?);
     let listener = Listener::bind(&config.receive, None).await?;

@@ -83,6 +83,14 @@ pub fn load_with(explicit: Option<&Path>, overrides: &Overrides) -> Result<Confi
     loaded.finish(Purpose::Receive)
 }
 
+/// Loads one file and nothing else: the environment has no say (the demo must not be led elsewhere by it).
+///
+/// # Errors
+/// As [`load`].
+pub fn load_file_alone(path: &Path) -> Result<Config, ConfigError> {
+    Loaded::new(Some(path), &Environment::none(), &Overrides::default()).finish(Purpose::Receive)
+}
+
 /// Loads what questions need: as [`load`], but what is wrong with `[receive]` alone is no error, since nothing listens.
 ///
 /// # Errors

@@ -23,6 +23,10 @@ impl Environment {
         Self(std::env::vars_os().collect())
     }
 
+    pub(super) fn none() -> Self {
+        Self(Default::default())
+    }
+
     #[cfg(test)]
     pub(super) fn of(variables: &[(&str, &str)]) -> Self {
         Self(variables.iter().map(|(name, value)| (name.into(), value.into())).collect())
