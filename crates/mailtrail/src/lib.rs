@@ -17,6 +17,8 @@ pub mod protect;
 
 pub mod spool;
 
+pub mod settle;
+
 pub mod store;
 
 pub mod serve;

@@ -5,6 +5,7 @@ pub mod keeper;
 pub mod keys;
 pub mod lock;
 pub mod paths;
+pub mod query;
 pub mod sqlite;
 #[cfg(test)]
 pub(crate) mod testing;

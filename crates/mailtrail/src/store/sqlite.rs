@@ -7,9 +7,11 @@ mod identity;
 mod intern;
 mod meta;
 mod quarantine;
+pub mod read;
 mod trail;
 
 pub use append::Appended;
 pub use error::TrailError;
 pub use identity::IdentityError;
+pub use read::{ReadError, Reader};
 pub use trail::Trail;

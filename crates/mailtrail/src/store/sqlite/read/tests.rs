@@ -1,0 +1,1 @@
+//! Answers are those of the events that were appended.
