@@ -41,7 +41,7 @@ pub(super) fn run(args: Args, _global: &Global) -> anyhow::Result<Exit> {
     let proof = proof::of(&stage, &reader, &delivered)?;
     tell::proof(&mut out, &proof)?;
     let held = proof.holds();
-    tell::closing(&mut out, &stage.leave(args.keep))?;
+    tell::closing(&mut out, stage.leave(args.keep).as_deref())?;
     out.flush()?;
     Ok(if held { Exit::Done } else { Exit::Failed })
 }

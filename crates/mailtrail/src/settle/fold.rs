@@ -114,6 +114,12 @@ impl Fold {
         }
     }
 
+    /// Whether an event of this message was taken.
+    #[must_use]
+    pub fn knows(&self, message: &str) -> bool {
+        self.messages.iter().any(|(known, _)| **known == *message)
+    }
+
     /// What became of the newest message; `None` before the first event.
     #[must_use]
     pub fn settled(self) -> Option<Settled> {

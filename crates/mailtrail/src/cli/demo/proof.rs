@@ -65,7 +65,7 @@ fn stored(reader: &Reader) -> anyhow::Result<BTreeMap<EventKey, usize>> {
     let mut rows = BTreeMap::new();
     let mut after = None;
     loop {
-        let page = reader.page(&Filter::default(), after.as_ref(), PAGE)?;
+        let page = reader.page(&Filter::default(), after.as_ref(), PAGE)?.value;
         let Some(last) = page.last() else { return Ok(rows) };
         after = Some(last.place());
         for row in page {
@@ -106,7 +106,12 @@ fn look_for_addresses(stage: &Stage) -> anyhow::Result<(usize, usize, usize)> {
         let lower = content.to_ascii_lowercase();
         files += 1;
         bytes += content.len();
-        found += stage.story.outcomes.keys().filter(|address| memchr::memmem::find(&lower, address.as_bytes()).is_some()).count();
+        found += stage
+            .story
+            .outcomes
+            .keys()
+            .filter(|address| memchr::memmem::find(&lower, address.as_bytes()).is_some())
+            .count();
     }
     Ok((files, bytes, found))
 }

@@ -35,8 +35,6 @@ pub(super) struct Stage {
     pub(super) keys: KeyRing,
     pub(super) story: Story,
     pub(super) plan: Plan,
-    /// When the mail was sent, Unix seconds.
-    pub(super) start: i64,
 }
 
 /// What came of the delivery.
@@ -64,7 +62,7 @@ impl Stage {
         let start = clock::now_micros() / 1_000_000 - sendgrid_simulator::bulk::SPAN_SECONDS;
         let story = BulkMail::new(RUN, recipients, start, seed).play();
         let plan = Plan::new(&story.events, &Shape::live(BATCH, seed));
-        Ok(Self { folder, config, signer, keys, story, plan, start })
+        Ok(Self { folder, config, signer, keys, story, plan })
     }
 
     /// Delivers the events, with the receiver stopped and started again half way.
@@ -125,6 +123,11 @@ fn write_private(path: PathBuf, text: &str) -> anyhow::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut options = std::fs::OpenOptions::new();
-    let written = options.write(true).create_new(true).mode(0o600).open(&path).and_then(|mut file| file.write_all(text.as_bytes()));
+    let written = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .and_then(|mut file| file.write_all(text.as_bytes()));
     written.with_context(|| format!("writing {}", path.display()))
 }
