@@ -143,3 +143,6 @@ impl Fold {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
