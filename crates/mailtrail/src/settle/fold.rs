@@ -149,3 +149,6 @@ impl Fold {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

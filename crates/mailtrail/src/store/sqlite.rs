@@ -8,6 +8,7 @@ mod intern;
 mod meta;
 mod quarantine;
 pub mod read;
+pub mod sql;
 mod trail;
 
 pub use append::Appended;
