@@ -22,7 +22,7 @@ pub(super) fn parse(text: &str, now: i64) -> Result<i64, UsageError> {
         return Ok(time.as_microsecond());
     }
     let day: Date = text.parse().map_err(|_| wrong())?;
-    let start = day.to_zoned(TimeZone::UTC).map_err(|_| wrong())?;
+    let start = day.to_zoned_datetime(TimeZone::UTC).map_err(|_| wrong())?;
     Ok(start.timestamp().as_microsecond())
 }
 

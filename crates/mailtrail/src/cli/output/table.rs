@@ -29,7 +29,7 @@ impl Rows {
             return Ok(());
         }
         let mut table = Table::new();
-        table.load_preset(NOTHING);
+        table.load_style(NOTHING);
         if self.heading {
             table.set_header(columns.iter().map(|name| name.to_uppercase()));
         }

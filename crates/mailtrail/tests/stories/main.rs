@@ -4,6 +4,7 @@
 
 mod support;
 
+mod ask;
 mod attack;
 mod disk;
 mod kill;
