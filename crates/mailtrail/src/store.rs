@@ -6,6 +6,7 @@ pub mod keys;
 pub mod lock;
 pub mod paths;
 pub mod query;
+pub mod replay;
 pub mod sqlite;
 #[cfg(test)]
 pub(crate) mod testing;

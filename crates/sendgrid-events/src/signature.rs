@@ -18,6 +18,13 @@ pub const TIMESTAMP_HEADER: &str = "X-Twilio-Email-Event-Webhook-Timestamp";
 pub struct KeyId(String);
 
 impl KeyId {
+    /// Reads 16 lower-case hex digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        (text.len() == 16 && text.bytes().all(is_hex)).then(|| Self(text.to_owned()))
+    }
+
     /// The id as text, 16 lower-case hex digits.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -9,6 +9,8 @@
 //! | sealed bytes | nonce (12) ‖ AES-256-GCM-SIV(seal key, bytes; the seal key's id as associated data) |
 //! | key ids, check values | HMAC-SHA256(key, `mailtrail key id`), first 8 bytes, hex |
 
+use std::path::Path;
+
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::{hmac, rand};
@@ -57,6 +59,14 @@ impl KeyRing {
             ring.previous.push((key, id));
         }
         Ok(ring)
+    }
+
+    /// Reads one key file, without a configuration.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn from_file(mode: HashMode, path: &Path) -> Result<Self, KeyError> {
+        Ok(Self::new(mode, &KeyFile::load(path)?))
     }
 
     /// New random keys.

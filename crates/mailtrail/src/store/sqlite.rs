@@ -12,6 +12,7 @@ pub mod sql;
 mod trail;
 
 pub use append::Appended;
+pub(super) use append::UNDRAINABLE;
 pub use error::TrailError;
 pub use identity::IdentityError;
 pub use read::{ReadError, Reader};

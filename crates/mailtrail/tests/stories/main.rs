@@ -8,6 +8,7 @@ mod ask;
 mod attack;
 mod disk;
 mod kill;
+mod operate;
 mod payloads;
 mod privacy;
 mod receive;
