@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 ///
 /// # Panics
 /// When an invariant is broken: that is its purpose.
-pub fn checked(body: &[u8]) -> Batch<'_> {
+pub(crate) fn checked(body: &[u8]) -> Batch<'_> {
     let batch = Batch::parse(body);
     check_count(body, &batch);
     for item in &batch.items {
