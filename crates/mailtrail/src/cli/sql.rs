@@ -33,9 +33,13 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         "-" => {
             let mut text = String::new();
             std::io::stdin()
-                .take(LONGEST_QUERY)
+                .take(LONGEST_QUERY + 1)
                 .read_to_string(&mut text)
                 .context("reading the query from standard input")?;
+            // Cut off, it could still be a query, and another one.
+            if text.len() as u64 > LONGEST_QUERY {
+                return Err(UsageError(format!("a query of more than {LONGEST_QUERY} bytes is not taken")).into());
+            }
             text
         }
         given => given.to_owned(),

@@ -1,5 +1,7 @@
 //! What people ask after a bulk send, and how it is printed.
 
+mod edges;
+
 use std::io::Write as _;
 use std::process::{Output, Stdio};
 
@@ -263,5 +265,5 @@ fn questions_work_without_serve_and_say_what_is_not_indexed_yet() {
     spool.execute("INSERT INTO batch (received_at, format, items, body) VALUES (1, 1, 30, x'00')", ()).unwrap();
     drop(spool);
     let (_, _, err) = run(&site, &["activity"]);
-    assert!(err.contains("1 POST received but not yet in the trail"), "{err}");
+    assert!(err.contains("note: 1 batch (30 events) received but not yet in the trail"), "{err}");
 }

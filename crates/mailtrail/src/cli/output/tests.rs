@@ -3,7 +3,7 @@ use super::*;
 const COLUMNS: [&str; 6] = ["time", "event", "category", "reason", "count", "args"];
 
 fn printed(format: Format, raw_csv: bool) -> String {
-    let mut sheet = Sheet::begin(Vec::new(), OutputArgs { format, raw_csv }, &COLUMNS).unwrap();
+    let mut sheet = Sheet::begin(Vec::new(), OutputArgs { format, raw_csv, terminal: false }, &COLUMNS).unwrap();
     sheet
         .row(vec![
             Cell::Time(1_700_000_000_000_000),

@@ -1,0 +1,149 @@
+//! Questions at their edges: where an answer could be less than was asked for, or more than a terminal should get.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use super::{ids, rows, run, told};
+use crate::support::{Site, batch, event, now};
+
+const DAY: i64 = 86_400;
+
+#[test]
+fn an_export_is_of_everything_unless_times_are_given() {
+    let site = Site::new();
+    let server = site.serve();
+    let old = now() - 30 * DAY;
+    let events = [
+        event("old", "alice@example.com", "bounce", old),
+        event("new", "bob@example.org", "bounce", now() - 60),
+        event("other", "bob@example.org", "delivered", now() - 60),
+    ];
+    assert_eq!(server.post(&site, &batch(&events)).0, 200);
+    server.wait_drained();
+    for (filter, expected) in [
+        (&["--event", "bounce"][..], 2),
+        (&["--status", "bounce"], 2),
+        (&["--domain", "example.com"], 1),
+        (&["--category", "news", "--event", "bounce", "--any"], 3),
+        (&["--event", "bounce", "--since", "7d"], 1),
+    ] {
+        let (code, out, err) = run(&site, &[&["export", "--out", "-"], filter].concat());
+        assert_eq!((code, out.lines().count()), (0, expected), "{filter:?}: {err}");
+    }
+    assert_eq!(rows(&site, &["activity", "--event", "bounce"]).len(), 1, "a search has its window");
+}
+
+#[test]
+fn an_export_never_replaces_what_is_no_file() {
+    use std::os::unix::fs::FileTypeExt as _;
+
+    let (site, _server, _) = told();
+    let fifo = site.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let folder = site.path().join("folder");
+    std::fs::create_dir(&folder).unwrap();
+    for target in [&fifo, &folder] {
+        let (code, out, err) = run(&site, &["export", "--out", target.to_str().unwrap()]);
+        assert_eq!((code, out.as_str()), (2, ""), "{err}");
+        assert!(err.contains("is no file") && err.contains("--out -"), "{err}");
+    }
+    assert!(std::fs::metadata(&fifo).unwrap().file_type().is_fifo(), "the pipe is still one");
+    let nowhere = site.path().join("missing/events.csv");
+    let (code, _, err) = run(&site, &["export", "--out", nowhere.to_str().unwrap()]);
+    assert_eq!(code, 1);
+    assert!(err.contains("missing"), "{err}");
+}
+
+#[test]
+fn output_that_cannot_be_written_is_no_success() {
+    let (site, _server, _) = told();
+    for args in [
+        &["export", "--out", "-"][..],
+        &["export", "--out", "-", "--format", "csv"],
+        &["export", "--out", "-", "--format", "parquet"],
+        &["activity", "--format", "json"],
+        &["activity"],
+        &["sql", "SELECT 1"],
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = site.command(args).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn samples_are_shown_by_activity() {
+    let site = Site::new();
+    let server = site.serve();
+    let sample = event("s1", "example@test.com", "open", now() - 60)
+        .replace("msgs1.recvd-1-2-3.0", "14c5d75ce93.dfd.64b469.filter0001.16648.5515E0B88.0");
+    assert_eq!(server.post(&site, &batch(&[sample])).0, 200);
+    server.wait_drained();
+    let found = rows(&site, &["activity"]);
+    assert_eq!(ids(&found), ["s1"]);
+    assert_eq!(found[0]["verified_by"], "test");
+    assert_eq!(ids(&rows(&site, &["activity", "--event", "open"])), ["s1"]);
+    assert!(rows(&site, &["stats"]).is_empty());
+}
+
+#[test]
+fn ids_of_messages_are_taken_as_events_carry_them() {
+    let (site, _server, _) = told();
+    let whole = ["activity", "--message", "msge3.recvd-1-2-3.0"];
+    assert_eq!(ids(&rows(&site, &whole)), ["e3"]);
+}
+
+#[test]
+fn times_that_mean_nothing_are_refused() {
+    let (site, _server, _) = told();
+    for (args, said) in [
+        (&["activity", "--since", "2026-11-24T10:00:00"][..], "is no time"),
+        (&["activity", "--since", "1d", "--until", "2d"], "--until is not after --since"),
+    ] {
+        let (code, out, err) = run(&site, args);
+        assert_eq!((code, out.as_str()), (2, ""), "{args:?}: {err}");
+        assert!(err.contains(said), "{args:?}: {err}");
+    }
+}
+
+#[test]
+fn a_cut_answer_says_so() {
+    let (site, _server, _) = told();
+    let (_, _, err) = run(&site, &["activity", "--limit", "2"]);
+    assert!(err.contains("--limit"), "{err}");
+    let (_, _, err) = run(&site, &["activity", "--limit", "20"]);
+    assert!(!err.contains("--limit"), "{err}");
+}
+
+#[test]
+fn json_carries_what_steers_a_terminal_as_escapes_and_loses_nothing() {
+    let (site, _server, _) = told();
+    let (_, out, _) = run(&site, &["activity", "--status", "bounce", "--format", "json"]);
+    assert!(!out.contains('\u{202e}') && out.contains("\\u202e"), "{out}");
+    let row: serde_json::Value = serde_json::from_str(out.trim()).unwrap();
+    assert!(row["reason"].as_str().unwrap().contains("\u{1b}[2J\u{202e}"), "{row}");
+}
+
+#[test]
+fn tail_shows_only_what_is_new_and_outlives_the_writer() {
+    let (site, server, now) = told();
+    let (code, out, _) = run(&site, &["tail", "-n", "0", "--format", "json"]);
+    assert_eq!((code, out.as_str()), (0, ""));
+    let mut child = site
+        .command(&["tail", "-f", "-n", "0", "--format", "csv"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // Once the heading is there, tail knows where it begins.
+    assert!(lines.next().unwrap().unwrap().starts_with("sg_event_id,"));
+    assert_eq!(server.post(&site, &batch(&[event("before", "alice@example.com", "click", now)])).0, 200);
+    assert!(lines.next().unwrap().unwrap().starts_with("before,"));
+    server.stop();
+    let server = site.serve();
+    assert_eq!(server.post(&site, &batch(&[event("after", "alice@example.com", "click", now + 9)])).0, 200);
+    assert!(lines.next().unwrap().unwrap().starts_with("after,"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
