@@ -142,3 +142,6 @@ fn detail(event: &EventRecord) -> String {
     let text = [&event.reason, &event.response, &event.url].into_iter().flatten().next();
     format!("{class}{}", text.map(|text| text.trim()).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,6 +49,7 @@ impl Rows {
             table.add_row(cells.iter().map(|cell| visible(&cell.plain().unwrap_or_default()).into_owned()));
         }
         for (index, column) in table.column_iter_mut().enumerate() {
+            column.set_padding((0, 2));
             let is_number = self
                 .rows
                 .iter()
