@@ -53,14 +53,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let mut sheet = None;
     let mut written = Ok(());
     let outcome = sql::run(&question.paths, &query, SqlLimits::default(), &mut |columns, cells| {
-        let mut print = || -> std::io::Result<()> {
-            let sheet = match &mut sheet {
-                Some(sheet) => sheet,
-                empty => empty.insert(begin(args.output, columns)?),
-            };
-            sheet.row(cells.iter().map(cell).collect())
-        };
-        written = print();
+        written = print(&mut sheet, args.output, columns, cells);
         if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     written?;
@@ -70,9 +63,23 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         // No row: a heading all the same, where the form has one.
         None => begin(args.output, &outcome.columns)?,
     };
-    drop(sheet.end()?);
+    sheet.end()?;
     question.tell(usize::try_from(outcome.rows).unwrap_or(usize::MAX), "row", None);
     Ok(Exit::Done)
+}
+
+/// Prints a row, behind the heading where it is the first.
+fn print(
+    sheet: &mut Option<Sheet<std::io::Stdout>>,
+    output: OutputArgs,
+    columns: &[String],
+    cells: &[sql::Cell],
+) -> std::io::Result<()> {
+    let sheet = match sheet {
+        Some(sheet) => sheet,
+        empty => empty.insert(begin(output, columns)?),
+    };
+    sheet.row(cells.iter().map(cell).collect())
 }
 
 fn begin(output: OutputArgs, columns: &[String]) -> std::io::Result<Sheet<std::io::Stdout>> {

@@ -1,6 +1,7 @@
 //! What people ask after a bulk send, and how it is printed.
 
 mod edges;
+mod forms;
 
 use std::io::Write as _;
 use std::process::{Output, Stdio};
@@ -216,12 +217,13 @@ fn exports_are_whole_private_and_the_same_in_every_form() {
                 assert!(vip.contains("category: [\"news\", \"vip\"]"), "{vip}");
                 rows.len()
             }
-            "csv" => csv::Reader::from_path(&path).unwrap().records().map(Result::unwrap).count(),
+            "csv" => csv::Reader::from_path(&path).unwrap().records().collect::<Result<Vec<_>, _>>().unwrap().len(),
             _ => std::fs::read_to_string(&path)
                 .unwrap()
                 .lines()
-                .map(|l| serde_json::from_str::<Value>(l).unwrap())
-                .count(),
+                .map(|line| serde_json::from_str::<Value>(line).unwrap())
+                .collect::<Vec<_>>()
+                .len(),
         };
         assert_eq!(count, 7, "{form}");
     }
