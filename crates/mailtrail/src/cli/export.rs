@@ -29,7 +29,7 @@ pub(super) struct Args {
     out: PathBuf,
     #[command(flatten)]
     filter: FilterArgs,
-    /// Leave cells of CSV as they are, even those that a spreadsheet would take for a formula
+    /// CSV without the ' that is put before cells which a spreadsheet would take for a formula (= + - @, tab, CR)
     #[arg(long)]
     raw_csv: bool,
 }

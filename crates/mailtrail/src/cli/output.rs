@@ -29,7 +29,7 @@ pub(super) struct OutputArgs {
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
-    /// Leave cells of CSV as they are, even those that a spreadsheet would take for a formula
+    /// CSV without the ' that is put before cells which a spreadsheet would take for a formula (= + - @, tab, CR)
     #[arg(long)]
     pub(super) raw_csv: bool,
     /// Whether the rows go to a terminal.

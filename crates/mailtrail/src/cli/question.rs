@@ -15,7 +15,8 @@ use crate::store::query::{Filter, Scanned};
 use crate::store::sqlite::Reader;
 
 /// Where no index leads to the events and no `--since` is given, so much time is looked through: 7 days, in µs.
-const DEFAULT_WINDOW: i64 = 7 * 86_400 * 1_000_000;
+const DEFAULT_WINDOW: i64 = 7 * 86_400 * SECOND;
+const SECOND: i64 = 1_000_000;
 
 /// When a question without `--since` is about the last days alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,7 +138,10 @@ impl Question {
         };
         if filter.since.is_none() && limited {
             // Before a given end, so that --until alone does not ask for nothing.
-            filter.since = Some(filter.until.unwrap_or(now).min(now).saturating_sub(DEFAULT_WINDOW));
+            let since = filter.until.unwrap_or(now).min(now).saturating_sub(DEFAULT_WINDOW);
+            filter.since = Some(since - since.rem_euclid(SECOND));
+            let before = if filter.until.is_some() { " before --until" } else { "" };
+            note(&format!("note: without --since only the last 7 days{before} are looked through"));
         }
         Ok(filter)
     }

@@ -147,3 +147,39 @@ fn tail_shows_only_what_is_new_and_outlives_the_writer() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[test]
+fn the_window_of_a_question_is_said_and_lies_before_its_end() {
+    let (site, _server, _) = told();
+    let said = "note: without --since only the last 7 days";
+    for (args, found, window) in [
+        (&["activity", "--event", "bounce"][..], 2, true),
+        (&["activity", "--event", "bounce", "--since", "40d"], 2, false),
+        (&["activity", "--email", "alice@example.com"], 3, false),
+        (&["activity", "--event", "open"], 0, true),
+        (&["activity", "--event", "open", "--until", "29d"], 1, true),
+        (&["activity"], 7, false),
+        (&["stats"], 3, true),
+        (&["stats", "--until", "29d"], 1, true),
+        (&["stats", "--category", "news"], 4, false),
+        (&["export", "--out", "-", "--event", "open"], 1, false),
+    ] {
+        let (code, out, err) = run(&site, args);
+        // All but an export are tables with a heading.
+        let lines = if args[0] == "export" { out.lines().count() } else { out.lines().count().saturating_sub(1) };
+        assert_eq!((code, lines), (0, found), "{args:?}: {out}{err}");
+        assert_eq!(err.contains(said), window, "{args:?}: {err}");
+    }
+}
+
+#[test]
+fn a_reader_that_hangs_up_is_no_failure() {
+    let (site, _server, _) = told();
+    for args in [&["export", "--out", "-"][..], &["activity"], &["sql", "SELECT * FROM sendgrid_event"]] {
+        let mut child = site.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !said.contains("panic") && !said.contains("error"), "{args:?}: {said}");
+    }
+}
