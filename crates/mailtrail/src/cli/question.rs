@@ -164,18 +164,23 @@ impl Question {
         self.tell_backlog();
     }
 
+    /// Batches and events that are received but not in the trail.
+    fn backlog(&self) -> anyhow::Result<(i64, i64)> {
+        let (mut batches, mut events) = (0, 0);
+        for number in self.paths.spools()? {
+            let pending = spool::look(&self.paths.spool(number))?;
+            batches += pending.batches;
+            events += pending.events;
+        }
+        Ok((batches, events))
+    }
+
     /// Says whether more events wait to be indexed.
     pub(super) fn tell_backlog(&self) {
-        let (mut batches, mut events) = (0, 0);
-        for number in self.paths.spools().unwrap_or_default() {
-            match spool::look(&self.paths.spool(number)) {
-                Ok(pending) => {
-                    batches += pending.batches;
-                    events += pending.events;
-                }
-                Err(error) => note(&format!("note: whether events wait to be indexed is unknown: {error}")),
-            }
-        }
+        let (batches, events) = match self.backlog() {
+            Ok(backlog) => backlog,
+            Err(error) => return note(&format!("note: whether events wait to be indexed is unknown: {error:#}")),
+        };
         if batches > 0 {
             let batches = format!("{batches} batch{}", if batches == 1 { "" } else { "es" });
             let events = format!("{events} event{}", if events == 1 { "" } else { "s" });

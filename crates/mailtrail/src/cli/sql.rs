@@ -9,10 +9,7 @@ use super::Global;
 use super::exit::{Exit, UsageError};
 use super::output::{Cell, OutputArgs, Sheet, note};
 use super::question::Question;
-use crate::store::sqlite::sql::{self, SqlLimits};
-
-/// Most bytes of a query.
-const LONGEST_QUERY: u64 = 1024 * 1024;
+use crate::store::sqlite::sql::{self, LONGEST_QUERY, SqlLimits};
 
 /// Read-only SQL over the table sendgrid_event
 ///
@@ -33,19 +30,21 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         "-" => {
             let mut text = String::new();
             std::io::stdin()
-                .take(LONGEST_QUERY + 1)
+                // Cut off, it could still be a query, and another one: a byte more is enough to be refused.
+                .take(u64::from(LONGEST_QUERY.unsigned_abs()) + 1)
                 .read_to_string(&mut text)
                 .context("reading the query from standard input")?;
-            // Cut off, it could still be a query, and another one.
-            if text.len() as u64 > LONGEST_QUERY {
-                return Err(UsageError(format!("a query of more than {LONGEST_QUERY} bytes is not taken")).into());
-            }
             text
         }
         given => given.to_owned(),
     };
     if query.trim().is_empty() {
         return Err(UsageError("the query is empty".to_owned()).into());
+    }
+    if query.len() > LONGEST_QUERY.unsigned_abs() as usize {
+        return Err(
+            UsageError(format!("the query is longer than {LONGEST_QUERY} bytes, the most that is taken")).into()
+        );
     }
     if let Some(hint) = sql::hint(&query) {
         note(&format!("note: {hint}"));

@@ -183,3 +183,48 @@ fn a_reader_that_hangs_up_is_no_failure() {
         assert!(output.status.success() && !said.contains("panic") && !said.contains("error"), "{args:?}: {said}");
     }
 }
+
+#[test]
+fn what_is_given_as_an_address_is_never_repeated() {
+    let (site, _server, _) = told();
+    for given in ["janedoe", "janedoe example.com", "0123"] {
+        let (code, out, err) = run(&site, &["activity", "--email", given]);
+        assert_eq!((code, out.as_str()), (2, ""), "{err}");
+        assert!(err.contains("neither an address, nor a hash") && !err.contains(given), "{err}");
+    }
+    std::fs::remove_file(site.path().join("mailtrail.key")).unwrap();
+    let (code, out, err) = run(&site, &["timeline", "janedoe@example.com"]);
+    assert_ne!(code, 0);
+    assert!(out.is_empty() && err.contains("mailtrail.key") && !err.contains("janedoe"), "{err}");
+    // Who asks by hash or message needs no key.
+    assert_eq!(ids(&rows(&site, &["timeline", "msge3"])), ["e3"]);
+}
+
+#[test]
+fn a_configuration_that_cannot_receive_can_answer() {
+    let (site, server, _) = told();
+    server.stop();
+    site.configure("basic_auth = [\"no colon\"]\npublic_keys = [\"nonsense\"]");
+    assert_eq!(rows(&site, &["activity"]).len(), 7);
+}
+
+#[test]
+fn a_query_too_long_is_refused_rather_than_cut() {
+    let (site, _server, _) = told();
+    let query = |length: usize| format!("SELECT 1 AS n {}", "-".repeat(length - 14));
+    let (code, out, err) = super::run_with_input(&site, &["sql", "-", "--format", "csv"], &query(100_000));
+    assert_eq!((code, out.as_str()), (0, "n\n1\n"), "{err}");
+    let (code, out, err) = super::run_with_input(&site, &["sql", "-"], &query(100_001));
+    assert_eq!((code, out.as_str()), (2, ""), "{err}");
+    assert!(err.contains("longer than 100000 bytes"), "{err}");
+}
+
+#[test]
+fn a_spool_that_cannot_be_read_hides_no_answer() {
+    let (site, server, _) = told();
+    server.stop();
+    std::fs::write(site.path().join("mailtrail.spool-1.db"), "no database at all, whatever its name says").unwrap();
+    let (code, out, err) = run(&site, &["activity", "--format", "json"]);
+    assert_eq!((code, out.lines().count()), (0, 7), "{err}");
+    assert!(err.contains("whether events wait to be indexed is unknown"), "{err}");
+}
