@@ -2,8 +2,8 @@
 
 use super::Global;
 use super::exit::Exit;
-use super::output::{OutputArgs, Sheet};
-use super::question::{FilterArgs, Question};
+use super::output::{OutputArgs, Sheet, note};
+use super::question::{FilterArgs, Question, Window};
 use super::record;
 
 /// Search events, newest first
@@ -24,7 +24,9 @@ pub(super) struct Args {
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let question = Question::new(global)?;
-    let filter = question.filter(&args.filter, false)?;
+    let mut filter = question.filter(&args.filter, Window::Search)?;
+    // Whoever tries the set-up out looks here for what arrived.
+    filter.include_tests = true;
     let answer = question.reader()?.activity(&filter, args.limit)?;
     let found = answer.value.len();
     let mut sheet = Sheet::begin(std::io::stdout().lock(), args.output, record::columns(args.output.format))?;
@@ -33,5 +35,8 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     }
     drop(sheet.end()?);
     question.tell(found, "event", answer.scanned.as_ref());
+    if found == args.limit {
+        note(&format!("only the newest {found} are shown: --limit shows more, export has all"));
+    }
     Ok(Exit::Done)
 }

@@ -3,15 +3,16 @@
 mod file;
 mod parquet;
 
-use std::io::Write;
+use std::cell::OnceCell;
+use std::io::{IsTerminal as _, Write};
 use std::path::PathBuf;
 
 use super::Global;
-use super::exit::Exit;
+use super::exit::{Exit, UsageError};
 use super::output::{self, OutputArgs, Sheet};
-use super::question::{FilterArgs, Question};
+use super::question::{FilterArgs, Question, Window};
 use super::record;
-use crate::store::query::{EventRecord, Filter};
+use crate::store::query::{EventRecord, Filter, Scanned};
 use crate::store::sqlite::Reader;
 
 /// Events read at once; memory is bounded by it.
@@ -28,7 +29,7 @@ pub(super) struct Args {
     out: PathBuf,
     #[command(flatten)]
     filter: FilterArgs,
-    /// Leave cells of CSV as they are, even those that a spreadsheet would take for a formula
+    /// CSV without the ' that is put before cells which a spreadsheet would take for a formula (= + - @, tab, CR)
     #[arg(long)]
     raw_csv: bool,
 }
@@ -45,35 +46,43 @@ enum Format {
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
+    let to_stdout = args.out.as_os_str() == "-";
+    let to_terminal = to_stdout && std::io::stdout().is_terminal();
+    if to_terminal && args.format == Format::Parquet {
+        return Err(UsageError("Parquet is nothing for a terminal: name a file with --out".to_owned()).into());
+    }
     let question = Question::new(global)?;
     // An export without --since is of everything: that is what it is for.
-    let mut filter = question.filter(&args.filter, false)?;
+    let mut filter = question.filter(&args.filter, Window::Everything)?;
     filter.include_tests = true;
     let reader = question.reader()?;
-    let events = Events { reader: &reader, filter: &filter };
-    let written = if args.out.as_os_str() == "-" {
-        write(&args, events, std::io::BufWriter::new(std::io::stdout()))?
+    let scanned = OnceCell::new();
+    let events = Events { reader: &reader, filter: &filter, scanned: &scanned };
+    let written = if to_stdout {
+        write(&args, events, std::io::BufWriter::new(std::io::stdout()), to_terminal)?
     } else {
         // A file has its name when it is whole, so that half an export never looks like one.
         let mut file = file::Unfinished::create(&args.out)?;
-        let written = write(&args, events, &mut file)?;
+        let written = write(&args, events, &mut file, false)?;
         file.finish()?;
         written
     };
-    question.tell(written, "event", None);
+    question.tell(written, "event", scanned.get());
     Ok(Exit::Done)
 }
 
-fn write<W: Write + Send>(args: &Args, events: Events<'_>, out: W) -> anyhow::Result<usize> {
+fn write<W: Write + Send>(args: &Args, events: Events<'_>, out: W, terminal: bool) -> anyhow::Result<usize> {
+    let as_rows = |format| OutputArgs { format, raw_csv: args.raw_csv, terminal };
     match args.format {
         Format::Parquet => parquet::write(events, out),
-        Format::Ndjson => write_rows(events, out, output::Format::Json, args.raw_csv),
-        Format::Csv => write_rows(events, out, output::Format::Csv, args.raw_csv),
+        Format::Ndjson => write_rows(events, out, as_rows(output::Format::Json)),
+        Format::Csv => write_rows(events, out, as_rows(output::Format::Csv)),
     }
 }
 
-fn write_rows(events: Events<'_>, out: impl Write, format: output::Format, raw_csv: bool) -> anyhow::Result<usize> {
-    let mut sheet = Sheet::begin(out, OutputArgs { format, raw_csv }, record::columns(format))?;
+fn write_rows(events: Events<'_>, out: impl Write, output: OutputArgs) -> anyhow::Result<usize> {
+    let format = output.format;
+    let mut sheet = Sheet::begin(out, output, record::columns(format))?;
     let mut written = 0;
     for page in events.pages() {
         for event in page? {
@@ -90,6 +99,8 @@ fn write_rows(events: Events<'_>, out: impl Write, format: output::Format, raw_c
 struct Events<'a> {
     reader: &'a Reader,
     filter: &'a Filter,
+    /// What had to be looked through, as soon as that is known.
+    scanned: &'a OnceCell<Scanned>,
 }
 
 impl<'a> Events<'a> {
@@ -98,7 +109,12 @@ impl<'a> Events<'a> {
         let mut after = None;
         std::iter::from_fn(move || {
             let page = match self.reader.page(self.filter, after.as_ref(), PAGE) {
-                Ok(page) => page.value,
+                Ok(page) => {
+                    if let Some(scanned) = page.scanned {
+                        self.scanned.get_or_init(|| scanned);
+                    }
+                    page.value
+                }
                 Err(error) => return Some(Err(error.into())),
             };
             after = Some(page.last()?.place());

@@ -29,9 +29,12 @@ pub(super) struct OutputArgs {
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
-    /// Leave cells of CSV as they are, even those that a spreadsheet would take for a formula
+    /// CSV without the ' that is put before cells which a spreadsheet would take for a formula (= + - @, tab, CR)
     #[arg(long)]
     pub(super) raw_csv: bool,
+    /// Whether the rows go to a terminal.
+    #[arg(skip = io::stdout().is_terminal())]
+    pub(super) terminal: bool,
 }
 
 /// One value.
@@ -78,14 +81,14 @@ pub(super) struct Sheet<W: Write> {
 enum Shape {
     Table(table::Rows),
     Json,
-    Csv { raw: bool },
+    Csv(csv::Manner),
 }
 
 impl<W: Write> Sheet<W> {
     /// Begins: CSV has its heading before the first row.
     pub(super) fn begin(mut out: W, args: OutputArgs, columns: &[&str]) -> io::Result<Self> {
         if args.format == Format::Csv {
-            csv::heading(&mut out, columns)?;
+            csv::heading(&mut out, columns, args.into())?;
         }
         let mut sheet = Self::go_on(out, args, columns);
         if let Shape::Table(rows) = &mut sheet.shape {
@@ -99,26 +102,26 @@ impl<W: Write> Sheet<W> {
         let shape = match args.format {
             Format::Table => Shape::Table(table::Rows::default()),
             Format::Json => Shape::Json,
-            Format::Csv => Shape::Csv { raw: args.raw_csv },
+            Format::Csv => Shape::Csv(args.into()),
         };
         Self { out, columns: columns.iter().map(|name| (*name).to_owned()).collect(), shape }
     }
 
-    /// Adds a row, one cell a column. A table is printed at the end, everything else at once.
+    /// Adds a row, one cell a column. A table is printed by blocks, everything else at once.
     pub(super) fn row(&mut self, cells: Vec<Cell>) -> io::Result<()> {
         match &mut self.shape {
             Shape::Table(rows) => {
                 rows.add(cells);
-                Ok(())
+                if rows.is_full() { rows.print(&mut self.out, &self.columns) } else { Ok(()) }
             }
             Shape::Json => json::line(&mut self.out, &self.columns, &cells),
-            Shape::Csv { raw } => csv::line(&mut self.out, &cells, *raw),
+            Shape::Csv(manner) => csv::line(&mut self.out, &cells, *manner),
         }
     }
 
     /// Ends, and gives the writer back.
     pub(super) fn end(mut self) -> io::Result<W> {
-        if let Shape::Table(rows) = self.shape {
+        if let Shape::Table(rows) = &mut self.shape {
             rows.print(&mut self.out, &self.columns)?;
         }
         self.out.flush()?;

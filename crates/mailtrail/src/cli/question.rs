@@ -14,8 +14,20 @@ use crate::store::Paths;
 use crate::store::query::{Filter, Scanned};
 use crate::store::sqlite::Reader;
 
-/// Without an index of their own and without `--since`, filters look through so much of the newest time.
-const DEFAULT_WINDOW: &str = "7d";
+/// Where no index leads to the events and no `--since` is given, so much time is looked through: 7 days, in µs.
+const DEFAULT_WINDOW: i64 = 7 * 86_400 * SECOND;
+const SECOND: i64 = 1_000_000;
+
+/// When a question without `--since` is about the last days alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Window {
+    /// Where its filters would have the time index looked through for something.
+    Search,
+    /// Where no index leads to the events: counts go through all of them.
+    Count,
+    /// Never.
+    Everything,
+}
 
 /// Which events.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -91,16 +103,16 @@ impl Question {
         Ok(Reader::open(&self.paths)?)
     }
 
-    /// The events asked for. `whole`: the question goes through all of them (counts), not only to the newest few.
-    pub(super) fn filter(&self, args: &FilterArgs, whole: bool) -> anyhow::Result<Filter> {
+    /// The events asked for.
+    pub(super) fn filter(&self, args: &FilterArgs, window: Window) -> anyhow::Result<Filter> {
         let now = clock::now_micros();
         let mut filter = Filter {
             events: args.event.iter().map(|name| event_name(name)).collect::<Result<_, _>>()?,
             statuses: args.status.iter().map(|name| status(name)).collect::<Result<_, _>>()?,
             categories: args.category.clone(),
             runs: args.run.clone(),
-            messages: args.message.clone(),
-            domains: args.domain.iter().map(|name| name.to_lowercase()).collect(),
+            messages: args.message.iter().map(|id| message_id(id)).collect(),
+            domains: args.domain.iter().map(|name| name.trim().to_lowercase()).collect(),
             reason: args.reason.clone(),
             since: args.since.as_deref().map(|text| time::parse(text, now)).transpose()?,
             until: args.until.as_deref().map(|text| time::parse(text, now)).transpose()?,
@@ -110,8 +122,26 @@ impl Question {
         for given in &args.email {
             filter.hashes.extend(subject::hashes(given, &self.config.privacy)?);
         }
-        if filter.since.is_none() && !args.has_index() && (whole || args.scans()) {
-            filter.since = Some(time::parse(DEFAULT_WINDOW, now)?);
+        if let (Some(since), Some(until)) = (filter.since, filter.until)
+            && until <= since
+        {
+            let (since, until) = (time::rfc3339(since), time::rfc3339(until));
+            return Err(UsageError(format!(
+                "--until is not after --since: nothing is both since {since} and before {until}"
+            ))
+            .into());
+        }
+        let limited = match window {
+            Window::Search => args.scans() && !args.has_index(),
+            Window::Count => !args.has_index(),
+            Window::Everything => false,
+        };
+        if filter.since.is_none() && limited {
+            // Before a given end, so that --until alone does not ask for nothing.
+            let since = filter.until.unwrap_or(now).min(now).saturating_sub(DEFAULT_WINDOW);
+            filter.since = Some(since - since.rem_euclid(SECOND));
+            let before = if filter.until.is_some() { " before --until" } else { "" };
+            note(&format!("note: without --since only the last 7 days{before} are looked through"));
         }
         Ok(filter)
     }
@@ -134,20 +164,37 @@ impl Question {
         self.tell_backlog();
     }
 
+    /// Batches and events that are received but not in the trail.
+    fn backlog(&self) -> anyhow::Result<(i64, i64)> {
+        let (mut batches, mut events) = (0, 0);
+        for number in self.paths.spools()? {
+            let pending = spool::look(&self.paths.spool(number))?;
+            batches += pending.batches;
+            events += pending.events;
+        }
+        Ok((batches, events))
+    }
+
     /// Says whether more events wait to be indexed.
     pub(super) fn tell_backlog(&self) {
-        let mut waiting = 0;
-        for number in self.paths.spools().unwrap_or_default() {
-            match spool::look(&self.paths.spool(number)) {
-                Ok(pending) => waiting += pending.batches,
-                Err(error) => note(&format!("note: whether events wait to be indexed is unknown: {error}")),
-            }
-        }
-        if waiting > 0 {
-            let s = if waiting == 1 { "" } else { "s" };
-            note(&format!("note: {waiting} POST{s} received but not yet in the trail; `mailtrail serve` indexes them"));
+        let (batches, events) = match self.backlog() {
+            Ok(backlog) => backlog,
+            Err(error) => return note(&format!("note: whether events wait to be indexed is unknown: {error:#}")),
+        };
+        if batches > 0 {
+            let batches = format!("{batches} batch{}", if batches == 1 { "" } else { "es" });
+            let events = format!("{events} event{}", if events == 1 { "" } else { "s" });
+            note(&format!(
+                "note: {batches} ({events}) received but not yet in the trail; a running `mailtrail serve` brings them there"
+            ));
         }
     }
+}
+
+/// The id that events of one message share; `sg_message_id`, as events carry it, has more behind a dot.
+pub(super) fn message_id(given: &str) -> String {
+    let id = given.trim();
+    id.split_once('.').map_or(id, |(id, _)| id).to_owned()
 }
 
 fn event_name(name: &str) -> Result<String, UsageError> {

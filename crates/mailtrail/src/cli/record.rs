@@ -109,8 +109,8 @@ fn short(event: EventRecord) -> Vec<Cell> {
     let detail = detail(&event);
     let recipient = match (&event.email, &event.email_hash, &event.email_domain) {
         (Some(email), ..) => email.clone(),
-        (None, Some(hash), Some(domain)) => format!("{}…@{domain}", &hash[..HASH_DIGITS.min(hash.len())]),
-        (None, Some(hash), None) => format!("{}…", &hash[..HASH_DIGITS.min(hash.len())]),
+        (None, Some(hash), Some(domain)) => format!("{}…@{domain}", begin(hash)),
+        (None, Some(hash), None) => format!("{}…", begin(hash)),
         (None, None, _) => String::new(),
     };
     vec![
@@ -121,6 +121,10 @@ fn short(event: EventRecord) -> Vec<Cell> {
         Cell::text(event.run),
         Cell::Text(detail),
     ]
+}
+
+fn begin(hash: &str) -> &str {
+    hash.get(..HASH_DIGITS).unwrap_or(hash)
 }
 
 /// The event's name, with what SendGrid's own page would call it where that differs.
@@ -138,3 +142,6 @@ fn detail(event: &EventRecord) -> String {
     let text = [&event.reason, &event.response, &event.url].into_iter().flatten().next();
     format!("{class}{}", text.map(|text| text.trim()).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

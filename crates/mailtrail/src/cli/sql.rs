@@ -9,10 +9,7 @@ use super::Global;
 use super::exit::{Exit, UsageError};
 use super::output::{Cell, OutputArgs, Sheet, note};
 use super::question::Question;
-use crate::store::sqlite::sql::{self, SqlLimits};
-
-/// Most bytes of a query.
-const LONGEST_QUERY: u64 = 1024 * 1024;
+use crate::store::sqlite::sql::{self, LONGEST_QUERY, SqlLimits};
 
 /// Read-only SQL over the table sendgrid_event
 ///
@@ -33,7 +30,8 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         "-" => {
             let mut text = String::new();
             std::io::stdin()
-                .take(LONGEST_QUERY)
+                // Cut off, it could still be a query, and another one: a byte more is enough to be refused.
+                .take(u64::from(LONGEST_QUERY.unsigned_abs()) + 1)
                 .read_to_string(&mut text)
                 .context("reading the query from standard input")?;
             text
@@ -43,20 +41,18 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     if query.trim().is_empty() {
         return Err(UsageError("the query is empty".to_owned()).into());
     }
+    if query.len() > LONGEST_QUERY.unsigned_abs() as usize {
+        return Err(
+            UsageError(format!("the query is longer than {LONGEST_QUERY} bytes, the most that is taken")).into()
+        );
+    }
     if let Some(hint) = sql::hint(&query) {
         note(&format!("note: {hint}"));
     }
     let mut sheet = None;
     let mut written = Ok(());
     let outcome = sql::run(&question.paths, &query, SqlLimits::default(), &mut |columns, cells| {
-        let mut print = || -> std::io::Result<()> {
-            let sheet = match &mut sheet {
-                Some(sheet) => sheet,
-                empty => empty.insert(begin(args.output, columns)?),
-            };
-            sheet.row(cells.iter().map(cell).collect())
-        };
-        written = print();
+        written = print(&mut sheet, args.output, columns, cells);
         if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     written?;
@@ -66,9 +62,23 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         // No row: a heading all the same, where the form has one.
         None => begin(args.output, &outcome.columns)?,
     };
-    drop(sheet.end()?);
+    sheet.end()?;
     question.tell(usize::try_from(outcome.rows).unwrap_or(usize::MAX), "row", None);
     Ok(Exit::Done)
+}
+
+/// Prints a row, behind the heading where it is the first.
+fn print(
+    sheet: &mut Option<Sheet<std::io::Stdout>>,
+    output: OutputArgs,
+    columns: &[String],
+    cells: &[sql::Cell],
+) -> std::io::Result<()> {
+    let sheet = match sheet {
+        Some(sheet) => sheet,
+        empty => empty.insert(begin(output, columns)?),
+    };
+    sheet.row(cells.iter().map(cell).collect())
 }
 
 fn begin(output: OutputArgs, columns: &[String]) -> std::io::Result<Sheet<std::io::Stdout>> {

@@ -3,7 +3,7 @@
 use super::Global;
 use super::exit::{Exit, UsageError};
 use super::output::{Cell, OutputArgs, Sheet, note};
-use super::question::{FilterArgs, Question};
+use super::question::{FilterArgs, Question, Window};
 use crate::store::query::{Counted, Dimension};
 
 /// Count events, or recipients
@@ -28,7 +28,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let by = args.by.iter().map(|name| dimension(name)).collect::<Result<Vec<_>, _>>()?;
     let question = Question::new(global)?;
-    let mut filter = question.filter(&args.filter, true)?;
+    let mut filter = question.filter(&args.filter, Window::Count)?;
     filter.include_tests = args.include_tests;
     let (counted, heading) = match args.distinct {
         Some(_) => (Counted::Recipients, "recipients"),

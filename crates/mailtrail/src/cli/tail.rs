@@ -33,26 +33,21 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let question = Question::new(global)?;
     let reader = question.reader()?;
-    let events = reader.newest(args.lines)?;
-    let mut last = match events.last() {
-        Some(event) => event.id,
-        None => 0,
-    };
-    if !args.follow {
-        print(events, args.output)?;
-        question.tell_backlog();
-        return Ok(Exit::Done);
-    }
+    // One at least: where to go on from has to be known even where nothing old is to be shown.
+    let mut events = reader.newest(args.lines.max(1))?;
+    let last = events.last().map_or(0, |event| event.id);
+    events.truncate(args.lines);
     print(events, args.output)?;
-    follow(&reader, &mut last, args.output)
+    question.tell_backlog();
+    if args.follow { follow(&reader, last, args.output) } else { Ok(Exit::Done) }
 }
 
 /// Prints what is new, for ever. A CSV heading was printed with the first rows.
-fn follow(reader: &Reader, last: &mut i64, output: OutputArgs) -> anyhow::Result<Exit> {
+fn follow(reader: &Reader, mut last: i64, output: OutputArgs) -> anyhow::Result<Exit> {
     loop {
-        let events = reader.after(*last, PAGE)?;
+        let events = reader.after(last, PAGE)?;
         if let Some(newest) = events.last() {
-            *last = newest.id;
+            last = newest.id;
             print_more(events, output)?;
         } else {
             thread::sleep(LOOK_EVERY);

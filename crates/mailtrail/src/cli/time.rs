@@ -7,10 +7,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::exit::UsageError;
 
 /// Reads `2h`, `30d` (so long before `now`), `2026-11-24` (its start, UTC) or RFC 3339. µs since the epoch, as is `now`.
+///
+/// A time of day without Z or an offset is refused: whose clock it means would be a guess.
 pub(super) fn parse(text: &str, now: i64) -> Result<i64, UsageError> {
     let wrong = || {
         UsageError(format!(
-            "{:?} is no time: write 90s, 15m, 2h or 30d for so long ago, 2026-11-24, or 2026-11-24T10:00:00Z",
+            "{:?} is no time: write 90s, 15m, 2h or 30d for so long ago, 2026-11-24, 2026-11-24T10:00:00Z or \
+             2026-11-24T19:00:00+09:00",
             text.chars().take(40).collect::<String>()
         ))
     };
@@ -20,6 +23,11 @@ pub(super) fn parse(text: &str, now: i64) -> Result<i64, UsageError> {
     }
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(time.as_microsecond());
+    }
+    let bytes = text.as_bytes();
+    // The parser of days alone would take a time of day as well, and drop it.
+    if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
+        return Err(wrong());
     }
     let day: Date = text.parse().map_err(|_| wrong())?;
     let start = day.to_zoned_datetime(TimeZone::UTC).map_err(|_| wrong())?;
@@ -79,7 +87,22 @@ mod tests {
         ] {
             assert_eq!(parse(text, NOW).ok(), Some(expected), "{text}");
         }
-        for text in ["", "h", "2 h", "-2h", "yesterday", "2026-13-01", "99999999999999999999d", "1µ"] {
+        for text in [
+            "",
+            "h",
+            "2 h",
+            "-2h",
+            "yesterday",
+            "2026-13-01",
+            "99999999999999999999d",
+            "1µ",
+            "2026-11-24T10:00:00",
+            "2026-11-24T10:00",
+            "20261124",
+            "2026-1-24",
+            "9223372036854775807s",
+            "+2026-11-24",
+        ] {
             assert!(parse(text, NOW).is_err(), "{text}");
         }
     }

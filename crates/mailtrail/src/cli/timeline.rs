@@ -2,7 +2,7 @@
 
 use super::exit::Exit;
 use super::output::{OutputArgs, Sheet, note};
-use super::question::Question;
+use super::question::{Question, message_id};
 use super::{Global, record, subject};
 use crate::protect::EmailHash;
 use crate::store::query::Subject;
@@ -28,8 +28,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let subject = if is_recipient {
         Subject::Hashes(subject::hashes(given, &question.config.privacy)?)
     } else {
-        // An sg_message_id is taken as well: the id is its part before the first dot.
-        Subject::Message(given.split('.').next().unwrap_or(given).to_owned())
+        Subject::Message(message_id(given))
     };
     let events = question.reader()?.timeline(&subject, args.limit)?;
     let found = events.len();

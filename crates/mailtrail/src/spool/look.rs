@@ -10,6 +10,8 @@ use crate::database::{self, OpenError};
 pub struct Pending {
     /// Posts that are not drained yet.
     pub batches: i64,
+    /// Events in them, what cannot be read included.
+    pub events: i64,
     /// When the oldest of them came in, µs since the epoch.
     pub oldest_received_at: Option<i64>,
 }
@@ -20,8 +22,8 @@ pub struct Pending {
 /// When the file is no spool of this version or cannot be read.
 pub fn look(path: &Path) -> Result<Pending, OpenError> {
     let sql = database::open_read_only(path, &FORMAT)?;
-    let row = sql.query_row("SELECT count(*), min(received_at) FROM batch", (), |row| {
-        Ok(Pending { batches: row.get(0)?, oldest_received_at: row.get(1)? })
+    let row = sql.query_row("SELECT count(*), ifnull(sum(items), 0), min(received_at) FROM batch", (), |row| {
+        Ok(Pending { batches: row.get(0)?, events: row.get(1)?, oldest_received_at: row.get(2)? })
     });
     row.map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })
 }
@@ -37,11 +39,11 @@ mod tests {
         let path = dir.path().join("mail.spool-1.db");
         assert!(look(&path).is_err(), "there is none yet");
         let sql = database::open(&path, &FORMAT).expect("created");
-        assert_eq!(look(&path).expect("readable"), Pending { batches: 0, oldest_received_at: None });
-        let insert = "INSERT INTO batch (received_at, format, items, body) VALUES (?1, 1, 1, x'00')";
+        assert_eq!(look(&path).expect("readable"), Pending { batches: 0, events: 0, oldest_received_at: None });
+        let insert = "INSERT INTO batch (received_at, format, items, body) VALUES (?1, 1, 15, x'00')";
         for received_at in [30, 20] {
             sql.execute(insert, [received_at]).expect("inserted");
         }
-        assert_eq!(look(&path).expect("readable"), Pending { batches: 2, oldest_received_at: Some(20) });
+        assert_eq!(look(&path).expect("readable"), Pending { batches: 2, events: 30, oldest_received_at: Some(20) });
     }
 }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
+use crate::cli::exit::UsageError;
+
 /// A file being written, for its owner alone, beside the place where it will stand.
 pub(super) struct Unfinished {
     file: Option<BufWriter<File>>,
@@ -16,6 +18,12 @@ pub(super) struct Unfinished {
 
 impl Unfinished {
     pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
+        // A link keeps pointing where it does, and what is no file (a device, a pipe) is never replaced by one.
+        let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if path.metadata().is_ok_and(|found| !found.is_file()) {
+            let shown = path.display();
+            return Err(UsageError(format!("{shown} is no file: name one, or use --out - for standard output")).into());
+        }
         let mut name = path.file_name().context("--out names no file")?.to_owned();
         name.push(format!(".{}.part", std::process::id()));
         let beside = path.with_file_name(name);

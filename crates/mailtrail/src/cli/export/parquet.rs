@@ -14,8 +14,10 @@ use parquet::file::properties::WriterProperties;
 use super::Events;
 use crate::store::query::EventRecord;
 
-/// Events in a row group.
+/// Most events in a row group.
 const ROW_GROUP: usize = 100_000;
+/// About as many bytes of one are kept in memory before it is written, however long the texts are.
+const ROW_GROUP_BYTES: usize = 64 * 1024 * 1024;
 
 /// Writes all events; how many there were.
 pub(super) fn write<W: Write + Send>(events: Events<'_>, out: W) -> anyhow::Result<usize> {
@@ -30,6 +32,9 @@ pub(super) fn write<W: Write + Send>(events: Events<'_>, out: W) -> anyhow::Resu
         let page = page?;
         written += page.len();
         writer.write(&batch(&page, &schema)?).context("writing events")?;
+        if writer.memory_size() > ROW_GROUP_BYTES {
+            writer.flush().context("writing events")?;
+        }
     }
     writer.close().context("finishing the file")?;
     Ok(written)

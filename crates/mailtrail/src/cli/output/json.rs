@@ -1,9 +1,11 @@
-//! One JSON object a line; null is kept, lists are lists, JSON is JSON.
+//! One JSON object a line; null is kept, lists are lists, JSON is JSON. What would steer a terminal is written as escapes
+//! of JSON, so that it reads back as it was.
 
 use std::io::{self, Write};
 
 use sendgrid_events::value::write_string;
 
+use super::visible::in_json;
 use super::{Cell, time};
 
 pub(super) fn line(out: &mut impl Write, columns: &[String], cells: &[Cell]) -> io::Result<()> {
@@ -15,7 +17,7 @@ pub(super) fn line(out: &mut impl Write, columns: &[String], cells: &[Cell]) -> 
         value(cell, &mut line);
     }
     line.push_str("}\n");
-    out.write_all(line.as_bytes())
+    out.write_all(in_json(&line).as_bytes())
 }
 
 fn value(cell: &Cell, line: &mut String) {

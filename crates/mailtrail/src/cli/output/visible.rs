@@ -20,6 +20,23 @@ pub(in crate::cli) fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// A text of JSON with the same characters as its escapes. Controls below space stand in no string of JSON anyway.
+pub(super) fn in_json(json: &str) -> Cow<'_, str> {
+    let escaped = |c: char| c >= '\u{7f}' && steers(c);
+    if json.is_ascii() && !json.contains('\u{7f}') || !json.chars().any(escaped) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len() + 8);
+    for c in json.chars() {
+        if escaped(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// C0 and C1 controls; bidirectional marks, embeddings, overrides and isolates; zero-width and other invisible characters.
 fn steers(c: char) -> bool {
     c.is_control()
@@ -32,7 +49,24 @@ fn steers(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn json_reads_back_as_it_was(text in "(\\PC|[\u{0}-\u{a0}]|[\u{200b}-\u{206f}]|[\u{e0000}-\u{e007f}]){0,20}") {
+            let json = serde_json::to_string(&text).expect("a text");
+            let escaped = in_json(&json);
+            prop_assert!(!escaped.chars().any(steers), "{escaped:?}");
+            prop_assert_eq!(serde_json::from_str::<String>(&escaped).expect("JSON"), text);
+        }
+
+        #[test]
+        fn nothing_shown_steers(text in any::<String>()) {
+            prop_assert!(!visible(&text).chars().any(steers));
+        }
+    }
 
     #[test]
     fn what_steers_a_terminal_is_shown() {

@@ -30,6 +30,9 @@ pub struct SqlLimits {
     pub cell: i32,
 }
 
+/// Most bytes of a query.
+pub const LONGEST_QUERY: i32 = 100_000;
+
 impl Default for SqlLimits {
     fn default() -> Self {
         Self { time: Duration::from_secs(60), cell: 8 << 20 }
@@ -168,7 +171,7 @@ fn restrict(sql: &mut Connection, limits: SqlLimits, refused: &Refusal) -> rusql
     for (limit, value) in [
         (Limit::SQLITE_LIMIT_ATTACHED, 0),
         (Limit::SQLITE_LIMIT_LENGTH, limits.cell),
-        (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
+        (Limit::SQLITE_LIMIT_SQL_LENGTH, LONGEST_QUERY),
         // A row holds this many values of the longest length at most.
         (Limit::SQLITE_LIMIT_COLUMN, 100),
         (Limit::SQLITE_LIMIT_FUNCTION_ARG, 32),
