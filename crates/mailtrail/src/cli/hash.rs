@@ -30,12 +30,15 @@ pub(super) struct Args {
     /// The key file, where there is no configuration
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
+    /// With --key-file: hash as [privacy] hash = "sha256" does
+    #[arg(long, requires = "key_file")]
+    sha256: bool,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let keys = match &args.key_file {
-        Some(path) => KeyRing::from_file(HashMode::HmacSha256, path)?,
+        Some(path) => KeyRing::from_file(if args.sha256 { HashMode::Sha256 } else { HashMode::HmacSha256 }, path)?,
         None => KeyRing::load(&config::load_for_questions(global.config.as_deref())?.privacy)?,
     };
     let mut out = BufWriter::new(io::stdout().lock());

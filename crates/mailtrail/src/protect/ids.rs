@@ -8,7 +8,7 @@ use super::redact::{Kind, Redactor};
 const LOCAL: &str = "[local]";
 
 /// An `sg_event_id` or `sg_message_id`.
-pub(super) fn id<'t>(text: &'t str, redactor: &Redactor) -> Cow<'t, str> {
+pub(super) fn id<'t>(text: &'t str, redactor: &Redactor<'_>) -> Cow<'t, str> {
     if has_id_form(text.trim()) { Cow::Borrowed(text) } else { redactor.text(text, Kind::Fixed) }
 }
 
@@ -21,7 +21,7 @@ fn has_id_form(text: &str) -> bool {
 }
 
 /// An `smtp-id`: SendGrid's own stays; of relayed mail's, which is the client's, the local part goes.
-pub(super) fn smtp_id<'t>(text: &'t str, redactor: &Redactor) -> Cow<'t, str> {
+pub(super) fn smtp_id<'t>(text: &'t str, redactor: &Redactor<'_>) -> Cow<'t, str> {
     let inner = text.trim().trim_start_matches('<').trim_end_matches('>');
     if inner.is_empty() {
         return Cow::Borrowed(text);
@@ -33,14 +33,19 @@ pub(super) fn smtp_id<'t>(text: &'t str, redactor: &Redactor) -> Cow<'t, str> {
     }
 }
 
-/// `<22 characters>@geopod-ismtpd-…`, `@ismtpd….sendgrid.net`, and the older `<hex.digits>@sendgrid.com`, `@sendgrid.net`.
+/// `<22 characters>@geopod-ismtpd-…`, the same `@….sendgrid.net`, and the older `<hex.digits>@sendgrid.com`.
 fn is_sendgrids(local: &str, host: &str) -> bool {
     let host = host.to_ascii_lowercase();
-    let of_host = host.starts_with("geopod-ismtpd-")
-        || host.starts_with("ismtpd")
-        || ["sendgrid.net", "sendgrid.com"].iter().any(|name| host == *name || host.ends_with(&format!(".{name}")));
-    let host_is_plain = host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'));
-    of_host && host_is_plain && has_id_form(local)
+    let is_name = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let of_host = host.strip_prefix("geopod-ismtpd-").is_some_and(is_name)
+        || ["sendgrid.net", "sendgrid.com"]
+            .iter()
+            .any(|name| host == *name || host.strip_suffix(&format!(".{name}")).is_some_and(is_name));
+    let is_id = local.len() == 22 && local.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    let is_older = local.split_once('.').is_some_and(|(hex, digits)| {
+        hex.len() == 8 && hex.bytes().all(|b| b.is_ascii_hexdigit()) && digits.bytes().all(|b| b.is_ascii_digit())
+    });
+    of_host && (is_id || is_older)
 }
 
 #[cfg(test)]
@@ -60,6 +65,8 @@ mod tests {
         }
         assert_eq!(smtp_id("<jane.doe-1527@client.example>", &redactor), "<[local]@client.example>");
         assert_eq!(smtp_id("<1527@jane.doe=example.com>", &redactor), "<[local]@[address]>");
+        assert_eq!(smtp_id("<jane.doe@ismtpd.client.example>", &redactor), "<[local]@ismtpd.client.example>");
+        assert_eq!(smtp_id("<jane.doe@sendgrid.net>", &redactor), "<[local]@sendgrid.net>");
         assert_eq!(smtp_id("jane.doe", &redactor), "[address]");
         for id_text in [
             "cHJvY2Vzc2VkLTUxMzM1NTIwLWRTdHN4Q3lMUkxLektTSDB6bzlleFEtMA",

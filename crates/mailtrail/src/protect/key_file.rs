@@ -40,7 +40,7 @@ pub enum KeyError {
         /// What is wrong.
         why: &'static str,
     },
-    /// Another file's dedupe or seal key differs where it must not.
+    /// No new key could be made.
     #[error("the system gave no randomness")]
     Random,
 }

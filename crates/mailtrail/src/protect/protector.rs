@@ -95,6 +95,14 @@ impl Protector {
             }
         });
         let [run, recipient, request] = own;
+        let ip = event.ip.take().and_then(|text| {
+            let kept = ip::protect(&text, &event.event, self.ip);
+            if kept.is_none() && self.ip != IpPolicy::Drop {
+                // No IP address: the key is found again in `extra`, without it.
+                event.extra.push((Cow::Borrowed("ip"), Value::Null));
+            }
+            kept
+        });
 
         let fixed = |text: Option<Cow<'_, str>>| text.map(|text| owned(text, |t| redactor.text(t, Kind::Fixed)));
         let free = |text: Option<Cow<'_, str>>| text.map(|text| owned(text, |t| redactor.text(t, Kind::Free)));
@@ -107,7 +115,7 @@ impl Protector {
             custom_args: values::custom_args(&event.custom_args, &self.drop_custom_args, &redactor, &self.keys),
             extra: values::extra(&event.extra, &redactor),
             url: event.url.and_then(|text| url::protect(&text, self.url, &redactor)),
-            ip: event.ip.and_then(|text| ip::protect(&text, &event.event, self.ip)),
+            ip,
             useragent: fixed(event.useragent.filter(|_| self.useragent == Presence::Keep)),
             address,
             sg_event_id: event.sg_event_id.map(|text| owned(text, |t| ids::id(t, &redactor))),

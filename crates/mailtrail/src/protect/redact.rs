@@ -30,25 +30,35 @@ pub(super) enum Kind {
 }
 
 /// Knows the address of one event.
-pub(super) struct Redactor {
-    own: Option<Own>,
+pub(super) struct Redactor<'e> {
+    own: Option<Own<'e>>,
 }
 
 /// The event's own address.
-struct Own {
-    /// Spellings that ASCII case does not cover; one where the address is ASCII.
-    spellings: Vec<Vec<u8>>,
-    /// `local=domain`, as in VERP return paths.
-    verp: Vec<Vec<u8>>,
-    /// The bare local part where it is telling, or an address without `@`.
-    local: Option<Vec<u8>>,
-    trimmed: String,
+struct Own<'e> {
+    trimmed: &'e str,
+    /// The local part, where it is telling; an address without `@` as a whole.
+    local: Option<&'e str>,
+    has_at: bool,
+    /// What most events never need.
+    forms: OnceCell<Forms>,
     digests: OnceCell<Vec<String>>,
 }
 
-impl Redactor {
+/// What is searched for, in every spelling that ASCII case does not cover.
+struct Forms {
+    whole: Vec<Vec<u8>>,
+    /// `local=domain`, as in VERP return paths.
+    verp: Vec<Vec<u8>>,
+    local: Vec<Vec<u8>>,
+}
+
+/// Shorter texts without an `@` would be found by chance in encodings of anything.
+const SHORTEST_HIDDEN: usize = 8;
+
+impl<'e> Redactor<'e> {
     /// For an event with this address, as sent; `None` for an event without.
-    pub(super) fn new(address: Option<&str>) -> Self {
+    pub(super) fn new(address: Option<&'e str>) -> Self {
         let own = address.map(str::trim).filter(|address| !address.is_empty()).map(Own::new);
         Self { own }
     }
@@ -73,82 +83,120 @@ impl Redactor {
     /// Whether the text, white space apart, is one address and nothing else.
     pub(super) fn is_address(&self, text: &str) -> bool {
         let text = text.trim();
-        if self.own.as_ref().is_some_and(|own| text.to_lowercase() == own.trimmed.to_lowercase()) {
+        if self.own.as_ref().is_some_and(|own| {
+            text.eq_ignore_ascii_case(own.trimmed)
+                || (!text.is_ascii() && text.to_lowercase() == own.trimmed.to_lowercase())
+        }) {
             return true;
         }
-        // Plain or with one escape form; what else looks like an address is redacted in place.
-        text.contains('@') && !text.contains(char::is_whitespace) && self.find(text, Kind::Fixed) == [0..text.len()]
+        // What else looks like an address is redacted in place.
+        text.contains('@')
+            && !text.contains(char::is_whitespace)
+            && matches!(&self.find(text, Kind::Fixed)[..], [all] if *all == (0..text.len()))
     }
 
     /// Where addresses stand: in order, not overlapping, on character boundaries.
     fn find(&self, text: &str, kind: Kind) -> Vec<Range<usize>> {
-        let scan = Scan::of(text);
-        let own = self.own.as_ref();
-        let local = own.and_then(|own| own.local.as_deref()).filter(|_| kind == Kind::Free);
-        let hidden = own.is_some_and(|own| own.may_be_hidden(&scan));
-        if !scan.may_hold_address() && !hidden && local.is_none() {
-            return Vec::new();
-        }
         let mut found = Vec::new();
-        let mut level = Some(Level::plain(text));
-        while let Some(current) = level {
-            let mut note = |range: Range<usize>| found.push(current.to_original(range));
-            let bytes = current.bytes();
-            find::shaped(bytes, &mut note);
-            if let Some(own) = own {
-                own.find(bytes, &mut note);
-                if let Some(local) = local {
-                    find::word(bytes, local, &mut note);
-                }
+        let mut scan = Scan::of(text.as_bytes());
+        let mut level = None;
+        loop {
+            let (bytes, origin) = match &level {
+                None => (text.as_bytes(), None),
+                Some(level) => (Level::bytes(level), Some(level)),
+            };
+            let mut note = |range: Range<usize>| {
+                found.push(origin.map_or_else(|| range.clone(), |level| level.to_original(range.clone())));
+            };
+            if scan.may_hold_shaped() {
+                find::shaped(bytes, &mut note);
             }
-            level = if scan.may_be_escaped() { current.decoded() } else { None };
+            if let Some(own) = &self.own {
+                own.find(bytes, &scan, kind, &mut note);
+            }
+            if !scan.may_be_escaped() {
+                break;
+            }
+            let next = match &level {
+                None => Level::plain(text).decoded(),
+                Some(level) => level.decoded(),
+            };
+            let Some(next) = next else { break };
+            scan = Scan::of(next.bytes());
+            level = Some(next);
         }
-        merge(text, found)
+        if found.is_empty() { found } else { merge(text, found) }
     }
 }
 
-impl Own {
-    fn new(address: &str) -> Self {
-        let mut spellings = vec![address.as_bytes().to_vec()];
-        if !address.is_ascii() {
-            spellings.push(address.to_lowercase().into_bytes());
-            spellings.push(address.to_uppercase().into_bytes());
-        }
-        let split = address.rsplit_once('@').filter(|(local, domain)| !local.is_empty() && !domain.is_empty());
-        let (verp, local) = match split {
-            Some((local, domain)) => (
-                vec![format!("{local}={domain}").into_bytes()],
-                // Short common words would redact half of every text.
-                (local.chars().count() >= 5 || local.contains(|c: char| c.is_ascii_digit() || c == '.'))
-                    .then(|| local.as_bytes().to_vec()),
-            ),
-            None => (Vec::new(), Some(address.as_bytes().to_vec())),
+impl<'e> Own<'e> {
+    fn new(trimmed: &'e str) -> Self {
+        let split = trimmed.rsplit_once('@').filter(|(local, domain)| !local.is_empty() && !domain.is_empty());
+        let local = match split {
+            // Short common words would redact half of every text.
+            Some((local, _)) => (local.chars().count() >= 5
+                || local.contains(|c: char| c.is_ascii_digit() || c == '.'))
+            .then_some(local),
+            None => Some(trimmed),
         };
-        if split.is_none() {
-            spellings.clear();
-        }
-        Self { spellings, verp, local, trimmed: address.to_owned(), digests: OnceCell::new() }
+        Self { trimmed, local, has_at: split.is_some(), forms: OnceCell::new(), digests: OnceCell::new() }
     }
 
-    /// Whether the text has runs long enough to hide the address in.
-    fn may_be_hidden(&self, scan: &Scan) -> bool {
+    fn forms(&self) -> &Forms {
+        self.forms.get_or_init(|| Forms {
+            whole: spellings(self.trimmed),
+            verp: match self.trimmed.rsplit_once('@') {
+                Some((local, domain)) if self.has_at => spellings(&format!("{local}={domain}")),
+                _ => Vec::new(),
+            },
+            local: self.local.map(spellings).unwrap_or_default(),
+        })
+    }
+
+    /// Looks for what the scan of `bytes` says can be there.
+    fn find(&self, bytes: &[u8], scan: &Scan, kind: Kind, note: &mut impl FnMut(Range<usize>)) {
+        if let (Some(local), Kind::Free) = (self.local, kind) {
+            if local.is_ascii() {
+                find::word(bytes, local.as_bytes(), note);
+            } else if scan.may_hold_shaped() {
+                self.forms().local.iter().for_each(|local| find::word(bytes, local, note));
+            }
+        }
+        if self.has_at && (scan.may_hold_shaped() || scan.equals) {
+            let forms = self.forms();
+            forms.whole.iter().chain(&forms.verp).for_each(|needle| find::literal(bytes, needle, note));
+        }
         let length = self.trimmed.len();
-        scan.longest_hex >= (length * 2).min(32) || scan.longest_base64 >= find::base64_length(length) || scan.equals
-    }
-
-    fn find(&self, bytes: &[u8], note: &mut impl FnMut(Range<usize>)) {
-        for needle in self.spellings.iter().chain(&self.verp) {
-            find::literal(bytes, needle, note);
+        if !self.has_at && length < SHORTEST_HIDDEN {
+            return;
         }
-        let whole = self.trimmed.as_bytes();
-        find::in_hex(bytes, whole, note);
-        find::in_base64(bytes, whole, note);
-        if find::has_hex_run(bytes, 32) {
-            for digest in self.digests.get_or_init(|| find::digests(&self.trimmed)) {
+        // In another case a letter may take fewer bytes; half is less than any does.
+        let shortest = if self.trimmed.is_ascii() { length } else { length / 2 };
+        if scan.longest_hex >= shortest * 2 {
+            self.forms().whole.iter().for_each(|whole| find::in_hex(bytes, whole, note));
+        }
+        if scan.longest_base64 >= find::base64_length(shortest) {
+            self.forms().whole.iter().for_each(|whole| find::in_base64(bytes, whole, note));
+        }
+        if scan.longest_hex >= 32 {
+            for digest in self.digests.get_or_init(|| find::digests(self.trimmed)) {
                 find::literal(bytes, digest.as_bytes(), note);
             }
         }
     }
+}
+
+/// A text as sent, and in lower and upper case where it is not ASCII.
+fn spellings(text: &str) -> Vec<Vec<u8>> {
+    let mut spellings = vec![text.as_bytes().to_vec()];
+    if !text.is_ascii() {
+        for other in [text.to_lowercase(), text.to_uppercase()] {
+            if !spellings.iter().any(|known| *known == other.as_bytes()) {
+                spellings.push(other.into_bytes());
+            }
+        }
+    }
+    spellings
 }
 
 /// Sorted, joined where they touch, widened to character boundaries.

@@ -1,9 +1,11 @@
 //! The protected rows, as the spool keeps them and the stores write them. Format 1; a change of any field is a new format.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// One POST, protected. `S` is `String` when made by `protect`, `&str` when read back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchRow<S> {
     /// Our clock, µs since the epoch.
     pub received_at: i64,
@@ -42,7 +44,7 @@ impl ProtectedBatch {
 }
 
 /// One event, protected: the columns of the design, §3.2.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRow<S> {
     /// Dedupe key: of the id, or keyed over the canonical raw event.
     pub event_key: [u8; 16],
@@ -103,7 +105,7 @@ pub struct EventRow<S> {
 }
 
 /// A recipient, protected.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddressRow<S> {
     /// 32 bytes; hex in the column.
     pub email_hash: [u8; 32],
@@ -124,4 +126,27 @@ pub struct SealedRow<S> {
     pub seal_key_id: S,
     /// Nonce and ciphertext.
     pub sealed: Vec<u8>,
+}
+
+// What rows hold is for the store: a log or a panic gets no more than what kind of thing it was.
+
+impl<S> fmt::Debug for BatchRow<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BatchRow({} events, {} sealed)", self.events.len(), self.sealed.len())
+    }
+}
+
+impl<S> fmt::Debug for EventRow<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventRow")
+            .field("event_key", &self.event_key)
+            .field("timestamp", &self.timestamp)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S> fmt::Debug for AddressRow<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AddressRow").finish_non_exhaustive()
+    }
 }

@@ -7,7 +7,7 @@ use crate::config::UrlPolicy;
 const HIDDEN: &str = "…";
 
 /// The URL as the policy lets it stay; `None`: not at all.
-pub(super) fn protect(url: &str, policy: UrlPolicy, redactor: &Redactor) -> Option<String> {
+pub(super) fn protect(url: &str, policy: UrlPolicy, redactor: &Redactor<'_>) -> Option<String> {
     match policy {
         UrlPolicy::Drop => None,
         UrlPolicy::Keep => Some(redactor.text(url, Kind::Free).into_owned()),
@@ -15,17 +15,20 @@ pub(super) fn protect(url: &str, policy: UrlPolicy, redactor: &Redactor) -> Opti
     }
 }
 
-fn without_query(url: &str, redactor: &Redactor) -> String {
-    let url = url.split_once('#').map_or(url, |(before, _)| before);
-    let (address, query) = url.split_once('?').map_or((url, None), |(address, query)| (address, Some(query)));
-    let address = match address.split_once("://") {
-        Some((scheme, rest)) => {
-            let authority_end = rest.find(['/', '\\']).unwrap_or(rest.len());
-            let (authority, path) = rest.split_at(authority_end);
+fn without_query(url: &str, redactor: &Redactor<'_>) -> String {
+    let (scheme, rest) = match url.split_once("//") {
+        Some((scheme, rest)) if scheme.is_empty() || scheme.ends_with(':') => (Some(scheme), rest),
+        _ => (None, url),
+    };
+    let rest = rest.split_once('#').map_or(rest, |(before, _)| before);
+    let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
+    let address = match scheme {
+        Some(scheme) => {
+            let (authority, path) = place.split_at(place.find(['/', '\\']).unwrap_or(place.len()));
             let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-            format!("{scheme}://{host}{path}")
+            format!("{scheme}//{}{path}", if is_host(host) { host } else { "[host]" })
         }
-        None => address.to_owned(),
+        None => place.to_owned(),
     };
     let mut kept = redactor.text(&address, Kind::Free).into_owned();
     if let Some(query) = query {
@@ -39,6 +42,16 @@ fn without_query(url: &str, redactor: &Redactor) -> String {
         kept.push_str(&names.collect::<Vec<_>>().join("&"));
     }
     kept
+}
+
+/// A name or IP address with at most a port: what is left of a broken authority may be half a password.
+fn is_host(text: &str) -> bool {
+    let (name, port) = match text.rsplit_once(':') {
+        Some((name, port)) if !text.ends_with(']') => (name, port),
+        _ => (text, ""),
+    };
+    let is_literal = name.starts_with('[') && name.ends_with(']');
+    port.bytes().all(|b| b.is_ascii_digit()) && (is_literal || !name.contains([':', '[', ']', '%', '&', '=']))
 }
 
 #[cfg(test)]
@@ -60,6 +73,11 @@ mod tests {
                 "https://shop.example/u/[address]?[address]=…",
             ),
             ("mailto:jane.doe@example.com?subject=x", "mailto:[address]?subject=…"),
+            ("//user:secret@shop.example/a", "//shop.example/a"),
+            ("https://user:se?cret@shop.example/a", "https://[host]?…"),
+            ("https://shop.example:8443/a", "https://shop.example:8443/a"),
+            ("https://[2001:db8::1]:8443/a", "https://[2001:db8::1]:8443/a"),
+            ("/relative//path?token=1", "/relative//path?token=…"),
             ("", ""),
             ("?", "?"),
         ] {

@@ -7,16 +7,16 @@ use super::key_ring::KeyRing;
 use super::redact::{Kind, Redactor};
 
 /// Keys of SendGrid's without a column whose values are free text.
-const FREE_EXTRA: [&str; 4] = ["message", "reason", "response", "url"];
+const FREE_EXTRA: [&str; 3] = ["message", "reason", "response"];
 
-/// What stands for a value of `[privacy] drop_custom_args`.
+/// What stands for a value that is not kept.
 const DROPPED: &str = "[dropped]";
 
 /// The caller's own keys as a JSON object; `None` where there are none.
 pub(super) fn custom_args(
     members: &Object<'_>,
     dropped: &[String],
-    redactor: &Redactor,
+    redactor: &Redactor<'_>,
     keys: &KeyRing,
 ) -> Option<String> {
     let mut out = String::new();
@@ -27,6 +27,8 @@ pub(super) fn custom_args(
             continue;
         }
         match value {
+            // Names of runs and ids of ours are no free text.
+            value if key.starts_with("mailtrail_") => write_value(value, Kind::Fixed, redactor, &mut out),
             // A value that is an address as a whole stays joinable.
             Value::String(text) if redactor.is_address(text) => {
                 write_string(&format!("[email:{}]", keys.email_hash(text)), &mut out);
@@ -38,17 +40,24 @@ pub(super) fn custom_args(
 }
 
 /// SendGrid's other keys as a JSON object; `None` where there are none.
-pub(super) fn extra(members: &Object<'_>, redactor: &Redactor) -> Option<String> {
+///
+/// `url`, `ip` and `useragent` are here only where they came twice or fitted no column: their policies hold for texts of
+/// columns, so of these nothing stays but the key.
+pub(super) fn extra(members: &Object<'_>, redactor: &Redactor<'_>) -> Option<String> {
     let mut out = String::new();
     for (key, value) in members {
         open_member(&mut out, key, redactor);
+        if matches!(key.as_ref(), "url" | "ip" | "useragent") {
+            write_string(DROPPED, &mut out);
+            continue;
+        }
         let kind = if FREE_EXTRA.contains(&key.as_ref()) { Kind::Free } else { Kind::Fixed };
         write_value(value, kind, redactor, &mut out);
     }
     close(out)
 }
 
-fn open_member(out: &mut String, key: &str, redactor: &Redactor) {
+fn open_member(out: &mut String, key: &str, redactor: &Redactor<'_>) {
     out.push(if out.is_empty() { '{' } else { ',' });
     write_string(&redactor.text(key, Kind::Fixed), out);
     out.push(':');
@@ -62,7 +71,7 @@ fn close(mut out: String) -> Option<String> {
     Some(out)
 }
 
-fn write_value(value: &Value<'_>, kind: Kind, redactor: &Redactor, out: &mut String) {
+fn write_value(value: &Value<'_>, kind: Kind, redactor: &Redactor<'_>, out: &mut String) {
     match value {
         Value::String(text) => write_string(&redactor.text(text, kind), out),
         Value::Array(items) => {

@@ -66,7 +66,9 @@ fn what_could_not_be_read_is_read_after_an_upgrade() {
         .unwrap();
     let said = site.ask(&["replay"]);
     assert!(
-        said.starts_with("4 entries in quarantine: 1 read (1 new events), 2 still unreadable, 1 that the key file does not open"),
+        said.starts_with(
+            "4 entries in quarantine: 1 read (1 new events), 2 still unreadable, 1 that the key file does not open"
+        ),
         "{said}"
     );
     let row: (String, i64, String) = trail

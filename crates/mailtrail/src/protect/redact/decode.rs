@@ -79,12 +79,10 @@ fn unescape(rest: &[u8]) -> Option<(Unescaped, usize)> {
             let (high, low) = (hex(*rest.get(1)?)?, hex(*rest.get(2)?)?);
             Some((Unescaped::Byte(high * 16 + low), 3))
         }
+        b'&' if rest.get(1) == Some(&b'#') => numeric(rest),
         b'&' => {
             let end = rest.iter().take(12).position(|&b| b == b';')?;
-            let name = &rest[1..end];
-            let character = match name {
-                [b'#', b'x' | b'X', digits @ ..] => numeric(digits, 16)?,
-                [b'#', digits @ ..] => numeric(digits, 10)?,
+            let character = match &rest[1..end] {
                 b"commat" => '@',
                 b"amp" => '&',
                 b"lt" => '<',
@@ -106,9 +104,14 @@ fn unescape(rest: &[u8]) -> Option<(Unescaped, usize)> {
     }
 }
 
-fn numeric(digits: &[u8], radix: u32) -> Option<char> {
-    let digits = std::str::from_utf8(digits).ok().filter(|d| !d.starts_with(['+', '-']))?;
-    char::from_u32(u32::from_str_radix(digits, radix).ok()?)
+/// `&#64;`, `&#x40;`, with leading zeros or without the semicolon: browsers take them all.
+fn numeric(rest: &[u8]) -> Option<(Unescaped, usize)> {
+    let (from, radix) = if matches!(rest.get(2), Some(b'x' | b'X')) { (3, 16) } else { (2, 10) };
+    let digits = rest[from..].iter().take(16).take_while(|b| char::from(**b).is_digit(radix)).count();
+    let text = std::str::from_utf8(&rest[from..from + digits]).ok()?;
+    let character = char::from_u32(u32::from_str_radix(text, radix).ok()?)?;
+    let end = from + digits;
+    Some((Unescaped::Char(character), if rest.get(end) == Some(&b';') { end + 1 } else { end }))
 }
 
 fn hex(digit: u8) -> Option<u8> {

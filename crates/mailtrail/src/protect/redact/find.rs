@@ -21,14 +21,30 @@ pub(super) fn literal(bytes: &[u8], needle: &[u8], note: &mut impl FnMut(Range<u
 }
 
 /// `needle` as a whole word, in any ASCII case.
+///
+/// Japanese and Chinese have no spaces between words, so their characters end one as punctuation does.
 pub(super) fn word(bytes: &[u8], needle: &[u8], note: &mut impl FnMut(Range<usize>)) {
-    let is_inside =
-        |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(|b| b.is_ascii_alphanumeric() || *b >= 0x80);
     literal(bytes, needle, &mut |range| {
-        if !is_inside(range.start.checked_sub(1)) && !is_inside(Some(range.end)) {
+        let before =
+            bytes[range.start.saturating_sub(4)..range.start].utf8_chunks().last().and_then(|chunk| {
+                match chunk.invalid() {
+                    [] => chunk.valid().chars().next_back(),
+                    _ => None,
+                }
+            });
+        let after = bytes[range.end..bytes.len().min(range.end + 4)]
+            .utf8_chunks()
+            .next()
+            .and_then(|chunk| chunk.valid().chars().next());
+        if !before.is_some_and(continues_word) && !after.is_some_and(continues_word) {
             note(range);
         }
     });
+}
+
+fn continues_word(c: char) -> bool {
+    let without_spaces = matches!(u32::from(c), 0x3000..=0x30ff | 0x31f0..=0x31ff | 0x3400..=0x9fff | 0xf900..=0xfaff | 0xff65..=0xff9f | 0x20000..=0x3ffff);
+    c.is_alphanumeric() && !without_spaces
 }
 
 /// Anything shaped like an address around an `@` or a full-width `＠`.
@@ -172,10 +188,6 @@ fn runs(bytes: &[u8], at_least: usize, is_in: impl Fn(u8) -> bool) -> impl Itera
         }
         None
     })
-}
-
-pub(super) fn has_hex_run(bytes: &[u8], at_least: usize) -> bool {
-    runs(bytes, at_least, |b| b.is_ascii_hexdigit()).next().is_some()
 }
 
 /// MD5, SHA-1 and SHA-256 of the address as hex, normalised and as sent: what trackers and avatar services use.

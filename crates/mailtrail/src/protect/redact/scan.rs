@@ -44,12 +44,12 @@ const fn classes() -> [u8; 256] {
 }
 
 impl Scan {
-    pub(super) fn of(text: &str) -> Self {
+    pub(super) fn of(text: &[u8]) -> Self {
         let mut scan = Self::default();
         let mut seen = 0;
         let (mut hex, mut base64) = (0, 0);
-        for byte in text.bytes() {
-            let class = CLASSES[usize::from(byte)];
+        for byte in text {
+            let class = CLASSES[usize::from(*byte)];
             seen |= class;
             hex = if class & HEX != 0 { hex + 1 } else { 0 };
             base64 = if class & BASE64 != 0 { base64 + 1 } else { 0 };
@@ -69,8 +69,8 @@ impl Scan {
         self.percent || self.ampersand
     }
 
-    /// An `@`, its full-width form, or something that may decode to one.
-    pub(super) fn may_hold_address(&self) -> bool {
-        self.at || self.non_ascii || self.may_be_escaped()
+    /// An `@`, or bytes that its full-width form, or a letter of the address, may be part of.
+    pub(super) fn may_hold_shaped(&self) -> bool {
+        self.at || self.non_ascii
     }
 }

@@ -1,3 +1,4 @@
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use md5::{Digest, Md5};
@@ -36,12 +37,16 @@ fn own_forms() -> Vec<String> {
         lower.replace('@', "&#64;"),
         lower.replace('@', "&#x40;"),
         lower.replace('@', "&commat;"),
+        lower.replace('@', "&#64"),
+        lower.replace('@', "&#0000064;"),
         lower.replace('@', "="),
         lower.replace('@', "＠"),
         hex(lower.as_bytes()),
         hex(OWN.as_bytes()).to_uppercase(),
         hex(&Md5::digest(lower.as_bytes())),
         hex(&Md5::digest(OWN.as_bytes())),
+        hex(digest(&SHA1_FOR_LEGACY_USE_ONLY, lower.as_bytes()).as_ref()),
+        hex(digest(&SHA256, OWN.as_bytes()).as_ref()).to_uppercase(),
     ];
     for before in ["", "x", "xy"] {
         forms.push(STANDARD.encode(format!("{before}{lower}")));
@@ -104,12 +109,56 @@ fn a_bare_local_part_goes_from_free_text_as_a_whole_word_only() {
     assert_eq!(free("user jane.doe7 unknown"), "user [address] unknown");
     assert_eq!(free("user JANE.DOE7, unknown"), "user [address], unknown");
     assert_eq!(free("xjane.doe7 jane.doe78"), "xjane.doe7 jane.doe78");
+    assert_eq!(free("“jane.doe7” 「jane.doe7」 ユーザーjane.doe7は"), "“[address]” 「[address]」 ユーザー[address]は");
+    assert_eq!(free("éjane.doe7"), "éjane.doe7");
     assert_eq!(fixed("jane.doe7"), "jane.doe7", "a category or run of that name survives");
     let short = Redactor::new(Some("jane@example.com"));
     assert_eq!(short.text("jane is unknown", Kind::Free), "jane is unknown");
     let odd = Redactor::new(Some("invalid"));
     assert_eq!(odd.text("550 invalid here", Kind::Free), "550 [address] here");
     assert_eq!(odd.text("invalid", Kind::Fixed), "invalid");
+}
+
+#[test]
+fn short_addresses_are_not_found_by_chance() {
+    for address in ["a", "42", "x@y"] {
+        let redactor = Redactor::new(Some(address));
+        for text in
+            ["deadbeefdeadbeefdeadbeef", "YWFhYWFhYWFhYWFhYWFhYWE0MjQy", "250 2.0.0 OK 1600112492 gsmtp", "newsletter"]
+        {
+            assert_eq!(redactor.text(text, Kind::Fixed), text, "{address}");
+        }
+    }
+}
+
+#[test]
+fn every_form_of_a_non_ascii_address_goes_in_either_case() {
+    let redactor = Redactor::new(Some("Jörgen@Größe.example"));
+    for address in ["jörgen@größe.example", "JÖRGEN@GRÖSSE.EXAMPLE", "Jörgen@Größe.example"] {
+        for form in [
+            address.to_owned(),
+            address.replace('@', "="),
+            hex(address.as_bytes()),
+            STANDARD.encode(format!("x{address}")),
+            percent(address),
+        ] {
+            let text = redactor.text(&form, Kind::Free).into_owned();
+            assert!(text.contains(REPLACEMENT) && !text.contains(&form), "{form} became {text}");
+        }
+    }
+    assert_eq!(redactor.text("user JÖRGEN unknown", Kind::Free), "user [address] unknown");
+}
+
+#[test]
+fn encodings_within_escapes_are_found() {
+    let base64 = STANDARD.encode(format!("??>{}", OWN.to_lowercase()));
+    let escaped: String = base64
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_string() } else { percent(&c.to_string()) })
+        .collect();
+    assert!(escaped.contains('%'), "{escaped}");
+    assert!(free(&format!("t={escaped}")).contains(REPLACEMENT));
+    assert!(free(&percent(&hex(OWN.as_bytes()))).contains(REPLACEMENT));
 }
 
 #[test]
