@@ -1,6 +1,8 @@
 //! The Signed Event Webhook: ECDSA over P-256 and SHA-256 of `timestamp ‖ raw body`, the signature standard base64 of
 //! ASN.1 DER, the public key base64 of DER SubjectPublicKeyInfo (SendGrid, "Event Webhook security features").
 
+pub mod explain;
+
 use std::fmt;
 
 use aws_lc_rs::digest::{self, SHA256};

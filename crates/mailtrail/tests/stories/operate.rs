@@ -60,7 +60,7 @@ fn what_could_not_be_read_is_read_after_an_upgrade() {
         .unwrap();
     trail
         .execute(
-            "INSERT INTO quarantine (item_key, why, received_at, seal_key_id, sealed) VALUES (x'00', 'malformed', 5, ?, x'00')",
+            "INSERT INTO quarantine (item_key, why, received_at, seal_key_id, sealed) VALUES (zeroblob(16), 'malformed', 5, ?, x'00')",
             [&sealed.seal_key_id],
         )
         .unwrap();
