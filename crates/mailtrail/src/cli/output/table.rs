@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
 
 use super::visible::visible;
 use super::{Cell, width};
@@ -50,12 +50,13 @@ impl Rows {
         }
         for (index, column) in table.column_iter_mut().enumerate() {
             column.set_padding((0, 2));
-            let is_number = self
-                .rows
-                .iter()
-                .all(|cells| matches!(cells.get(index), Some(Cell::Integer(_) | Cell::Real(_) | Cell::Null) | None));
-            if is_number {
+            let cells = || self.rows.iter().filter_map(|cells| cells.get(index));
+            if cells().all(|cell| matches!(cell, Cell::Integer(_) | Cell::Real(_) | Cell::Null)) {
                 column.set_cell_alignment(CellAlignment::Right);
+            }
+            // A time or a number broken into two lines is none any more.
+            if !cells().any(|cell| matches!(cell, Cell::Text(_) | Cell::List(_) | Cell::Json(_))) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
             }
         }
         self.rows.clear();
