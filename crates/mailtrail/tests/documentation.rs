@@ -21,3 +21,26 @@ fn the_page_about_the_configuration_shows_the_file_of_defaults() {
         assert_eq!(page, expected, "run UPDATE_DOCS=1 cargo test -p mailtrail --test documentation");
     }
 }
+
+/// The document's Python, run on the document's own vectors; the library holds the same ones.
+#[test]
+fn the_published_hash_is_what_python_makes() {
+    let document = include_str!("../../../docs/email-hash.md");
+    let code: String = document.split("```python\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let vector = |mode: &str| {
+        let line = document.lines().find(|line| line.contains(&format!("| {mode} |"))).expect("a vector");
+        line.rsplit('`').nth(1).expect("a hash").to_owned()
+    };
+    let key = document.split("With `hash = \"").nth(1).and_then(|rest| rest.split('"').next()).expect("a key");
+    let (hmac, plain) = (vector("hmac-sha256"), vector("sha256"));
+    let check = format!(
+        "{code}\nassert email_hash(' Jane.Doe@Example.COM ', '{key}') == '{hmac}'\n\
+         assert email_hash_sha256(' Jane.Doe@Example.COM ') == '{plain}'\n"
+    );
+    match std::process::Command::new("python3").args(["-c", &check]).output() {
+        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
+        Err(_) => eprintln!("skipped: no python3 here"),
+    }
+    let library = include_str!("../src/protect/protector/tests.rs");
+    assert!(library.contains(&hmac) && library.contains(&plain), "the library's test holds the published vectors");
+}
