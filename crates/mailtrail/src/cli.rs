@@ -9,11 +9,16 @@ mod doctor;
 mod export;
 mod hash;
 mod init;
+mod output;
+mod question;
+mod record;
 mod replay;
 mod serve;
 mod sql;
 mod stats;
+mod subject;
 mod tail;
+mod time;
 mod timeline;
 mod trigger;
 mod verify;
@@ -49,7 +54,7 @@ enum Command {
     Init(init::Args),
     Doctor(doctor::Args),
     Demo(demo::Args),
-    Trigger(trigger::Args),
+    Trigger(Box<trigger::Args>),
     Verify(verify::Args),
     Activity(activity::Args),
     Timeline(timeline::Args),
@@ -65,6 +70,8 @@ enum Command {
 /// Runs the command line and says how the process ends.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Before anything is read that a panic could quote.
+    crate::log::quiet_panics();
     let cli = Cli::parse();
     exit::report(run(cli)).into()
 }
@@ -76,7 +83,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Init(args) => init::run(args, global),
         Command::Doctor(args) => doctor::run(args, global),
         Command::Demo(args) => demo::run(args, global),
-        Command::Trigger(args) => trigger::run(args, global),
+        Command::Trigger(args) => trigger::run(*args, global),
         Command::Verify(args) => verify::run(args, global),
         Command::Activity(args) => activity::run(args, global),
         Command::Timeline(args) => timeline::run(args, global),

@@ -1,18 +1,45 @@
 //! The configuration: one struct a section, validated when loaded, so that the rooms get values they need not check.
+//!
+//! A value comes from a flag, else the environment, else the file, else its default; `layers` lays them over each other,
+//! `reader` makes typed values of them and collects everything that is wrong, each section's `read` knows its rules.
 
+mod door;
+mod keys;
+mod layers;
+pub mod log;
+mod metrics;
 pub mod privacy;
+mod problem;
+mod reader;
 pub mod receive;
+pub mod secret_file;
 pub mod store;
+mod units;
 
+pub use log::{Log, LogFormat, LogLevel};
 pub use privacy::{HashMode, IpPolicy, Presence, Privacy, UrlPolicy};
+pub use problem::ConfigError;
 pub use receive::{BasicCredential, Receive, SignatureMode, TlsFiles};
 pub use store::Store;
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use layers::{Environment, Settings};
+use reader::Reader;
+use secret_file::Permissions;
+
+/// Every key with its default and what it does, as a file.
+pub const DEFAULTS: &str = include_str!("../config.default.toml");
+
+/// The file that is read where none is named.
+pub const FILE_NAME: &str = "mailtrail.toml";
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// The file that was read; `None` where there is none and the environment says everything.
+    pub file: Option<PathBuf>,
     /// `[receive]`
     pub receive: Receive,
     /// `[privacy]`
@@ -21,4 +48,153 @@ pub struct Config {
     pub store: Store,
     /// `[metrics] listen`; `None` where switched off.
     pub metrics_listen: Option<SocketAddr>,
+    /// `[log]`
+    pub log: Log,
+    /// What is allowed but should be known; `serve` logs it and `doctor` shows it.
+    pub warnings: Vec<String>,
 }
+
+/// Values given as flags, which win over everything else.
+#[derive(Default)]
+pub struct Overrides(Vec<(&'static str, String, String)>);
+
+impl Overrides {
+    /// Adds a flag's value for `key`, written `section.key`, as the environment would give it.
+    pub fn set(&mut self, key: &'static str, flag: &str, value: &str) {
+        self.0.push((key, flag.to_owned(), value.to_owned()));
+    }
+}
+
+/// Loads the configuration of a receiver from the file named, or `MAILTRAIL_CONFIG`, or `./mailtrail.toml`, and the
+/// environment. Called again, it reads everything anew.
+///
+/// # Errors
+/// When a file cannot be read or a value cannot be used, or nothing would prove who posts; says all of it at once.
+pub fn load(explicit: Option<&Path>) -> Result<Config, ConfigError> {
+    load_with(explicit, &Overrides::default())
+}
+
+/// [`load`] with flags.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(explicit: Option<&Path>, overrides: &Overrides) -> Result<Config, ConfigError> {
+    let loaded = Loaded::new(explicit, &Environment::of_process(), overrides);
+    loaded.finish(Purpose::Receive)
+}
+
+/// Loads one file and nothing else: the environment has no say (the demo must not be led elsewhere by it).
+///
+/// # Errors
+/// As [`load`].
+pub fn load_file_alone(path: &Path) -> Result<Config, ConfigError> {
+    Loaded::new(Some(path), &Environment::none(), &Overrides::default()).finish(Purpose::Receive)
+}
+
+/// Loads what questions need: as [`load`], but what is wrong with `[receive]` alone is no error, since nothing listens.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_for_questions(explicit: Option<&Path>) -> Result<Config, ConfigError> {
+    let loaded = Loaded::new(explicit, &Environment::of_process(), &Overrides::default());
+    loaded.finish(Purpose::Questions)
+}
+
+/// Whether the user asked for output without colour; an empty `NO_COLOR` counts as not set (no-color.org).
+#[must_use]
+pub fn no_color() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Receive,
+    Questions,
+}
+
+/// Everything read, with what is wrong with the door apart from what is wrong elsewhere.
+struct Loaded {
+    config: Config,
+    problems: Vec<String>,
+    door_problems: Vec<String>,
+}
+
+impl Loaded {
+    fn new(explicit: Option<&Path>, environment: &Environment, overrides: &Overrides) -> Self {
+        let mut settings = Settings::default();
+        for (key, flag, value) in &overrides.0 {
+            settings.add_flag(key, flag, value);
+        }
+        let (mut problems, mut warnings) = settings.add_environment(environment);
+        let file = find_file(explicit, environment);
+        let mut unreadable = false;
+        if let Some(path) = &file {
+            match std::fs::read_to_string(path) {
+                Ok(text) => problems.extend(settings.add_file(path, &text)),
+                Err(error) => {
+                    // What follows from that is not worth saying.
+                    unreadable = true;
+                    let shown = path.display();
+                    problems.push(format!("{shown} cannot be read: {error}; mailtrail init writes a first one"));
+                }
+            }
+        }
+
+        let mut door = Reader::new(&settings);
+        let port = environment.get("PORT").and_then(|port| port.to_str());
+        let receive = door::read(&mut door, port);
+        if let Some(path) = &file {
+            judge_permissions(&mut door, path, &settings);
+        }
+        let mut rest = Reader::new(&settings);
+        let privacy = privacy::read(&mut rest);
+        let store = store::read(&mut rest);
+        let metrics_listen = metrics::read(&mut rest);
+        let log = log::read(&mut rest);
+        problems.append(&mut rest.problems);
+        warnings.append(&mut door.warnings);
+        warnings.append(&mut rest.warnings);
+        let config = Config { file, receive, privacy, store, metrics_listen, log, warnings };
+        let door_problems = if unreadable { Vec::new() } else { door.problems };
+        Self { config, problems, door_problems }
+    }
+
+    fn finish(mut self, purpose: Purpose) -> Result<Config, ConfigError> {
+        if purpose == Purpose::Receive {
+            self.problems.append(&mut self.door_problems);
+        }
+        if self.problems.is_empty() { Ok(self.config) } else { Err(ConfigError::new(self.problems)) }
+    }
+}
+
+/// `--config`, else `MAILTRAIL_CONFIG`, else `./mailtrail.toml` where it exists.
+fn find_file(explicit: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
+    explicit
+        .map(Path::to_owned)
+        .or_else(|| environment.config_file())
+        .or_else(|| Some(PathBuf::from(FILE_NAME)).filter(|path| path.exists()))
+}
+
+/// A configuration file that holds passwords is a secret itself.
+fn judge_permissions(reader: &mut Reader<'_>, path: &Path, settings: &Settings) {
+    let holds_password =
+        settings.get("receive.basic_auth").is_some_and(|setting| matches!(setting.origin, layers::Origin::File { .. }));
+    if !holds_password {
+        return;
+    }
+    let shown = path.display();
+    match secret_file::permissions(path) {
+        // That it cannot be read was said already.
+        Ok(Permissions::Narrow) | Err(_) => {}
+        Ok(Permissions::WideNotOurs(mode)) => {
+            reader.warn("receive.basic_auth", format!("stands in {shown}, which everybody may read (mode {mode:04o})"));
+        }
+        Ok(Permissions::Wide(mode)) => reader.problem(
+            "receive.basic_auth",
+            format!("stands in a file that everybody may read (mode {mode:04o}): run chmod 600 {shown}"),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

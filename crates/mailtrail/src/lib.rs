@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod database;
 pub mod log;
+pub mod stop;
 
 pub mod receive;
 
@@ -15,6 +16,8 @@ pub mod decode;
 pub mod protect;
 
 pub mod spool;
+
+pub mod settle;
 
 pub mod store;
 

@@ -1,5 +1,21 @@
 //! The last room that sees an address: an event goes in, a row without plain addresses comes out.
+//!
+//! [`Protector`] makes the rows, [`KeyRing`] the hashes and seals. What is never written, exactly: an address in one of the
+//! forms that `redact` knows. Names, phone and customer numbers are not recognised.
 
+mod address;
+mod ids;
+mod ip;
+mod key_file;
+mod key_ring;
+mod protector;
+mod redact;
 pub mod row;
+mod url;
+mod values;
 
+pub use address::{EmailHash, normalise};
+pub use key_file::{KeyError, KeyFile};
+pub use key_ring::{KeyRing, OpenError};
+pub use protector::Protector;
 pub use row::{AddressRow, BatchRow, EventRow, ProtectedBatch, SealedRow};

@@ -1,5 +1,24 @@
 //! The public listener: who is it? Nothing of a body is parsed here.
+//!
+//! One POST passes, in this order: [`head`] (form of the request, before any body byte is read), [`access`] (Basic
+//! credentials, form and freshness of the signature headers), [`body`] (bounded in size, time and shared memory),
+//! `access` again (the signature over the raw bytes), and is handed on as an [`Authentic`] body to a [`Keep`], which
+//! answers only when it is durable. [`answer`] says with which status each outcome is told to SendGrid.
 
+mod access;
+mod answer;
 mod authentic;
+mod body;
+mod connections;
+mod head;
+mod head_guard;
+mod listener;
+mod post;
+mod tls;
 
+pub use access::Access;
+pub use answer::Refusal;
 pub use authentic::{Authentic, VerifiedBy};
+pub use listener::{Listener, ListenerError, serve};
+pub use post::{Keep, Kept, Shared};
+pub use tls::{Tls, TlsError};

@@ -1,1 +1,110 @@
-//! The one place where the parts are put together.
+//! The one place where the parts are put together: receiver, spool and drain, metrics, reload, and the order of stopping.
+
+mod alarm;
+mod metrics_page;
+mod reload;
+mod road;
+
+pub use road::Road;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::task::JoinHandle;
+
+use crate::config::Config;
+use crate::protect::{KeyRing, Protector};
+use crate::receive::{self, Listener, Shared, Tls};
+use crate::stop::{self, Stopper};
+use crate::store::{Keeper, KeeperOptions, Paths};
+
+/// A running receiver.
+pub struct Server {
+    address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
+    shared: Arc<Shared<Road>>,
+    keeper: Keeper,
+    tls: Option<Arc<Tls>>,
+    stop: Stopper,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Starts everything that `config` asks for; returns when it takes requests.
+///
+/// # Errors
+/// When a file, a key or an address cannot be used, or another process serves the same store.
+pub async fn start(config: &Config) -> anyhow::Result<Server> {
+    let keys = Arc::new(KeyRing::load(&config.privacy)?);
+    let protector = Protector::new(Arc::clone(&keys), &config.privacy);
+    let options = KeeperOptions { max_backlog_bytes: config.store.max_backlog, ..KeeperOptions::default() };
+    let keeper = Keeper::start(&Paths::new(&config.store.path), options, keys)?;
+
+    let tls =
+        config.receive.tls.clone().map(Tls::load).transpose().context("[receive] tls_cert, tls_key")?.map(Arc::new);
+    let listener = Listener::bind(&config.receive, tls.clone()).await.context("[receive] listen")?;
+    let address = listener.address()?;
+    let (stop, stopped) = stop::channel();
+    let road = Road::new(protector, keeper.clone());
+    let alarm = road.alarm();
+    let shared = Arc::new(Shared::new(&config.receive, road));
+
+    let mut tasks = Vec::new();
+    let metrics_address = match config.metrics_listen {
+        None => None,
+        Some(listen) => {
+            let page = metrics_page::bind(listen, keeper.clone()).await.context("[metrics] listen")?;
+            let bound = page.address()?;
+            tasks.push(tokio::spawn(page.serve(stopped.clone())));
+            Some(bound)
+        }
+    };
+    tasks.push(tokio::spawn(alarm.watch(stopped.clone())));
+    if let Some(tls) = &tls {
+        tasks.push(tokio::spawn(reload::watch_certificate(Arc::clone(tls), stopped.clone())));
+    }
+    tasks.push(tokio::spawn(receive::serve(listener, Arc::clone(&shared), stopped)));
+    Ok(Server { address, metrics_address, shared, keeper, tls, stop, tasks })
+}
+
+impl Server {
+    /// Where the public listener is bound.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where the metrics are served.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
+    /// The store that it writes.
+    #[must_use]
+    pub fn keeper(&self) -> &Keeper {
+        &self.keeper
+    }
+
+    /// Takes over credentials, keys and certificate from a configuration read again: all of them, or none.
+    ///
+    /// # Errors
+    /// When the certificate cannot be used; then nothing changes.
+    pub fn reload(&self, config: &Config) -> anyhow::Result<()> {
+        reload::apply(config, &self.shared, self.tls.as_deref())
+    }
+
+    /// Stops in order: no new connections, open requests answered, the spool drained as far as time allows.
+    pub async fn stop(self) {
+        self.stop.stop();
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(panicked = error.is_panic(), "a task ended badly");
+            }
+        }
+        let keeper = self.keeper.clone();
+        if tokio::task::spawn_blocking(move || keeper.stop()).await.is_err() {
+            tracing::error!("closing the store ended in a panic; what is spooled is drained at the next start");
+        }
+    }
+}

@@ -6,11 +6,13 @@
 
 mod backlog;
 mod file;
+mod look;
 mod outlet;
 pub mod record;
 mod writer;
 
 pub use backlog::Backlog;
+pub use look::{Pending, look};
 pub(crate) use outlet::{Outlet, OutletError};
 pub use record::Record;
 

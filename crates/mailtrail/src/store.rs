@@ -5,6 +5,8 @@ pub mod keeper;
 pub mod keys;
 pub mod lock;
 pub mod paths;
+pub mod query;
+pub mod replay;
 pub mod sqlite;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -65,82 +65,74 @@ const KNOWN: &[&str] = &[
     "account_status_change",
 ];
 
-/// Keys with a field, and the event types on which they are SendGrid's (`ANY`: on all).
-#[rustfmt::skip]
-const COLUMNS: &[(&str, Column, &[&str])] = &[
-    ("event", Column::Event, ANY),
-    ("timestamp", Column::Timestamp, ANY),
-    ("email", Column::Email, ANY),
-    ("sg_event_id", Column::SgEventId, ANY),
-    ("sg_message_id", Column::SgMessageId, ANY),
-    ("smtp-id", Column::SmtpId, ANY),
-    ("category", Column::Category, ANY),
-    ("asm_group_id", Column::AsmGroupId, ANY),
-    ("sg_machine_open", Column::SgMachineOpen, ANY),
-    ("reason", Column::Reason, &["bounce", "dropped", "deferred"]),
-    ("response", Column::Response, &["delivered", "deferred"]),
-    ("status", Column::Status, &["bounce", "dropped", "deferred"]),
-    ("type", Column::Type, &["bounce", "account_status_change"]),
-    ("bounce_classification", Column::BounceClassification, &["bounce", "dropped", "deferred"]),
-    ("attempt", Column::Attempt, &["deferred", "delivered", "bounce"]),
-    ("tls", Column::Tls, &["delivered", "bounce", "deferred"]),
-    ("ip", Column::Ip, WITH_IP),
-    ("useragent", Column::Useragent, ENGAGEMENT),
-    ("url", Column::Url, &["click", "group_unsubscribe", "group_resubscribe"]),
-];
-
-/// Keys of SendGrid's without a field, and the event types on which they are its own.
-#[rustfmt::skip]
-const EXTRA: &[(&str, &[&str])] = &[
-    ("cert_err", &["delivered", "bounce", "deferred"]),
-    ("cert_error", &["delivered", "bounce", "deferred"]),
-    ("date", &["unsubscribe"]),
-    ("domain", &["deferred"]),
-    ("from", &["deferred"]),
-    ("marketing_campaign_id", ANY),
-    ("marketing_campaign_name", ANY),
-    ("marketing_campaign_split_id", ANY),
-    ("marketing_campaign_version", ANY),
-    ("mc_auto_id", ANY),
-    ("mc_auto_msg_id", ANY),
-    ("mc_auto_name", ANY),
-    ("mc_auto_step_id", ANY),
-    ("mc_auto_unique_id", ANY),
-    ("mc_pod_id", ANY),
-    ("mc_stats", ANY),
-    ("message", &["dropped"]),
-    ("newsletter", ANY),
-    ("nlvx_campaign_id", ANY),
-    ("nlvx_campaign_split_id", ANY),
-    ("nlvx_user_id", ANY),
-    ("phase_id", ANY),
-    ("pool", &["processed"]),
-    ("post_type", ANY),
-    ("reseller_id", &["unsubscribe"]),
-    ("send_at", ANY),
-    ("sg_content_type", ANY),
-    ("sg_template_id", ANY),
-    ("sg_template_name", ANY),
-    ("sg_user_id", ANY),
-    ("singlesend_id", ANY),
-    ("singlesend_name", ANY),
-    ("template_hash", ANY),
-    ("template_id", ANY),
-    ("template_version_id", ANY),
-    ("url_offset", &["click"]),
-];
-
 /// Where `key` belongs on an event of type `event` (trimmed, lower case). On a type not known here every key of the
 /// table is taken as SendGrid's: a new type is more likely to use its keys than a caller to have taken them.
 pub(crate) fn place(event: &str, key: &str) -> Place {
-    let applies = |types: &[&str]| types.is_empty() || types.contains(&event) || !KNOWN.contains(&event);
-    if let Some((_, column, types)) = COLUMNS.iter().find(|(name, ..)| *name == key) {
-        return if applies(types) { Place::Column(*column) } else { Place::CustomArg };
-    }
-    match EXTRA.iter().find(|(name, _)| *name == key) {
-        Some((_, types)) if applies(types) => Place::Extra,
-        _ => Place::CustomArg,
-    }
+    let Some((place, types)) = documented(key) else {
+        return Place::CustomArg;
+    };
+    let applies = types.is_empty() || types.contains(&event) || !KNOWN.contains(&event);
+    if applies { place } else { Place::CustomArg }
+}
+
+/// SendGrid's keys, and the event types on which they are its own (`ANY`: on all). A `match`, not a list to search: it
+/// is asked for every key of every event.
+fn documented(key: &str) -> Option<(Place, &'static [&'static str])> {
+    Some(match key {
+        "event" => (Place::Column(Column::Event), ANY),
+        "timestamp" => (Place::Column(Column::Timestamp), ANY),
+        "email" => (Place::Column(Column::Email), ANY),
+        "sg_event_id" => (Place::Column(Column::SgEventId), ANY),
+        "sg_message_id" => (Place::Column(Column::SgMessageId), ANY),
+        "smtp-id" => (Place::Column(Column::SmtpId), ANY),
+        "category" => (Place::Column(Column::Category), ANY),
+        "asm_group_id" => (Place::Column(Column::AsmGroupId), ANY),
+        "sg_machine_open" => (Place::Column(Column::SgMachineOpen), ANY),
+        "reason" => (Place::Column(Column::Reason), &["bounce", "dropped", "deferred"]),
+        "response" => (Place::Column(Column::Response), &["delivered", "deferred"]),
+        "status" => (Place::Column(Column::Status), &["bounce", "dropped", "deferred"]),
+        "type" => (Place::Column(Column::Type), &["bounce", "account_status_change"]),
+        "bounce_classification" => (Place::Column(Column::BounceClassification), &["bounce", "dropped", "deferred"]),
+        "attempt" => (Place::Column(Column::Attempt), &["deferred", "delivered", "bounce"]),
+        "tls" => (Place::Column(Column::Tls), &["delivered", "bounce", "deferred"]),
+        "ip" => (Place::Column(Column::Ip), WITH_IP),
+        "useragent" => (Place::Column(Column::Useragent), ENGAGEMENT),
+        "url" => (Place::Column(Column::Url), &["click", "group_unsubscribe", "group_resubscribe"]),
+        "cert_err" | "cert_error" => (Place::Extra, &["delivered", "bounce", "deferred"]),
+        "date" | "reseller_id" => (Place::Extra, &["unsubscribe"]),
+        "domain" | "from" => (Place::Extra, &["deferred"]),
+        "marketing_campaign_id"
+        | "marketing_campaign_name"
+        | "marketing_campaign_split_id"
+        | "marketing_campaign_version"
+        | "mc_auto_id"
+        | "mc_auto_msg_id"
+        | "mc_auto_name"
+        | "mc_auto_step_id"
+        | "mc_auto_unique_id"
+        | "mc_pod_id"
+        | "mc_stats"
+        | "newsletter"
+        | "nlvx_campaign_id"
+        | "nlvx_campaign_split_id"
+        | "nlvx_user_id"
+        | "phase_id"
+        | "post_type"
+        | "send_at"
+        | "sg_content_type"
+        | "sg_template_id"
+        | "sg_template_name"
+        | "sg_user_id"
+        | "singlesend_id"
+        | "singlesend_name"
+        | "template_hash"
+        | "template_id"
+        | "template_version_id" => (Place::Extra, ANY),
+        "message" => (Place::Extra, &["dropped"]),
+        "pool" => (Place::Extra, &["processed"]),
+        "url_offset" => (Place::Extra, &["click"]),
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -156,14 +148,5 @@ mod tests {
         assert_eq!(place("processed", "Event"), Place::CustomArg);
         assert_eq!(place("future_event", "url"), Place::Column(Column::Url));
         assert_eq!(place("future_event", "order_id"), Place::CustomArg);
-    }
-
-    #[test]
-    fn no_key_stands_twice() {
-        let mut keys: Vec<&str> = COLUMNS.iter().map(|c| c.0).chain(EXTRA.iter().map(|e| e.0)).collect();
-        let all = keys.len();
-        keys.sort_unstable();
-        keys.dedup();
-        assert_eq!(keys.len(), all);
     }
 }

@@ -1,6 +1,8 @@
 //! The Signed Event Webhook: ECDSA over P-256 and SHA-256 of `timestamp ‖ raw body`, the signature standard base64 of
 //! ASN.1 DER, the public key base64 of DER SubjectPublicKeyInfo (SendGrid, "Event Webhook security features").
 
+pub mod explain;
+
 use std::fmt;
 
 use aws_lc_rs::digest::{self, SHA256};
@@ -18,6 +20,13 @@ pub const TIMESTAMP_HEADER: &str = "X-Twilio-Email-Event-Webhook-Timestamp";
 pub struct KeyId(String);
 
 impl KeyId {
+    /// Reads 16 lower-case hex digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        (text.len() == 16 && text.bytes().all(is_hex)).then(|| Self(text.to_owned()))
+    }
+
     /// The id as text, 16 lower-case hex digits.
     #[must_use]
     pub fn as_str(&self) -> &str {

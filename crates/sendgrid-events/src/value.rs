@@ -41,7 +41,7 @@ impl<'a> Value<'a> {
 
     fn from_raw(token: &'a str) -> Result<Self, serde_json::Error> {
         Ok(match token.as_bytes().first() {
-            Some(b'"') => Value::String(serde_json::from_str::<Text<'a>>(token)?.0),
+            Some(b'"') => Value::String(parse_string(token)?),
             Some(b'{') => Value::Object(parse_object(token)?),
             Some(b'[') => {
                 let items = serde_json::from_str::<RawItems<'a>>(token)?.0;
@@ -137,8 +137,13 @@ pub(crate) fn write_members<'v, 'a: 'v>(
 /// Writes `text` as a JSON string: `"` and `\` escaped, control characters as `\b \t \n \f \r` or `\u00xx`, all else as is.
 pub fn write_string(text: &str, out: &mut String) {
     out.push('"');
+    if is_plain(text) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(|b| b < 0x20 || b == b'"' || b == b'\\') {
+    while let Some(at) = rest.bytes().position(needs_escape) {
         out.push_str(&rest[..at]);
         match rest.as_bytes()[at] {
             b'"' => out.push_str("\\\""),
@@ -165,6 +170,28 @@ pub fn write_string(text: &str, out: &mut String) {
 pub(crate) fn parse_object(json: &str) -> Result<Object<'_>, serde_json::Error> {
     let raw: RawMembers<'_> = serde_json::from_str(json)?;
     raw.0.into_iter().map(|(key, value)| Ok((key.0, Value::from_raw(value.get())?))).collect()
+}
+
+/// Decodes a string token. One without escapes is what stands between its quotes: most are, and the token was already
+/// read as JSON once. Bytes that JSON forbids in a string take the long way, to be refused there.
+fn parse_string(token: &str) -> Result<Cow<'_, str>, serde_json::Error> {
+    if let Some(text) = token.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'))
+        && is_plain(text)
+    {
+        return Ok(Cow::Borrowed(text));
+    }
+    Ok(serde_json::from_str::<Text<'_>>(token)?.0)
+}
+
+/// Whether `text` stands in a JSON string as it is. Looks at every byte even after the answer is known: without an early
+/// exit the compiler checks many at once.
+fn is_plain(text: &str) -> bool {
+    !text.bytes().fold(false, |found, byte| found | needs_escape(byte))
+}
+
+/// Bytes that stand in a JSON string only behind a backslash, and the backslash itself.
+fn needs_escape(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
 /// A string that borrows from the input unless an escape forced a copy.
@@ -260,6 +287,34 @@ mod tests {
     fn a_key_of_serde_json_s_own_is_an_ordinary_key() {
         let json = r#"{"$serde_json::private::Number":"1","$serde_json::private::RawValue":"2"}"#;
         assert_eq!(written(json), json);
+    }
+
+    #[test]
+    fn strings_with_and_without_escapes_are_read_as_serde_json_reads_them() {
+        for json in [
+            r#""""#,
+            r#""plain é 🙂""#,
+            r#""a\"b""#,
+            r#""\u00e9\n\\""#,
+            r#""\ud83d\ude42""#,
+            r#""\ud800""#,
+            r#""\x""#,
+            "\"a\tb\"",
+            "\"a\nb\"",
+            "\"\u{0}\"",
+            "\"\u{1f}\"",
+            "\"\u{7f}\"",
+            "\"",
+            "\"a",
+            "\"a\\\"",
+            r#""a"b""#,
+        ] {
+            let expected = serde_json::from_str::<String>(json).ok();
+            let read = parse_string(json).ok().map(Cow::into_owned);
+            assert_eq!(read, expected, "{json:?}");
+            let whole = Value::parse(json).ok().and_then(|value| value.as_str().map(str::to_owned));
+            assert_eq!(whole, expected, "{json:?}");
+        }
     }
 
     #[test]

@@ -2,11 +2,41 @@
 
 use super::Global;
 use super::exit::Exit;
+use super::output::{OutputArgs, Sheet, note};
+use super::question::{FilterArgs, Question, Window};
+use super::record;
 
-/// To be written.
+/// Search events, newest first
+///
+/// Filters of one kind are alternatives, different kinds must all hold (--any: one is enough). A table shows the telling
+/// columns; json and csv have all of them.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// Most events
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+    #[command(flatten)]
+    output: OutputArgs,
+}
 
-pub(super) fn run(_args: Args, _global: &Global) -> anyhow::Result<Exit> {
-    anyhow::bail!("not built yet")
+#[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
+pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
+    let question = Question::new(global)?;
+    let mut filter = question.filter(&args.filter, Window::Search)?;
+    // Whoever tries the set-up out looks here for what arrived.
+    filter.include_tests = true;
+    let answer = question.reader()?.activity(&filter, args.limit)?;
+    let found = answer.value.len();
+    let mut sheet = Sheet::begin(std::io::stdout().lock(), args.output, record::columns(args.output.format))?;
+    for event in answer.value {
+        sheet.row(record::cells(event, args.output.format))?;
+    }
+    drop(sheet.end()?);
+    question.tell(found, "event", answer.scanned.as_ref());
+    if found == args.limit {
+        note(&format!("only the newest {found} are shown: --limit shows more, export has all"));
+    }
+    Ok(Exit::Done)
 }

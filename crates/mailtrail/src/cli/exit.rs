@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use crate::config::ConfigError;
+
 /// A command's outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -44,8 +46,5 @@ pub fn report(result: anyhow::Result<Exit>) -> Exit {
     let mut stderr = std::io::stderr().lock();
     // Nobody is left to tell where stderr itself is gone.
     let _told = writeln!(stderr, "error: {error:#}");
-    match error.downcast_ref::<UsageError>() {
-        Some(_) => Exit::Usage,
-        None => Exit::Failed,
-    }
+    if error.is::<UsageError>() || error.is::<ConfigError>() { Exit::Usage } else { Exit::Failed }
 }

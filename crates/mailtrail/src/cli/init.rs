@@ -1,12 +1,193 @@
 //! `mailtrail init`
 
+mod password;
+mod post_url;
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{IsTerminal as _, Write};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use zeroize::Zeroizing;
+
 use super::Global;
-use super::exit::Exit;
+use super::exit::{Exit, UsageError};
+use crate::config;
+use crate::protect::KeyRing;
+use post_url::PublicUrl;
 
-/// To be written.
+const TEMPLATE: &str = include_str!("init/mailtrail.toml");
+const KEY_FILE: &str = "mailtrail.key";
+const USER: &str = "sendgrid";
+
+/// Write a first configuration with a new password and key, and say what to do next
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Folder for configuration, key and database
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+    /// Where SendGrid will reach this receiver, such as https://events.example.com
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Replace an existing mailtrail.toml; an existing key file is kept
+    #[arg(long)]
+    force: bool,
+    /// Print the password also where the output is no terminal
+    #[arg(long)]
+    reveal: bool,
+}
 
-pub(super) fn run(_args: Args, _global: &Global) -> anyhow::Result<Exit> {
-    anyhow::bail!("not built yet")
+#[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
+pub(super) fn run(args: Args, _global: &Global) -> anyhow::Result<Exit> {
+    let url = args.url.as_deref().unwrap_or("https://YOUR-HOST");
+    let url = PublicUrl::parse(url).map_err(UsageError)?;
+    let password = password::generate()?;
+    let written = write_files(&args.dir, args.force, &url, &password)?;
+    let mut stdout = std::io::stdout().lock();
+    let shown = if args.reveal || stdout.is_terminal() { password.as_str() } else { "********" };
+    tell(&mut stdout, &written, &url, shown)?;
+    Ok(Exit::Done)
+}
+
+struct Written {
+    config: PathBuf,
+    key: PathBuf,
+    key_is_new: bool,
+}
+
+fn write_files(dir: &Path, force: bool, url: &PublicUrl, password: &str) -> anyhow::Result<Written> {
+    let config = dir.join(config::FILE_NAME);
+    let key = dir.join(KEY_FILE);
+    let key_is_new = !key.exists();
+    if !force {
+        for path in [&config, &key] {
+            if path.exists() {
+                let told = format!(
+                    "{} is there already: choose another --dir, or --force to replace the configuration (a key is kept)",
+                    path.display()
+                );
+                return Err(UsageError(told).into());
+            }
+        }
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).with_context(|| format!("creating {}", dir.display()))?;
+    // The key first: a configuration without its key would be worse than a key nobody names.
+    if key_is_new {
+        let text = KeyRing::generate()?.to_text();
+        write_private(&key, &text)?;
+    }
+    let credential = Zeroizing::new(format!("{USER}:{password}"));
+    let text = Zeroizing::new(TEMPLATE.replace("@path@", &url.path).replace("@credential@", &credential));
+    write_private(&config, &text)?;
+    Ok(Written { config, key, key_is_new })
+}
+
+/// Writes a file for its owner alone, whole or not at all.
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let new = PathBuf::from(name);
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&new, path)
+    };
+    write().with_context(|| format!("writing {}", path.display()))
+}
+
+fn tell(out: &mut impl Write, written: &Written, url: &PublicUrl, password: &str) -> std::io::Result<()> {
+    let (config, key) = (written.config.display(), written.key.display());
+    let kept = if written.key_is_new { "the key of all hashes" } else { "the key of all hashes, kept as it was" };
+    let hidden = if password.starts_with('*') {
+        format!("\n     (the password stands in {config}; --reveal prints it)")
+    } else {
+        String::new()
+    };
+    write!(
+        out,
+        "Wrote {config} (configuration and password) and {key} ({kept}).
+
+1. Let HTTPS requests to {url} reach this machine: a proxy in front of 127.0.0.1:8080, or tls_cert and
+   tls_key in {config}. Then start the receiver:
+
+     mailtrail serve --config {config}
+
+2. In SendGrid: Settings > Mail Settings > Event Webhooks > Create new webhook. Choose all events, and paste as Post URL:
+
+     {post_url}{hidden}
+
+   SendGrid's \"Test Your Integration\" does not carry the password: it is answered 401, and that is right.
+   `mailtrail trigger` sends events with it.
+3. Turn on \"Signed Event Webhook\" there, save, and copy the Verification Key into [receive] public_keys of {config}.
+   Then let the receiver read it: kill -HUP, or start it again.
+4. Look whether all is well:
+
+     mailtrail doctor --config {config}
+
+5. Back {key} up now, apart from the database; one key for each environment.
+   Key lost: the history cannot be joined with your lists any more, and nobody can tell who was already mailed.
+   Key and database in the same wrong hands: treat the hashes as addresses.
+",
+        post_url = url.with(USER, password),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn url() -> PublicUrl {
+        PublicUrl::parse("https://events.example.com").unwrap()
+    }
+
+    #[test]
+    fn serve_takes_what_was_written_as_it_is() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("new/folder");
+        let written = write_files(&dir, false, &url(), "Secret1").unwrap();
+        for path in [&written.config, &written.key] {
+            assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        let config = config::load(Some(&written.config)).unwrap();
+        assert_eq!(config.receive.basic_auth[0].expose(), "sendgrid:Secret1");
+        assert_eq!(config.receive.path, "/event");
+        assert_eq!(config.privacy.key_file, written.key);
+        assert_eq!(config.store.path, dir.join("mailtrail.db"));
+        assert_eq!(config.warnings, Vec::<String>::new());
+        KeyRing::load(&config.privacy).unwrap();
+    }
+
+    #[test]
+    fn nothing_is_overwritten_and_a_key_never() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = write_files(dir.path(), false, &url(), "First1").unwrap();
+        let key = std::fs::read_to_string(&first.key).unwrap();
+        let refused = write_files(dir.path(), false, &url(), "Second2").err().unwrap();
+        assert!(refused.is::<UsageError>() && refused.to_string().contains("--force"), "{refused}");
+        assert!(std::fs::read_to_string(&first.config).unwrap().contains("First1"));
+        let forced = write_files(dir.path(), true, &url(), "Third3").unwrap();
+        assert!(std::fs::read_to_string(&forced.config).unwrap().contains("Third3"));
+        assert_eq!(std::fs::read_to_string(&forced.key).unwrap(), key);
+        assert!(!forced.key_is_new);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "nothing else is left behind");
+    }
+
+    #[test]
+    fn what_to_do_next_is_said_in_order_and_the_password_only_where_it_may() {
+        let dir = tempfile::tempdir().unwrap();
+        let written = write_files(dir.path(), false, &url(), "Secret1").unwrap();
+        let mut out = Vec::new();
+        tell(&mut out, &written, &url(), "********").unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let places: Vec<usize> = ["mailtrail serve", "********@events", "401", "public_keys", "doctor", "Back "]
+            .iter()
+            .map(|word| text.find(word).unwrap_or_else(|| panic!("{word} is missing")))
+            .collect();
+        assert!(places.is_sorted(), "{places:?}");
+        assert!(!text.contains("Secret1"));
+    }
 }

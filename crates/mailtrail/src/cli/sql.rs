@@ -1,12 +1,97 @@
 //! `mailtrail sql`
 
+use std::io::Read as _;
+use std::ops::ControlFlow;
+
+use anyhow::Context as _;
+
 use super::Global;
-use super::exit::Exit;
+use super::exit::{Exit, UsageError};
+use super::output::{Cell, OutputArgs, Sheet, note};
+use super::question::Question;
+use crate::store::sqlite::sql::{self, LONGEST_QUERY, SqlLimits};
 
-/// To be written.
+/// Read-only SQL over the table sendgrid_event
+///
+/// One SELECT; it can write nowhere, by no means, and ends after 60 seconds. Times are microseconds: compare them with
+/// ts('2026-11-24') or ts('2026-11-24T10:00:00Z'); the view sendgrid_event_text has them readable.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// The query, or - to read it from standard input
+    query: String,
+    #[command(flatten)]
+    output: OutputArgs,
+}
 
-pub(super) fn run(_args: Args, _global: &Global) -> anyhow::Result<Exit> {
-    anyhow::bail!("not built yet")
+#[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
+pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
+    let question = Question::new(global)?;
+    let query = match args.query.as_str() {
+        "-" => {
+            let mut text = String::new();
+            std::io::stdin()
+                // Cut off, it could still be a query, and another one: a byte more is enough to be refused.
+                .take(u64::from(LONGEST_QUERY.unsigned_abs()) + 1)
+                .read_to_string(&mut text)
+                .context("reading the query from standard input")?;
+            text
+        }
+        given => given.to_owned(),
+    };
+    if query.trim().is_empty() {
+        return Err(UsageError("the query is empty".to_owned()).into());
+    }
+    if query.len() > LONGEST_QUERY.unsigned_abs() as usize {
+        return Err(
+            UsageError(format!("the query is longer than {LONGEST_QUERY} bytes, the most that is taken")).into()
+        );
+    }
+    if let Some(hint) = sql::hint(&query) {
+        note(&format!("note: {hint}"));
+    }
+    let mut sheet = None;
+    let mut written = Ok(());
+    let outcome = sql::run(&question.paths, &query, SqlLimits::default(), &mut |columns, cells| {
+        written = print(&mut sheet, args.output, columns, cells);
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    written?;
+    let outcome = outcome?;
+    let sheet = match sheet {
+        Some(sheet) => sheet,
+        // No row: a heading all the same, where the form has one.
+        None => begin(args.output, &outcome.columns)?,
+    };
+    sheet.end()?;
+    question.tell(usize::try_from(outcome.rows).unwrap_or(usize::MAX), "row", None);
+    Ok(Exit::Done)
+}
+
+/// Prints a row, behind the heading where it is the first.
+fn print(
+    sheet: &mut Option<Sheet<std::io::Stdout>>,
+    output: OutputArgs,
+    columns: &[String],
+    cells: &[sql::Cell],
+) -> std::io::Result<()> {
+    let sheet = match sheet {
+        Some(sheet) => sheet,
+        empty => empty.insert(begin(output, columns)?),
+    };
+    sheet.row(cells.iter().map(cell).collect())
+}
+
+fn begin(output: OutputArgs, columns: &[String]) -> std::io::Result<Sheet<std::io::Stdout>> {
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    Sheet::begin(std::io::stdout(), output, &columns)
+}
+
+fn cell(cell: &sql::Cell) -> Cell {
+    match cell {
+        sql::Cell::Null => Cell::Null,
+        sql::Cell::Integer(number) => Cell::Integer(*number),
+        sql::Cell::Real(number) => Cell::Real(*number),
+        sql::Cell::Text(text) => Cell::Text(text.clone()),
+        sql::Cell::Blob(bytes) => Cell::Text(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
+    }
 }

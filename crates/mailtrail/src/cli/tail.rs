@@ -1,12 +1,75 @@
 //! `mailtrail tail`
 
+use std::thread;
+use std::time::Duration;
+
 use super::Global;
 use super::exit::Exit;
+use super::output::{OutputArgs, Sheet};
+use super::question::Question;
+use super::record;
+use crate::store::query::EventRecord;
+use crate::store::sqlite::Reader;
 
-/// To be written.
+/// How soon a new event is noticed.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Events read at once.
+const PAGE: usize = 1000;
+
+/// The newest events in the order they came in; -f follows
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// How many
+    #[arg(short = 'n', long, default_value_t = 10)]
+    lines: usize,
+    /// Go on with what comes in, until interrupted
+    #[arg(short, long)]
+    follow: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+}
 
-pub(super) fn run(_args: Args, _global: &Global) -> anyhow::Result<Exit> {
-    anyhow::bail!("not built yet")
+#[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
+pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
+    let question = Question::new(global)?;
+    let reader = question.reader()?;
+    // One at least: where to go on from has to be known even where nothing old is to be shown.
+    let mut events = reader.newest(args.lines.max(1))?;
+    let last = events.last().map_or(0, |event| event.id);
+    events.truncate(args.lines);
+    print(events, args.output)?;
+    question.tell_backlog();
+    if args.follow { follow(&reader, last, args.output) } else { Ok(Exit::Done) }
+}
+
+/// Prints what is new, for ever. A CSV heading was printed with the first rows.
+fn follow(reader: &Reader, mut last: i64, output: OutputArgs) -> anyhow::Result<Exit> {
+    loop {
+        let events = reader.after(last, PAGE)?;
+        if let Some(newest) = events.last() {
+            last = newest.id;
+            print_more(events, output)?;
+        } else {
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+}
+
+fn print(events: Vec<EventRecord>, output: OutputArgs) -> anyhow::Result<()> {
+    let mut sheet = Sheet::begin(std::io::stdout().lock(), output, record::columns(output.format))?;
+    for event in events {
+        sheet.row(record::cells(event, output.format))?;
+    }
+    drop(sheet.end()?);
+    Ok(())
+}
+
+/// As [`print`], without a heading.
+fn print_more(events: Vec<EventRecord>, output: OutputArgs) -> anyhow::Result<()> {
+    let mut sheet = Sheet::go_on(std::io::stdout().lock(), output, record::columns(output.format));
+    for event in events {
+        sheet.row(record::cells(event, output.format))?;
+    }
+    drop(sheet.end()?);
+    Ok(())
 }

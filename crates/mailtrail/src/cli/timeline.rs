@@ -1,12 +1,45 @@
 //! `mailtrail timeline`
 
-use super::Global;
 use super::exit::Exit;
+use super::output::{OutputArgs, Sheet, note};
+use super::question::{Question, message_id};
+use super::{Global, record, subject};
+use crate::protect::EmailHash;
+use crate::store::query::Subject;
 
-/// To be written.
+/// Everything about one recipient or one message, in order
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// An address, - to read one from standard input, a hash, or a message id
+    #[arg(value_name = "ADDRESS|MESSAGE_ID")]
+    subject: String,
+    /// Most events; of more, the newest
+    #[arg(long, default_value_t = 1000)]
+    limit: usize,
+    #[command(flatten)]
+    output: OutputArgs,
+}
 
-pub(super) fn run(_args: Args, _global: &Global) -> anyhow::Result<Exit> {
-    anyhow::bail!("not built yet")
+#[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
+pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
+    let question = Question::new(global)?;
+    let given = args.subject.trim();
+    let is_recipient = given == "-" || given.contains('@') || EmailHash::parse(given).is_some();
+    let subject = if is_recipient {
+        Subject::Hashes(subject::hashes(given, &question.config.privacy)?)
+    } else {
+        Subject::Message(message_id(given))
+    };
+    let events = question.reader()?.timeline(&subject, args.limit)?;
+    let found = events.len();
+    let mut sheet = Sheet::begin(std::io::stdout().lock(), args.output, record::columns(args.output.format))?;
+    for event in events {
+        sheet.row(record::cells(event, args.output.format))?;
+    }
+    drop(sheet.end()?);
+    question.tell(found, "event", None);
+    if found == args.limit {
+        note(&format!("only the newest {found} are shown: --limit shows more"));
+    }
+    Ok(Exit::Done)
 }

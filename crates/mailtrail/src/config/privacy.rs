@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::reader::Reader;
+
 /// `[privacy]`
 #[derive(Debug, Clone)]
 pub struct Privacy {
@@ -63,4 +65,41 @@ pub enum Presence {
     Keep,
     /// Not kept.
     Drop,
+}
+
+pub(super) fn read(reader: &mut Reader<'_>) -> Privacy {
+    let hash = reader
+        .choice("privacy.hash", &[("hmac-sha256", HashMode::HmacSha256), ("sha256", HashMode::Sha256)])
+        .unwrap_or(HashMode::HmacSha256);
+    if hash == HashMode::Sha256 {
+        reader.warn("privacy.hash", "\"sha256\" hides addresses only from people who have no list of them");
+    }
+    let keep_address = reader.boolean("privacy.keep_address", false);
+    if keep_address {
+        reader.warn("privacy.keep_address", "is on: plain addresses are stored");
+    }
+    let key_file = reader.path_or("privacy.key_file", "mailtrail.key");
+    let previous_key_files = reader.paths("privacy.previous_key_files");
+    if previous_key_files.contains(&key_file) {
+        reader.problem("privacy.previous_key_files", "names the current key_file: an earlier key must be another file");
+    }
+    let ips = [("truncate", IpPolicy::Truncate), ("keep", IpPolicy::Keep), ("drop", IpPolicy::Drop)];
+    let urls = [("no-query", UrlPolicy::NoQuery), ("keep", UrlPolicy::Keep), ("drop", UrlPolicy::Drop)];
+    let url = reader.choice("privacy.url", &urls).unwrap_or(UrlPolicy::NoQuery);
+    if url == UrlPolicy::Keep {
+        reader.warn("privacy.url", "\"keep\" stores links whole, and with them tokens that log people in");
+    }
+    Privacy {
+        hash,
+        key_file,
+        previous_key_files,
+        keep_address,
+        email_domain: reader.boolean("privacy.email_domain", true),
+        ip: reader.choice("privacy.ip", &ips).unwrap_or(IpPolicy::Truncate),
+        url,
+        useragent: reader
+            .choice("privacy.useragent", &[("keep", Presence::Keep), ("drop", Presence::Drop)])
+            .unwrap_or(Presence::Keep),
+        drop_custom_args: reader.texts("privacy.drop_custom_args").iter().map(|name| name.to_string()).collect(),
+    }
 }

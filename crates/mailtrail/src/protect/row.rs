@@ -23,7 +23,6 @@ pub struct ProtectedBatch(BatchRow<String>);
 
 impl ProtectedBatch {
     /// For `protect`, where every value has passed redaction.
-    #[expect(dead_code, reason = "used by protect")]
     pub(super) fn new(rows: BatchRow<String>) -> Self {
         Self(rows)
     }

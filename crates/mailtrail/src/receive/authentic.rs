@@ -17,6 +17,17 @@ pub enum VerifiedBy {
 }
 
 impl VerifiedBy {
+    /// What a stored column says; a value of no known form vouches for nothing.
+    #[must_use]
+    pub fn from_column(column: Option<&str>) -> Self {
+        match column {
+            Some("test") => VerifiedBy::Test,
+            Some("basic") => VerifiedBy::Basic,
+            Some(text) => KeyId::parse(text).map_or(VerifiedBy::Nothing, VerifiedBy::Key),
+            None => VerifiedBy::Nothing,
+        }
+    }
+
     /// The column's value: a key id, `test`, `basic`, or null.
     #[must_use]
     pub fn as_column(&self) -> Option<&str> {
@@ -43,6 +54,11 @@ impl Authentic {
     /// For `receive`, which checked the sender.
     pub(crate) fn new(body: Bytes, verified_by: VerifiedBy, received_at: i64) -> Self {
         Self { body, verified_by, received_at }
+    }
+
+    /// For the quarantine, which kept it with what vouched for it.
+    pub(crate) fn from_quarantine(bytes: Vec<u8>, verified_by: VerifiedBy, received_at: i64) -> Self {
+        Self { body: bytes.into(), verified_by, received_at }
     }
 
     /// The body as received.

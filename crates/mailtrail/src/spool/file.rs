@@ -10,7 +10,7 @@ use super::record::{FORMAT as RECORD_FORMAT, Record};
 use crate::database::{self, Format, OpenError, Wal};
 
 /// The spool's file format. The format of a batch within is a number of its own.
-const FORMAT: Format =
+pub(super) const FORMAT: Format =
     Format { name: "spool", application_id: 0x4d54_5350, migrations: &[include_str!("0001_spool.sql")] };
 
 /// Pages in the log before a checkpoint: the file is small, and its pages are used again and again.

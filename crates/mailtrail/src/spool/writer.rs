@@ -100,8 +100,8 @@ impl Writer {
     }
 
     pub(super) fn note_drained(&mut self, new: Drained) {
-        if new.through.generation != self.generation {
-            // Its file goes as a whole.
+        if new.through.generation != self.generation || self.file.is_none() {
+            // Its file goes as a whole. Kept for a later commit, its ids would delete rows of the next file.
             self.shared.remove(new.amount);
             return;
         }

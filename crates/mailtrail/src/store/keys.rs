@@ -1,6 +1,6 @@
 //! What the store asks of the key file: who the keys are, sealing, and opening.
 
-use crate::protect::SealedRow;
+use crate::protect::{KeyRing, SealedRow};
 
 /// Tells keys apart without giving them away. What a store was begun with must stay the same, or be replaced openly.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,4 +29,25 @@ pub trait Keys: Send + Sync {
 
     /// Decrypts; `None` where the key is unknown or the bytes were changed.
     fn open(&self, seal_key_id: &str, sealed: &[u8]) -> Option<Vec<u8>>;
+}
+
+impl Keys for KeyRing {
+    fn identity(&self) -> Identity {
+        Identity {
+            hash_mode: self.hash_mode().to_owned(),
+            key_id: self.key_id().to_owned(),
+            previous_key_ids: self.previous_key_ids(),
+            dedupe_check: self.dedupe_check().to_owned(),
+            seal_key_id: self.seal_key_id().to_owned(),
+            previous_seal_key_ids: Vec::new(),
+        }
+    }
+
+    fn seal(&self, bytes: &[u8], why: &str) -> SealedRow<String> {
+        KeyRing::seal(self, bytes, why)
+    }
+
+    fn open(&self, seal_key_id: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+        KeyRing::open(self, seal_key_id, sealed).ok()
+    }
 }

@@ -2,13 +2,18 @@
 
 mod append;
 mod error;
+pub mod health;
 mod identity;
 mod intern;
 mod meta;
 mod quarantine;
+pub mod read;
+pub mod sql;
 mod trail;
 
 pub use append::Appended;
+pub(super) use append::UNDRAINABLE;
 pub use error::TrailError;
 pub use identity::IdentityError;
+pub use read::{ReadError, Reader};
 pub use trail::Trail;

@@ -81,7 +81,7 @@ impl Trail {
     }
 }
 
-fn check(sql: &Connection, keys: &Identity) -> Result<(), TrailError> {
+pub(super) fn check(sql: &Connection, keys: &Identity) -> Result<(), TrailError> {
     if let Some(stored) = meta::get(sql, "hash_mode")?
         && stored != keys.hash_mode
     {

@@ -1,0 +1,144 @@
+//! Whether `serve` runs, and what it says of itself.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use super::check::Check;
+use crate::config::Config;
+use crate::store::Paths;
+
+const PATIENCE: Duration = Duration::from_secs(2);
+/// A metrics page is far smaller; whatever else answers there is not read to its end.
+const PAGE: u64 = 1 << 20;
+/// A signature this far from our clock, either way, means that one of the clocks is wrong.
+const SKEW: f64 = 120.0;
+
+pub(super) fn checks(config: &Config) -> Vec<Check> {
+    match is_locked(&Paths::new(&config.store.path).lock()) {
+        Ok(true) => {}
+        Ok(false) => {
+            return vec![Check::warn(
+                "serve",
+                "does not run on this store",
+                "start mailtrail serve: nothing is received",
+            )];
+        }
+        Err(error) => {
+            return vec![Check::warn("serve", format!("the lock cannot be looked at: {error}"), "run as serve's user")];
+        }
+    }
+    let mut checks = vec![Check::pass("serve", "runs")];
+    let Some(listen) = config.metrics_listen else { return checks };
+    match page(reachable(listen)) {
+        Ok(page) => {
+            checks.push(Check::pass("metrics", format!("answer at {listen}")));
+            checks.extend(from_metrics(&page));
+        }
+        Err(error) => checks.push(Check::warn(
+            "metrics",
+            format!("{listen} does not answer: {error}"),
+            "start mailtrail serve again where [metrics] listen changed since its start",
+        )),
+    }
+    checks
+}
+
+/// What a running receiver knows that no file tells.
+fn from_metrics(page: &str) -> Vec<Check> {
+    let mut checks = Vec::new();
+    if let Some(age) = value(page, "mailtrail_signature_age_seconds") {
+        let what = format!("the last signature was {age:.0} s old by this machine's clock");
+        checks.push(if age < -SKEW {
+            Check::warn("clock", what, "signatures come from the future: set this machine's clock (NTP)")
+        } else {
+            Check::pass("clock", what)
+        });
+    }
+    if value(page, "mailtrail_store_writable") == Some(0.0) {
+        checks.push(Check::fail("receiving", "the store takes no writes", "the log of mailtrail serve says why"));
+    }
+    if value(page, "mailtrail_refusing_everything") == Some(1.0) {
+        checks.push(Check::fail(
+            "receiving",
+            "posts are refused and none was accepted for ten minutes",
+            "the log of mailtrail serve says why; SendGrid gives up on each post after 24 hours",
+        ));
+    }
+    checks
+}
+
+fn is_locked(path: &Path) -> io::Result<bool> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    // Shared, and let go of at once, so that a serve that starts right now is hardly ever in its way.
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// An address that listens on all interfaces is asked on loopback.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+fn page(address: SocketAddr) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    write!(stream, "GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.take(PAGE).read_to_end(&mut answer)?;
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    if answer.starts_with("HTTP/1.1 200") { Ok(answer) } else { Err(io::Error::other("something else answers there")) }
+}
+
+/// The value of a metric without labels.
+fn value(page: &str, name: &str) -> Option<f64> {
+    page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::Verdict;
+    use super::*;
+
+    #[test]
+    fn a_held_lock_is_seen_and_a_free_one_is_not_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.lock");
+        assert!(!is_locked(&path).unwrap());
+        let file = File::create(&path).unwrap();
+        assert!(!is_locked(&path).unwrap());
+        file.try_lock().unwrap();
+        assert!(is_locked(&path).unwrap());
+    }
+
+    #[test]
+    fn what_the_metrics_tell() {
+        let verdicts = |page: &str| from_metrics(page).iter().map(|check| check.verdict).collect::<Vec<_>>();
+        assert_eq!(verdicts(""), []);
+        assert_eq!(verdicts("mailtrail_signature_age_seconds 3\nmailtrail_store_writable 1\n"), [Verdict::Pass]);
+        assert_eq!(verdicts("mailtrail_signature_age_seconds -300\n"), [Verdict::Warn]);
+        assert_eq!(verdicts("mailtrail_store_writable 0\r\n"), [Verdict::Fail]);
+        assert_eq!(verdicts("mailtrail_refusing_everything 1\n"), [Verdict::Fail]);
+    }
+
+    #[test]
+    fn all_interfaces_are_asked_on_loopback() {
+        assert_eq!(reachable("0.0.0.0:9".parse().unwrap()), "127.0.0.1:9".parse().unwrap());
+        assert_eq!(reachable("[::]:9".parse().unwrap()), "[::1]:9".parse().unwrap());
+    }
+}

@@ -1,0 +1,111 @@
+//! What the store holds, read beside a running `serve` or without one.
+
+use super::check::{Check, age};
+use crate::config::Config;
+use crate::protect::KeyRing;
+use crate::store::Paths;
+use crate::store::keys::Keys as _;
+use crate::store::sqlite::health::{self, EVENTS_LOOKED_AT, Trail};
+
+const MINUTE: i64 = 60 * 1_000_000;
+
+/// SendGrid's events (Event Webhook reference); each is chosen in the webhook's settings.
+const EVENTS: [&str; 11] = [
+    "processed",
+    "deferred",
+    "delivered",
+    "bounce",
+    "dropped",
+    "open",
+    "click",
+    "spamreport",
+    "unsubscribe",
+    "group_unsubscribe",
+    "group_resubscribe",
+];
+/// Of those, the ones that every account gets that sends at all.
+const EVERYBODY_S: [&str; 2] = ["processed", "delivered"];
+
+pub(super) fn checks(config: &Config, now: i64) -> Vec<Check> {
+    let paths = Paths::new(&config.store.path);
+    if !paths.trail().exists() {
+        let what = format!("{} is not there yet", paths.trail().display());
+        return vec![Check::warn("store", what, "start mailtrail serve, which creates it")];
+    }
+    let mut checks = match health::trail(paths.trail()) {
+        Ok(trail) => events(&trail, now),
+        Err(error) => vec![Check::fail("store", error.to_string(), "mailtrail serve says more")],
+    };
+    checks.extend(keys(config, &paths));
+    checks.extend(backlog(&paths, now));
+    checks
+}
+
+/// Whether the store was begun with these keys. Keys that cannot be loaded were told already.
+fn keys(config: &Config, paths: &Paths) -> Option<Check> {
+    let ring = KeyRing::load(&config.privacy).ok()?;
+    Some(match health::keys_fit(paths.trail(), &ring.identity()) {
+        Ok(()) => Check::pass("keys", "are those of the store"),
+        Err(error) => Check::fail("keys", error.to_string(), "mailtrail serve refuses to start until they are"),
+    })
+}
+
+fn events(trail: &Trail, now: i64) -> Vec<Check> {
+    let mut checks = vec![Check::pass("store", format!("can be read, format {}", trail.version))];
+    checks.push(if trail.quarantined == 0 {
+        Check::pass("quarantine", "empty")
+    } else {
+        Check::warn(
+            "quarantine",
+            format!("{} items could not be read", trail.quarantined),
+            "upgrade mailtrail and run mailtrail replay; nothing of them is lost",
+        )
+    });
+    let Some(last) = trail.last_received_at else {
+        checks.push(Check::warn(
+            "events",
+            "none came in yet",
+            "paste the Post URL in SendGrid, or try mailtrail trigger delivered",
+        ));
+        return checks;
+    };
+    checks.push(Check::pass("events", format!("the last one came in {} ago", age(now - last))));
+    let never: Vec<&str> = EVENTS.into_iter().filter(|name| !trail.seen.iter().any(|seen| seen == name)).collect();
+    let what = format!("never seen among the newest {EVENTS_LOOKED_AT} events: {}", never.join(", "));
+    if never.iter().any(|name| EVERYBODY_S.contains(name)) {
+        checks.push(Check::warn("event types", what, "choose them in the webhook's settings in SendGrid"));
+    } else if !never.is_empty() {
+        checks.push(Check::pass("event types", what));
+    }
+    checks
+}
+
+fn backlog(paths: &Paths, now: i64) -> Vec<Check> {
+    let numbers = match paths.spools() {
+        Ok(numbers) => numbers,
+        Err(error) => {
+            let what = format!("{} cannot be read: {error}", paths.folder().display());
+            return vec![Check::fail("spool", what, "run as the user that mailtrail serve runs as")];
+        }
+    };
+    let mut batches = 0;
+    let mut oldest: Option<i64> = None;
+    for number in numbers {
+        match crate::spool::look(&paths.spool(number)) {
+            Ok(found) => {
+                batches += found.batches;
+                oldest = oldest.into_iter().chain(found.oldest_received_at).min();
+            }
+            Err(error) => return vec![Check::fail("spool", error.to_string(), "mailtrail serve says more")],
+        }
+    }
+    vec![match oldest {
+        None => Check::pass("spool", "everything is drained into the trail"),
+        Some(oldest) if now - oldest < MINUTE => Check::pass("spool", format!("{batches} posts wait to be drained")),
+        Some(oldest) => Check::warn(
+            "spool",
+            format!("{batches} posts wait to be drained, the oldest for {}", age(now - oldest)),
+            "start mailtrail serve where it does not run; where it runs, its log says what keeps it from draining",
+        ),
+    }]
+}

@@ -1,0 +1,58 @@
+//! CSV that a spreadsheet can open: a cell that it would take for a formula gets a `'` before it.
+//!
+//! On a terminal, what would steer it is shown as in a table; a file gets the text as it is.
+//!
+//! Readers undo exactly that: a leading `'` followed by one of `= + - @`, tab or CR is not part of the value.
+
+use std::io::{self, Write};
+
+use super::visible::visible;
+use super::{Cell, OutputArgs};
+
+/// How cells are written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    raw: bool,
+    terminal: bool,
+}
+
+impl From<OutputArgs> for Manner {
+    fn from(args: OutputArgs) -> Self {
+        Self { raw: args.raw_csv, terminal: args.terminal }
+    }
+}
+
+impl Manner {
+    fn text(self, text: String) -> String {
+        // First what the spreadsheet would see: a tab at the beginning counts.
+        let text = if self.raw { text } else { neutral(text) };
+        if self.terminal { visible(&text).into_owned() } else { text }
+    }
+}
+
+pub(super) fn heading(out: &mut impl Write, columns: &[&str], manner: Manner) -> io::Result<()> {
+    write(out, columns.iter().map(|column| manner.text((*column).to_owned())))
+}
+
+pub(super) fn line(out: &mut impl Write, cells: &[Cell], manner: Manner) -> io::Result<()> {
+    write(
+        out,
+        cells.iter().map(|cell| {
+            let text = cell.plain().unwrap_or_default();
+            // Numbers of our own are numbers, negative ones too.
+            let is_text = matches!(cell, Cell::Text(_) | Cell::Json(_) | Cell::List(_));
+            if is_text { manner.text(text) } else { text }
+        }),
+    )
+}
+
+/// No formula, whatever it begins with.
+pub(in crate::cli) fn neutral(text: String) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
+}
+
+fn write(out: &mut impl Write, cells: impl Iterator<Item = String>) -> io::Result<()> {
+    let mut line = csv::Writer::from_writer(Vec::new());
+    line.write_record(cells).map_err(io::Error::other)?;
+    out.write_all(&line.into_inner().map_err(|error| error.into_error())?)
+}

@@ -1,0 +1,220 @@
+//! What all questions have in common: the trail they ask, the events they are about, and what is said beside the answer.
+
+use std::time::Instant;
+
+use super::Global;
+use super::exit::UsageError;
+use super::output::note;
+use super::{subject, time};
+use crate::clock;
+use crate::config::{self, Config};
+use crate::settle::Status;
+use crate::spool;
+use crate::store::Paths;
+use crate::store::query::{Filter, Scanned};
+use crate::store::sqlite::Reader;
+
+/// Where no index leads to the events and no `--since` is given, so much time is looked through: 7 days, in µs.
+const DEFAULT_WINDOW: i64 = 7 * 86_400 * SECOND;
+const SECOND: i64 = 1_000_000;
+
+/// When a question without `--since` is about the last days alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Window {
+    /// Where its filters would have the time index looked through for something.
+    Search,
+    /// Where no index leads to the events: counts go through all of them.
+    Count,
+    /// Never.
+    Everything,
+}
+
+/// Which events.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct FilterArgs {
+    /// Recipient: an address, - to read one from standard input, or a hash
+    #[arg(long, value_name = "ADDRESS")]
+    email: Vec<String>,
+    /// Type of event, such as delivered, bounce, open
+    #[arg(long, value_name = "EVENT")]
+    event: Vec<String>,
+    /// What it says of the mail: processed, deferred, delivered, bounce, blocked, dropped
+    #[arg(long, value_name = "STATUS")]
+    status: Vec<String>,
+    /// Category
+    #[arg(long, value_name = "CATEGORY")]
+    category: Vec<String>,
+    /// Run
+    #[arg(long, value_name = "RUN")]
+    run: Vec<String>,
+    /// Message id, as in X-Message-Id
+    #[arg(long, value_name = "ID")]
+    message: Vec<String>,
+    /// Domain of the recipient
+    #[arg(long, value_name = "DOMAIN")]
+    domain: Vec<String>,
+    /// Text within the reason or response
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// From this event time on: 2h, 30d, 2026-11-24, RFC 3339
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Before this event time
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// One of the filters is enough (the times hold in any case)
+    #[arg(long)]
+    any: bool,
+}
+
+impl FilterArgs {
+    /// Whether events are asked for by something that an index leads to.
+    fn has_index(&self) -> bool {
+        let keyed = [&self.email, &self.category, &self.run, &self.message].iter().any(|given| !given.is_empty());
+        keyed && !self.any
+    }
+
+    /// Whether the time index has to be looked through for something.
+    fn scans(&self) -> bool {
+        let any_given = [&self.email, &self.category, &self.run, &self.message].iter().any(|given| !given.is_empty());
+        !self.event.is_empty()
+            || !self.status.is_empty()
+            || !self.domain.is_empty()
+            || self.reason.is_some()
+            || (self.any && any_given)
+    }
+}
+
+/// A trail, open for a question.
+pub(super) struct Question {
+    pub(super) config: Config,
+    pub(super) paths: Paths,
+    started: Instant,
+}
+
+impl Question {
+    pub(super) fn new(global: &Global) -> anyhow::Result<Self> {
+        let config = config::load_for_questions(global.config.as_deref())?;
+        let paths = Paths::new(&config.store.path);
+        Ok(Self { config, paths, started: Instant::now() })
+    }
+
+    pub(super) fn reader(&self) -> anyhow::Result<Reader> {
+        Ok(Reader::open(&self.paths)?)
+    }
+
+    /// The events asked for.
+    pub(super) fn filter(&self, args: &FilterArgs, window: Window) -> anyhow::Result<Filter> {
+        let now = clock::now_micros();
+        let mut filter = Filter {
+            events: args.event.iter().map(|name| event_name(name)).collect::<Result<_, _>>()?,
+            statuses: args.status.iter().map(|name| status(name)).collect::<Result<_, _>>()?,
+            categories: args.category.clone(),
+            runs: args.run.clone(),
+            messages: args.message.iter().map(|id| message_id(id)).collect(),
+            domains: args.domain.iter().map(|name| name.trim().to_lowercase()).collect(),
+            reason: args.reason.clone(),
+            since: args.since.as_deref().map(|text| time::parse(text, now)).transpose()?,
+            until: args.until.as_deref().map(|text| time::parse(text, now)).transpose()?,
+            any: args.any,
+            ..Filter::default()
+        };
+        for given in &args.email {
+            filter.hashes.extend(subject::hashes(given, &self.config.privacy)?);
+        }
+        if let (Some(since), Some(until)) = (filter.since, filter.until)
+            && until <= since
+        {
+            let (since, until) = (time::rfc3339(since), time::rfc3339(until));
+            return Err(UsageError(format!(
+                "--until is not after --since: nothing is both since {since} and before {until}"
+            ))
+            .into());
+        }
+        let limited = match window {
+            Window::Search => args.scans() && !args.has_index(),
+            Window::Count => !args.has_index(),
+            Window::Everything => false,
+        };
+        if filter.since.is_none() && limited {
+            // Before a given end, so that --until alone does not ask for nothing.
+            let since = filter.until.unwrap_or(now).min(now).saturating_sub(DEFAULT_WINDOW);
+            filter.since = Some(since - since.rem_euclid(SECOND));
+            let before = if filter.until.is_some() { " before --until" } else { "" };
+            note(&format!("note: without --since only the last 7 days{before} are looked through"));
+        }
+        Ok(filter)
+    }
+
+    /// Says what was looked through, how long it took, and whether more events wait to be indexed.
+    pub(super) fn tell(&self, rows: usize, what: &str, scanned: Option<&Scanned>) {
+        let mut text =
+            format!("{rows} {what}{} in {}", if rows == 1 { "" } else { "s" }, time::took(self.started.elapsed()));
+        if let Some(scanned) = scanned {
+            match scanned.since {
+                Some(since) => text.push_str(&format!("; looked through events since {}", time::rfc3339(since))),
+                None => text.push_str("; looked through the whole trail"),
+            }
+            if let Some(rows) = scanned.rows {
+                text.push_str(&format!(" ({rows} of them)"));
+            }
+            text.push_str(&format!(": {}", scanned.why));
+        }
+        note(&text);
+        self.tell_backlog();
+    }
+
+    /// Batches and events that are received but not in the trail.
+    fn backlog(&self) -> anyhow::Result<(i64, i64)> {
+        let (mut batches, mut events) = (0, 0);
+        for number in self.paths.spools()? {
+            let pending = spool::look(&self.paths.spool(number))?;
+            batches += pending.batches;
+            events += pending.events;
+        }
+        Ok((batches, events))
+    }
+
+    /// Says whether more events wait to be indexed.
+    pub(super) fn tell_backlog(&self) {
+        let (batches, events) = match self.backlog() {
+            Ok(backlog) => backlog,
+            Err(error) => return note(&format!("note: whether events wait to be indexed is unknown: {error:#}")),
+        };
+        if batches > 0 {
+            let batches = format!("{batches} batch{}", if batches == 1 { "" } else { "es" });
+            let events = format!("{events} event{}", if events == 1 { "" } else { "s" });
+            note(&format!(
+                "note: {batches} ({events}) received but not yet in the trail; a running `mailtrail serve` brings them there"
+            ));
+        }
+    }
+}
+
+/// The id that events of one message share; `sg_message_id`, as events carry it, has more behind a dot.
+pub(super) fn message_id(given: &str) -> String {
+    let id = given.trim();
+    id.split_once('.').map_or(id, |(id, _)| id).to_owned()
+}
+
+fn event_name(name: &str) -> Result<String, UsageError> {
+    let name = name.trim().to_lowercase();
+    match name.as_str() {
+        "blocked" => Err(UsageError(
+            "there is no event `blocked`: SendGrid sends a bounce of type blocked. Use --status blocked".to_owned(),
+        )),
+        "spam_report" | "spam report" => Ok("spamreport".to_owned()),
+        _ => Ok(name),
+    }
+}
+
+fn status(name: &str) -> Result<Status, UsageError> {
+    Status::parse(&name.trim().to_lowercase()).ok_or_else(|| {
+        let all: Vec<&str> = Status::ALL.into_iter().skip(1).map(Status::as_str).collect();
+        UsageError(format!(
+            "{:?} is no status: use one of {}",
+            name.chars().take(40).collect::<String>(),
+            all.join(", ")
+        ))
+    })
+}

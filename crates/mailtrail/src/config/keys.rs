@@ -1,0 +1,153 @@
+//! Every key there is, and which one somebody meant who wrote another.
+
+/// All keys as `section.key`. `config.default.toml` says what each does; a test holds the two together.
+pub(super) const KEYS: &[&str] = &[
+    "receive.listen",
+    "receive.path",
+    "receive.basic_auth",
+    "receive.basic_auth_file",
+    "receive.public_keys",
+    "receive.public_keys_file",
+    "receive.test_public_keys",
+    "receive.test_public_keys_file",
+    "receive.signature",
+    "receive.max_age",
+    "receive.max_ahead",
+    "receive.max_body",
+    "receive.memory_budget",
+    "receive.max_connections",
+    "receive.header_timeout",
+    "receive.body_timeout",
+    "receive.idle_timeout",
+    "receive.answer_timeout",
+    "receive.tls_cert",
+    "receive.tls_key",
+    "receive.behind_proxy",
+    "receive.insecure_no_auth",
+    "privacy.hash",
+    "privacy.key_file",
+    "privacy.previous_key_files",
+    "privacy.keep_address",
+    "privacy.email_domain",
+    "privacy.ip",
+    "privacy.url",
+    "privacy.useragent",
+    "privacy.drop_custom_args",
+    "store.kind",
+    "store.path",
+    "store.max_backlog",
+    "metrics.listen",
+    "log.level",
+    "log.format",
+];
+
+/// Sections that later versions have, and what each will be for.
+const LATER: &[(&str, &str)] = &[
+    ("bigquery", "BigQuery"),
+    ("sendgrid", "sending and SendGrid's API"),
+    ("slack", "Slack notices"),
+    ("alert", "alerts"),
+    ("web", "the web page"),
+    ("output", "languages and time zones of output"),
+];
+
+/// The key itself, as this program spells it.
+pub(super) fn find(section: &str, key: &str) -> Option<&'static str> {
+    KEYS.iter().copied().find(|known| known.split_once('.') == Some((section, key)))
+}
+
+/// The name of the environment variable of a key: `MAILTRAIL_RECEIVE_LISTEN`.
+pub(super) fn variable(key: &str) -> String {
+    format!("MAILTRAIL_{}", key.replace('.', "_").to_ascii_uppercase())
+}
+
+/// How people read a key: `[receive] listen`.
+pub(super) fn shown(key: &str) -> String {
+    match key.split_once('.') {
+        Some((section, name)) => format!("[{section}] {name}"),
+        None => key.to_owned(),
+    }
+}
+
+/// What to tell about a section that this version does not know.
+pub(super) fn unknown_section(section: &str) -> String {
+    if let Some((_, purpose)) = LATER.iter().find(|(name, _)| *name == section) {
+        return format!("[{section}] is for {purpose}, which this version does not have yet: remove the section");
+    }
+    let sections = || KEYS.iter().filter_map(|key| key.split_once('.')).map(|(section, _)| section);
+    match nearest(section, sections()) {
+        Some(known) => format!("[{section}] is no section: did you mean [{known}]?"),
+        None => format!("[{section}] is no section: remove it"),
+    }
+}
+
+/// What to tell about a key that its section does not have.
+pub(super) fn unknown_key(section: &str, key: &str) -> String {
+    let split = || KEYS.iter().filter_map(|known| known.split_once('.'));
+    let siblings = split().filter(|(home, _)| *home == section).map(|(_, name)| name);
+    if let Some(known) = nearest(key, siblings) {
+        return format!("[{section}] {key} is no key: did you mean {known}?");
+    }
+    match split().find(|(_, name)| *name == key) {
+        Some((home, _)) => format!("[{section}] {key} is no key: did you mean {key} in [{home}]?"),
+        None => format!("[{section}] {key} is no key: remove it (docs/configuration.md lists them all)"),
+    }
+}
+
+/// What to tell about a key outside every section.
+pub(super) fn outside_sections(key: &str) -> String {
+    let names = KEYS.iter().filter_map(|known| known.split_once('.'));
+    let exact = names.clone().find(|(_, name)| *name == key);
+    let near = || {
+        let name = nearest(key, names.clone().map(|(_, name)| name))?;
+        names.clone().find(|(_, known)| *known == name)
+    };
+    match exact.or_else(near) {
+        Some((section, name)) => format!("{key} stands outside a section: did you mean {name} in [{section}]?"),
+        None => format!("{key} stands outside a section, where nothing is known: remove it"),
+    }
+}
+
+/// The variable that somebody may have meant with one that is unknown, where it is near enough to be a slip.
+pub(super) fn nearest_variable(name: &str) -> Option<String> {
+    // Without the prefix that all share, which would make everything similar.
+    let meant = name.strip_prefix("MAILTRAIL_")?.to_ascii_lowercase();
+    let names: Vec<String> = KEYS.iter().map(|key| key.replace('.', "_")).collect();
+    let near = nearest(&meant, names.iter().map(String::as_str))?;
+    Some(format!("MAILTRAIL_{}", near.to_ascii_uppercase()))
+}
+
+/// The most similar candidate, where it is similar at all.
+fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
+        .filter(|(similarity, _)| *similarity > 0.84)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_answered_with_the_key_that_was_meant() {
+        let cases = [
+            (unknown_key("receive", "lisen"), "did you mean listen?"),
+            (unknown_key("receive", "max-age"), "did you mean max_age?"),
+            (unknown_key("receive", "basic_auths"), "did you mean basic_auth?"),
+            (unknown_key("receive", "keep_address"), "did you mean keep_address in [privacy]?"),
+            (unknown_key("store", "zzz"), "remove it"),
+            (unknown_section("recieve"), "did you mean [receive]?"),
+            (unknown_section("bigquery"), "this version does not have yet"),
+            (unknown_section("zzz"), "remove it"),
+            (outside_sections("listen"), "did you mean listen in [receive]?"),
+            (outside_sections("keyfile"), "did you mean key_file in [privacy]?"),
+        ];
+        for (told, expected) in cases {
+            assert!(told.contains(expected), "{told:?} does not say {expected:?}");
+        }
+        assert_eq!(nearest_variable("MAILTRAIL_RECEIVE_LISTN").as_deref(), Some("MAILTRAIL_RECEIVE_LISTEN"));
+        assert_eq!(nearest_variable("MAILTRAIL_SERVICE_HOST"), None);
+    }
+}

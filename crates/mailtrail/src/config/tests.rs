@@ -1,0 +1,357 @@
+//! What is loaded, what is refused, and in which words.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use super::*;
+
+const KEY: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEw2nqc0mjR3FjqTBQJ8uBlHC3fKB3MPO91DAAwMF18trRQ3uyX3tXc5IpD7xLqkUHZ/0St/PIVnN9B2fkcVEThg==";
+
+/// A folder with `mailtrail.toml` in it.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn with(text: &str) -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        folder.write(FILE_NAME, text, 0o600);
+        folder
+    }
+
+    fn write(&self, name: &str, text: &str, mode: u32) -> PathBuf {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    fn load(&self, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        self.load_for(Purpose::Receive, environment)
+    }
+
+    fn load_for(&self, purpose: Purpose, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let file = self.0.path().join(FILE_NAME);
+        Loaded::new(Some(&file), &Environment::of(environment), &Overrides::default()).finish(purpose)
+    }
+}
+
+fn load(text: &str) -> Result<Config, ConfigError> {
+    Folder::with(text).load(&[])
+}
+
+/// The only problem of a configuration.
+fn problem(text: &str) -> String {
+    let error = load(text).unwrap_err();
+    assert_eq!(error.problems().len(), 1, "{error}");
+    error.problems()[0].clone()
+}
+
+fn with_auth(receive: &str, rest: &str) -> String {
+    format!("[receive]\nbasic_auth = [\"user:password\"]\n{receive}\n{rest}")
+}
+
+/// What the code takes for each key, with paths as they stand in the file.
+fn comparable(mut config: Config, folder: &Path) -> String {
+    config.file = None;
+    for path in [&mut config.privacy.key_file, &mut config.store.path] {
+        *path = path.strip_prefix(folder).unwrap_or(path).to_owned();
+    }
+    format!("{config:#?}")
+}
+
+#[test]
+fn the_file_of_defaults_says_what_the_code_does() {
+    let file = Folder::with(DEFAULTS);
+    let empty = Folder::with("");
+    let from_file = file.load_for(Purpose::Questions, &[]).unwrap();
+    let from_code = empty.load_for(Purpose::Questions, &[]).unwrap();
+    assert_eq!(comparable(from_file, file.0.path()), comparable(from_code, empty.0.path()));
+}
+
+#[test]
+fn the_file_of_defaults_has_every_key_each_with_a_comment() {
+    let mut section = "";
+    let mut found = BTreeSet::new();
+    let mut above = "";
+    for line in DEFAULTS.lines() {
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            section = name;
+        }
+        let bare = line.strip_prefix("# ").unwrap_or(line);
+        if let Some((name, _)) = bare.split_once(" = ")
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+        {
+            assert!(above.starts_with("# ") && above.ends_with('.'), "{name} has no comment: {above:?}");
+            found.insert(format!("{section}.{name}"));
+        }
+        above = line;
+    }
+    assert_eq!(found, keys::KEYS.iter().map(|key| (*key).to_owned()).collect());
+}
+
+#[test]
+fn flag_beats_environment_beats_file_beats_default() {
+    let folder = Folder::with(&with_auth("listen = \"127.0.0.1:1\"\nmax_age = \"1h\"", ""));
+    let file = folder.0.path().join(FILE_NAME);
+    let environment =
+        Environment::of(&[("MAILTRAIL_RECEIVE_LISTEN", "127.0.0.1:2"), ("MAILTRAIL_RECEIVE_PATH", "/two")]);
+    let mut flags = Overrides::default();
+    flags.set("receive.listen", "--listen", "127.0.0.1:3");
+    let config = Loaded::new(Some(&file), &environment, &flags).finish(Purpose::Receive).unwrap();
+    assert_eq!(config.receive.listen, "127.0.0.1:3".parse().unwrap());
+    assert_eq!(config.receive.path, "/two");
+    assert_eq!(config.receive.max_age, Duration::from_secs(3600));
+    assert_eq!(config.receive.max_ahead, Duration::from_secs(300));
+}
+
+#[test]
+fn the_file_named_beats_the_variable() {
+    let named = Folder::with(&with_auth("path = \"/named\"", ""));
+    let other = Folder::with(&with_auth("path = \"/other\"", ""));
+    let other_file = other.0.path().join(FILE_NAME);
+    let variables = [("MAILTRAIL_CONFIG", other_file.to_str().unwrap())];
+    assert_eq!(named.load(&variables).unwrap().receive.path, "/named");
+    let by_variable =
+        Loaded::new(None, &Environment::of(&variables), &Overrides::default()).finish(Purpose::Receive).unwrap();
+    assert_eq!(by_variable.receive.path, "/other");
+    assert_eq!(by_variable.file, Some(other_file));
+}
+
+#[test]
+fn lists_in_the_environment_are_json_arrays() {
+    let folder = Folder::with("");
+    let config = folder.load(&[("MAILTRAIL_RECEIVE_BASIC_AUTH", r#"["user:pa:ss","b:c"]"#)]).unwrap();
+    let credentials: Vec<&str> = config.receive.basic_auth.iter().map(BasicCredential::expose).collect();
+    assert_eq!(credentials, ["user:pa:ss", "b:c"]);
+    let error = folder.load(&[("MAILTRAIL_RECEIVE_BASIC_AUTH", "user:hunter2")]).unwrap_err().to_string();
+    assert!(error.contains("JSON array") && !error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn secrets_come_from_files_too() {
+    let folder = Folder::with("[receive]\nbasic_auth_file = \"auth\"\npublic_keys_file = \"keys\"");
+    folder.write("auth", "user:pass:word\n\nother:x\r\n", 0o600);
+    let (first, second) = KEY.split_at(64);
+    folder.write("keys", &format!("-----BEGIN PUBLIC KEY-----\n{first}\n{second}\n-----END PUBLIC KEY-----\n"), 0o644);
+    let config = folder.load(&[]).unwrap();
+    let credentials: Vec<&str> = config.receive.basic_auth.iter().map(BasicCredential::expose).collect();
+    assert_eq!(credentials, ["user:pass:word", "other:x"]);
+    assert_eq!(config.receive.public_keys.len(), 1);
+    assert_eq!(config.receive.signature, SignatureMode::Enforce);
+    // A password that everybody may read is refused; a public key is no secret.
+    folder.write("auth", "user:password", 0o644);
+    let error = folder.load(&[]).unwrap_err().to_string();
+    assert!(error.contains("auth may be read by everybody") && error.contains("chmod 600"), "{error}");
+}
+
+#[test]
+fn a_higher_layer_replaces_a_secret_and_its_file() {
+    let folder = Folder::with("[receive]\nbasic_auth_file = \"missing\"");
+    let config = folder.load(&[("MAILTRAIL_RECEIVE_BASIC_AUTH", r#"["a:b"]"#)]).unwrap();
+    assert_eq!(config.receive.basic_auth[0].expose(), "a:b");
+    assert!(
+        problem("[receive]\nbasic_auth = [\"a:b\"]\nbasic_auth_file = \"x\"\ninsecure_no_auth = true")
+            .contains("keep one")
+    );
+}
+
+#[test]
+fn relative_paths_belong_to_the_folder_of_the_file() {
+    let folder = Folder::with(&with_auth("", "[store]\npath = \"data/trail.db\"\n[privacy]\nkey_file = \"/k\""));
+    let config = folder.load(&[]).unwrap();
+    assert_eq!(config.store.path, folder.0.path().join("data/trail.db"));
+    assert_eq!(config.privacy.key_file, Path::new("/k"));
+    let config = folder.load(&[("MAILTRAIL_STORE_PATH", "here.db")]).unwrap();
+    assert_eq!(config.store.path, Path::new("here.db"));
+}
+
+#[test]
+fn every_problem_is_said_at_once_with_its_place() {
+    let error = load("[receive]\nlisen = \"x\"\nmax_age = \"soon\"\n\n[stor]\n[privacy]\nip = \"all\"").unwrap_err();
+    let text = error.to_string();
+    for expected in [
+        "mailtrail.toml:2: [receive] lisen is no key: did you mean listen?",
+        "mailtrail.toml:3: [receive] max_age is not a duration",
+        "mailtrail.toml:5: [stor] is no section: did you mean [store]?",
+        "mailtrail.toml:7: [privacy] ip must be one of \"truncate\", \"keep\", \"drop\"",
+        "nothing would prove",
+    ] {
+        assert!(text.contains(expected), "{text}\ndoes not say {expected}");
+    }
+    assert_eq!(error.problems().len(), 5, "{text}");
+}
+
+#[test]
+fn sections_of_later_versions_are_refused_by_name() {
+    for section in ["[bigquery]", "[sendgrid]", "[slack]", "[[alert]]", "[web]"] {
+        let told = problem(&with_auth("", section));
+        assert!(told.contains("this version does not have yet"), "{told}");
+    }
+    assert!(problem(&with_auth("", "[store]\nkind = \"bigquery\"")).contains("does not have it yet"));
+}
+
+#[test]
+fn who_may_post() {
+    let key = format!("public_keys = [\"{KEY}\"]");
+    let accepted = [
+        with_auth("", ""),
+        format!("[receive]\n{key}"),
+        format!("[receive]\n{key}\nsignature = \"enforce\""),
+        format!("[receive]\ntest_{key}\nsignature = \"enforce\""),
+        "[receive]\ninsecure_no_auth = true".into(),
+        "[receive]\ninsecure_no_auth = true\nlisten = \"[::1]:8080\"".into(),
+        with_auth("listen = \"0.0.0.0:8080\"\nbehind_proxy = true", ""),
+        with_auth("listen = \"0.0.0.0:8443\"\ntls_cert = \"c\"\ntls_key = \"k\"", ""),
+    ];
+    for text in accepted {
+        assert!(load(&text).is_ok(), "refused: {text}: {}", load(&text).unwrap_err());
+    }
+    let refused = [
+        (String::new(), "nothing would prove"),
+        (format!("[receive]\n{key}\nsignature = \"observe\""), "nothing would prove"),
+        (format!("[receive]\n{key}\nsignature = \"off\""), "nothing would prove"),
+        (format!("[receive]\ntest_{key}"), "nothing would prove"),
+        (with_auth("signature = \"enforce\"", ""), "there is no key"),
+        (with_auth("listen = \"0.0.0.0:8080\"", ""), "beyond loopback without TLS"),
+        (with_auth("tls_cert = \"c\"", ""), "without tls_key"),
+        (with_auth("tls_key = \"c\"", ""), "without tls_cert"),
+        (with_auth(&format!("{key}\ntest_{key}"), ""), "also in public_keys"),
+        ("[receive]\ninsecure_no_auth = true\nbehind_proxy = true".into(), "cannot stand beside behind_proxy"),
+        (
+            "[receive]\ninsecure_no_auth = true\nlisten = \"10.0.0.1:1\"\ntls_cert = \"c\"\ntls_key = \"k\"".into(),
+            "only on loopback",
+        ),
+    ];
+    for (text, expected) in refused {
+        let told = problem(&text);
+        assert!(told.contains(expected), "{told:?} does not say {expected:?}");
+    }
+}
+
+#[test]
+fn the_default_of_the_signature_depends_on_the_keys() {
+    let cases = [
+        (String::new(), SignatureMode::Off),
+        (format!("public_keys = [\"{KEY}\"]"), SignatureMode::Enforce),
+        (format!("test_public_keys = [\"{KEY}\"]"), SignatureMode::Observe),
+        (format!("public_keys = [\"{KEY}\"]\nsignature = \"observe\""), SignatureMode::Observe),
+    ];
+    for (lines, expected) in cases {
+        assert_eq!(load(&with_auth(&lines, "")).unwrap().receive.signature, expected, "{lines}");
+    }
+}
+
+#[test]
+fn what_is_allowed_but_weak_is_a_warning() {
+    let key = format!("public_keys = [\"{KEY}\"]");
+    let cases = [
+        (with_auth(&format!("{key}\nsignature = \"off\""), ""), "does not refuse unsigned"),
+        ("[receive]\ninsecure_no_auth = true".into(), "every program on this machine"),
+        (with_auth("insecure_no_auth = true", ""), "has no effect"),
+        (with_auth("", "[privacy]\nkeep_address = true"), "plain addresses are stored"),
+        (with_auth("", "[privacy]\nhash = \"sha256\""), "hides addresses only"),
+        (with_auth("", "[privacy]\nurl = \"keep\""), "log people in"),
+        (with_auth("", "[metrics]\nlisten = \"0.0.0.0:9090\""), "other machines"),
+    ];
+    for (text, expected) in cases {
+        let warnings = load(&text).unwrap().warnings;
+        assert!(warnings.len() == 1 && warnings[0].contains(expected), "{warnings:?} does not say {expected:?}");
+    }
+    assert_eq!(load(&with_auth("", "")).unwrap().warnings, Vec::<String>::new());
+}
+
+#[test]
+fn a_slip_in_a_variable_is_a_warning_and_what_kubernetes_sets_is_nothing() {
+    let folder = Folder::with(&with_auth("", ""));
+    let config = folder
+        .load(&[("MAILTRAIL_RECIEVE_LISTEN", "x"), ("MAILTRAIL_PORT", "tcp://10.0.0.1:80"), ("RECEIVE_LISTEN", "x")])
+        .unwrap();
+    assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
+    assert!(config.warnings[0].contains("did you mean MAILTRAIL_RECEIVE_LISTEN"), "{:?}", config.warnings);
+}
+
+#[test]
+fn the_platform_s_port_counts_behind_a_proxy() {
+    let folder = Folder::with(&with_auth("behind_proxy = true", ""));
+    assert_eq!(folder.load(&[("PORT", "8123")]).unwrap().receive.listen, "0.0.0.0:8123".parse().unwrap());
+    assert!(folder.load(&[("PORT", "x")]).unwrap_err().to_string().contains("PORT"));
+    let alone = Folder::with(&with_auth("", ""));
+    assert_eq!(alone.load(&[("PORT", "8123")]).unwrap().receive.listen, "127.0.0.1:8080".parse().unwrap());
+    let said = Folder::with(&with_auth("behind_proxy = true\nlisten = \"127.0.0.1:1\"", ""));
+    assert_eq!(said.load(&[("PORT", "8123")]).unwrap().receive.listen, "127.0.0.1:1".parse().unwrap());
+}
+
+#[test]
+fn metrics_can_be_switched_off() {
+    assert_eq!(load(&with_auth("", "[metrics]\nlisten = \"off\"")).unwrap().metrics_listen, None);
+    assert_eq!(load(&with_auth("", "")).unwrap().metrics_listen, Some("127.0.0.1:9090".parse().unwrap()));
+}
+
+#[test]
+fn the_log_level_has_a_short_variable() {
+    let folder = Folder::with(&with_auth("", "[log]\nlevel = \"warn\"\nformat = \"json\""));
+    let config = folder.load(&[("MAILTRAIL_LOG", "debug"), ("MAILTRAIL_LOG_LEVEL", "error")]).unwrap();
+    assert_eq!(config.log, Log { level: LogLevel::Debug, format: LogFormat::Json });
+}
+
+#[test]
+fn questions_do_not_care_who_may_post() {
+    let folder = Folder::with("[receive]\nsignature = \"enforce\"\n[store]\npath = \"x.db\"");
+    assert!(folder.load(&[]).is_err());
+    assert_eq!(folder.load_for(Purpose::Questions, &[]).unwrap().store.path, folder.0.path().join("x.db"));
+    let broken = Folder::with("[store]\npth = \"x.db\"");
+    assert!(broken.load_for(Purpose::Questions, &[]).is_err());
+}
+
+#[test]
+fn a_password_in_a_file_for_everybody_is_refused() {
+    let folder = Folder::with("");
+    folder.write(FILE_NAME, &with_auth("", ""), 0o644);
+    let error = folder.load(&[]).unwrap_err().to_string();
+    assert!(error.contains("chmod 600"), "{error}");
+    // Not ours to change: mode 0444, as Cloud Run mounts secrets.
+    folder.write(FILE_NAME, &with_auth("", ""), 0o444);
+    let warnings = folder.load(&[]).unwrap().warnings;
+    assert!(warnings.len() == 1 && warnings[0].contains("0444"), "{warnings:?}");
+}
+
+#[test]
+fn a_secret_is_in_no_message() {
+    let texts = [
+        "[receive]\nbasic_auth = [\"hunter2\"]",
+        "[receive]\nbasic_auth = \"hunter2\"",
+        "[receive]\nbasic_auth = [\"user:hunter2\"",
+        "[receive]\nbasic_auth = user:hunter2",
+        "[receive]\nbasic_auth = ['user:hunter2\n']",
+        "[receive]\nbasic_auth = [\"user:hunter2\\q\"]",
+        "[receive]\nbasic_auth = [\"user:hunter2\"] x\n",
+        "[receive]\npublic_keys = [\"hunter2\"]",
+        "[receive]\nbasic_auth = [\"user:hunter2\"]\nbasic_auth = [\"user:hunter2\"]",
+    ];
+    for text in texts {
+        let error = load(text).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+        assert!(error.to_string().contains("mailtrail.toml:"), "{error}");
+    }
+    let config = load("[receive]\nbasic_auth = [\"user:hunter2\"]").unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_missing_file_that_was_named_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("nowhere.toml");
+    let loaded = Loaded::new(Some(&missing), &Environment::default(), &Overrides::default());
+    let error = loaded.finish(Purpose::Receive).unwrap_err();
+    assert_eq!(error.problems().len(), 1, "{error}");
+    let error = error.to_string();
+    assert!(error.contains("nowhere.toml cannot be read") && error.contains("mailtrail init"), "{error}");
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "(\\[receive\\]\n)?[\\PC\n]{0,80}") {
+        let mut settings = Settings::default();
+        let _problems = settings.add_file(Path::new("x.toml"), &text);
+    }
+}

@@ -1,0 +1,153 @@
+//! One event → one row without addresses.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use sendgrid_events::{Batch, Event, Item, MessageId, Value};
+
+use super::address;
+use super::ids;
+use super::ip;
+use super::key_ring::{KeyRing, event_key_of_id};
+use super::redact::{Kind, Redactor};
+use super::row::{AddressRow, BatchRow, EventRow, ProtectedBatch};
+use super::url;
+use super::values;
+use crate::config::{IpPolicy, Presence, Privacy, UrlPolicy};
+use crate::receive::Authentic;
+
+/// Every sample that SendGrid's console sends on "Test Your Integration" carries this message id.
+const SAMPLE_MESSAGE: &str = "14c5d75ce93.dfd.64b469";
+
+/// Custom args that have columns of their own.
+const RUN: &str = "mailtrail_run";
+const RECIPIENT: &str = "mailtrail_recipient";
+const REQUEST: &str = "mailtrail_request";
+
+/// Turns events into rows, by the rules of `[privacy]`.
+pub struct Protector {
+    keys: Arc<KeyRing>,
+    keep_address: bool,
+    email_domain: bool,
+    ip: IpPolicy,
+    url: UrlPolicy,
+    useragent: Presence,
+    drop_custom_args: Vec<String>,
+}
+
+impl Protector {
+    /// With these keys and rules.
+    #[must_use]
+    pub fn new(keys: Arc<KeyRing>, privacy: &Privacy) -> Self {
+        Self {
+            keys,
+            keep_address: privacy.keep_address,
+            email_domain: privacy.email_domain,
+            ip: privacy.ip,
+            url: privacy.url,
+            useragent: privacy.useragent,
+            drop_custom_args: privacy.drop_custom_args.clone(),
+        }
+    }
+
+    /// Protects what one POST brought: events become rows, rejected parts are sealed.
+    #[must_use]
+    pub fn protect(&self, batch: Batch<'_>, post: &Authentic) -> ProtectedBatch {
+        let mut events = Vec::with_capacity(batch.items.len());
+        let mut sealed = Vec::new();
+        for item in batch.items {
+            match item {
+                Item::Event(event) => events.push(self.row(event)),
+                Item::Rejected(part) => sealed.push(self.keys.seal(part.bytes, part.why.as_str())),
+            }
+        }
+        ProtectedBatch::new(BatchRow {
+            received_at: post.received_at,
+            verified_by: post.verified_by.as_column().map(str::to_owned),
+            key_id: self.keys.key_id().to_owned(),
+            events,
+            sealed,
+        })
+    }
+
+    fn row(&self, mut event: Event<'_>) -> EventRow<String> {
+        let timestamp = event.timestamp.as_micros();
+        let fingerprint = self.keys.fingerprint(&event);
+        let event_key = event.usable_event_id().map_or(fingerprint, |id| event_key_of_id(id, &event.event, timestamp));
+        let sample = event.sg_message_id.as_deref().is_some_and(|id| id.trim().starts_with(SAMPLE_MESSAGE));
+
+        let email = event.email.take();
+        let redactor = Redactor::new(email.as_deref());
+        let address = email.as_deref().filter(|email| !email.trim().is_empty()).map(|email| self.address(email));
+        if let (None, Some(blank)) = (&address, email.as_deref()) {
+            event.extra.push((Cow::Borrowed("email"), Value::String(Cow::Owned(blank.to_owned()))));
+        }
+        // What mailtrail itself put on the mail has columns; only texts fit them, and each once.
+        let mut own = [const { None }; 3];
+        event.custom_args.retain(|(key, value)| {
+            let column = [RUN, RECIPIENT, REQUEST].iter().position(|name| name == key);
+            match (column, value) {
+                (Some(at), Value::String(text)) if own[at].is_none() => {
+                    own[at] = Some(redactor.text(text, Kind::Fixed).into_owned());
+                    false
+                }
+                _ => true,
+            }
+        });
+        let [run, recipient, request] = own;
+
+        let fixed = |text: Option<Cow<'_, str>>| text.map(|text| owned(text, |t| redactor.text(t, Kind::Fixed)));
+        let free = |text: Option<Cow<'_, str>>| text.map(|text| owned(text, |t| redactor.text(t, Kind::Free)));
+        let sg_message_id = event.sg_message_id.map(|text| owned(text, |t| ids::id(t, &redactor)));
+        let message_id = sg_message_id.as_deref().and_then(MessageId::from_sg_message_id);
+        EventRow {
+            event_key,
+            fingerprint,
+            timestamp,
+            custom_args: values::custom_args(&event.custom_args, &self.drop_custom_args, &redactor, &self.keys),
+            extra: values::extra(&event.extra, &redactor),
+            url: event.url.and_then(|text| url::protect(&text, self.url, &redactor)),
+            ip: event.ip.and_then(|text| ip::protect(&text, &event.event, self.ip)),
+            useragent: fixed(event.useragent.filter(|_| self.useragent == Presence::Keep)),
+            address,
+            sg_event_id: event.sg_event_id.map(|text| owned(text, |t| ids::id(t, &redactor))),
+            message_id: message_id.map(|id| id.as_str().to_owned()),
+            sg_message_id,
+            smtp_id: event.smtp_id.map(|text| owned(text, |t| ids::smtp_id(t, &redactor))),
+            category: event.category.into_iter().map(|text| owned(text, |t| redactor.text(t, Kind::Fixed))).collect(),
+            event: owned(event.event, |t| redactor.text(t, Kind::Fixed)),
+            reason: free(event.reason),
+            response: free(event.response),
+            status: fixed(event.status),
+            r#type: fixed(event.r#type),
+            bounce_classification: fixed(event.bounce_classification),
+            attempt: event.attempt,
+            asm_group_id: event.asm_group_id,
+            sg_machine_open: event.sg_machine_open,
+            tls: event.tls,
+            run,
+            recipient,
+            request,
+            sample,
+        }
+    }
+
+    fn address(&self, email: &str) -> AddressRow<String> {
+        AddressRow {
+            email_hash: *self.keys.email_hash(email).as_bytes(),
+            email_domain: address::domain(email).filter(|_| self.email_domain),
+            email: self.keep_address.then(|| email.trim().to_owned()),
+        }
+    }
+}
+
+/// The text after `change`, without a copy where nothing changed and it was owned already.
+fn owned(text: Cow<'_, str>, change: impl for<'t> Fn(&'t str) -> Cow<'t, str>) -> String {
+    match change(&text) {
+        Cow::Owned(changed) => changed,
+        Cow::Borrowed(_) => text.into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

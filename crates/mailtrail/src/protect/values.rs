@@ -1,0 +1,92 @@
+//! Custom args and SendGrid's other keys: walked key by key, value by value, and written anew.
+
+use sendgrid_events::Value;
+use sendgrid_events::value::{Object, write_string};
+
+use super::key_ring::KeyRing;
+use super::redact::{Kind, Redactor};
+
+/// Keys of SendGrid's without a column whose values are free text.
+const FREE_EXTRA: [&str; 4] = ["message", "reason", "response", "url"];
+
+/// What stands for a value of `[privacy] drop_custom_args`.
+const DROPPED: &str = "[dropped]";
+
+/// The caller's own keys as a JSON object; `None` where there are none.
+pub(super) fn custom_args(
+    members: &Object<'_>,
+    dropped: &[String],
+    redactor: &Redactor,
+    keys: &KeyRing,
+) -> Option<String> {
+    let mut out = String::new();
+    for (key, value) in members {
+        open_member(&mut out, key, redactor);
+        if dropped.iter().any(|name| name == key.as_ref()) {
+            write_string(DROPPED, &mut out);
+            continue;
+        }
+        match value {
+            // A value that is an address as a whole stays joinable.
+            Value::String(text) if redactor.is_address(text) => {
+                write_string(&format!("[email:{}]", keys.email_hash(text)), &mut out);
+            }
+            value => write_value(value, Kind::Free, redactor, &mut out),
+        }
+    }
+    close(out)
+}
+
+/// SendGrid's other keys as a JSON object; `None` where there are none.
+pub(super) fn extra(members: &Object<'_>, redactor: &Redactor) -> Option<String> {
+    let mut out = String::new();
+    for (key, value) in members {
+        open_member(&mut out, key, redactor);
+        let kind = if FREE_EXTRA.contains(&key.as_ref()) { Kind::Free } else { Kind::Fixed };
+        write_value(value, kind, redactor, &mut out);
+    }
+    close(out)
+}
+
+fn open_member(out: &mut String, key: &str, redactor: &Redactor) {
+    out.push(if out.is_empty() { '{' } else { ',' });
+    write_string(&redactor.text(key, Kind::Fixed), out);
+    out.push(':');
+}
+
+fn close(mut out: String) -> Option<String> {
+    if out.is_empty() {
+        return None;
+    }
+    out.push('}');
+    Some(out)
+}
+
+fn write_value(value: &Value<'_>, kind: Kind, redactor: &Redactor, out: &mut String) {
+    match value {
+        Value::String(text) => write_string(&redactor.text(text, kind), out),
+        Value::Array(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_value(item, kind, redactor, out);
+            }
+            out.push(']');
+        }
+        Value::Object(members) => {
+            out.push('{');
+            for (index, (key, value)) in members.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_string(&redactor.text(key, Kind::Fixed), out);
+                out.push(':');
+                write_value(value, kind, redactor, out);
+            }
+            out.push('}');
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.write_json(out),
+    }
+}

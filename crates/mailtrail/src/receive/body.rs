@@ -1,0 +1,92 @@
+//! Reads a body: bounded in size, in time, and in what all bodies together hold in memory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
+
+use super::answer::Refusal;
+
+/// A body that sends nothing for this long is given up, well before its whole time is over.
+const STALL: Duration = Duration::from_secs(10);
+
+/// The memory that all bodies share, counted in KiB.
+#[derive(Clone)]
+pub(super) struct Budget(Arc<Semaphore>);
+
+impl Budget {
+    pub(super) fn new(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new(bytes.div_ceil(1024).min(Semaphore::MAX_PERMITS))))
+    }
+}
+
+/// A body in memory; its share of the budget is free again when it is dropped.
+pub(super) struct Held {
+    pub(super) bytes: Bytes,
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+/// Reads the body. Memory is taken from the budget as bytes arrive, not as they are announced, so that whoever only
+/// announces much costs nothing.
+pub(super) async fn read(
+    body: &mut Incoming,
+    max_body: usize,
+    within: Duration,
+    budget: &Budget,
+) -> Result<Held, Refusal> {
+    let announced = body.size_hint().exact();
+    if announced.is_some_and(|length| length > max_body as u64) {
+        return Err(Refusal::TooLarge);
+    }
+    let deadline = Instant::now() + within;
+    let mut share: Option<OwnedSemaphorePermit> = None;
+    let mut whole = BytesMut::new();
+    loop {
+        let frame = match timeout_at(deadline.min(Instant::now() + STALL), body.frame()).await {
+            Err(_) => return Err(Refusal::BodySlow),
+            Ok(None) => break,
+            Ok(Some(Err(_))) => return Err(Refusal::BodyCut),
+            Ok(Some(Ok(frame))) => frame,
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        if whole.len() + data.len() > max_body {
+            return Err(Refusal::TooLarge);
+        }
+        let held_kib = share.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let needed_kib = (whole.len() + data.len()).div_ceil(1024).saturating_sub(held_kib);
+        if needed_kib > 0 {
+            // In steps of 64 KiB: a share for each frame would cost more than it saves.
+            let step = u32::try_from(needed_kib.max(64.min(max_body.div_ceil(1024)))).unwrap_or(u32::MAX);
+            let more = Arc::clone(&budget.0).try_acquire_many_owned(step).map_err(|_| Refusal::MemoryFull)?;
+            match &mut share {
+                Some(share) => share.merge(more),
+                None => share = Some(more),
+            }
+        }
+        if whole.is_empty() && announced == Some(data.len() as u64) {
+            // The common case of one frame: no copy.
+            return Ok(Held { bytes: data, _share: share });
+        }
+        if whole.is_empty() {
+            whole.reserve(announced.map_or(data.len(), |length| length as usize).min(1024 * 1024));
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(Held { bytes: whole.freeze(), _share: share })
+}
+
+/// Reads and forgets a body, for clients (proxies) that take an early answer for a broken connection.
+pub(super) async fn discard(body: &mut Incoming, max_body: usize, within: Duration) {
+    let deadline = Instant::now() + within.min(STALL);
+    let mut seen = 0;
+    while let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await {
+        seen += frame.data_ref().map_or(0, Bytes::len);
+        if seen > max_body {
+            return;
+        }
+    }
+}

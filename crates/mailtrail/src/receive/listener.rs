@@ -1,0 +1,166 @@
+//! Accepts connections, with or without TLS, and serves HTTP/1.1 on each until it is done, idle, too slow, has to give
+//! way, or the process stops.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use super::connections::{Connections, Place};
+use super::head_guard::{HeadGuard, MAX_HEAD};
+use super::post::{Keep, Shared};
+use super::tls::Tls;
+use crate::config::Receive;
+use crate::stop::Stop;
+
+/// How long open requests may take to finish when the process stops.
+const STOP_WITHIN: Duration = Duration::from_secs(15);
+
+/// Why the listener cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {source}")]
+pub struct ListenerError {
+    address: SocketAddr,
+    source: std::io::Error,
+}
+
+/// The public listener, bound.
+pub struct Listener {
+    tcp: TcpListener,
+    tls: Option<Arc<Tls>>,
+    limits: Limits,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    connections: usize,
+    header_timeout: Duration,
+    idle_timeout: Duration,
+}
+
+impl Listener {
+    /// Binds the address of `[receive] listen` (port 0: any free one).
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub async fn bind(config: &Receive, tls: Option<Arc<Tls>>) -> Result<Self, ListenerError> {
+        let address = config.listen;
+        let tcp = TcpListener::bind(address).await.map_err(|source| ListenerError { address, source })?;
+        let limits = Limits {
+            connections: config.max_connections,
+            header_timeout: config.header_timeout,
+            idle_timeout: config.idle_timeout,
+        };
+        Ok(Self { tcp, tls, limits })
+    }
+
+    /// The address it is bound to.
+    ///
+    /// # Errors
+    /// When the system cannot tell.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+}
+
+/// Serves until it is to stop, then lets open requests finish.
+pub async fn serve<K: Keep>(listener: Listener, shared: Arc<Shared<K>>, mut stop: Stop) {
+    let Listener { tcp, tls, limits } = listener;
+    let connections = Connections::new(limits.connections);
+    let mut tasks = JoinSet::new();
+    loop {
+        let place = tokio::select! {
+            place = connections.place() => match place { Some(place) => place, None => break },
+            () = stop.requested() => break,
+        };
+        let stream = tokio::select! {
+            accepted = tcp.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, most likely: others must close first.
+                    crate::log::limited("accept", || tracing::error!(%error, "cannot accept a connection"));
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+            () = stop.requested() => break,
+        };
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(connection(stream, tls.clone(), Arc::clone(&shared), place, limits, stop.clone()));
+    }
+    drop(tcp);
+    let all_done = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(STOP_WITHIN, all_done).await.is_err() {
+        tracing::warn!("some requests did not finish in time; SendGrid will repeat them");
+    }
+}
+
+async fn connection<K: Keep>(
+    stream: TcpStream,
+    tls: Option<Arc<Tls>>,
+    shared: Arc<Shared<K>>,
+    place: Place,
+    limits: Limits,
+    stop: Stop,
+) {
+    // Answers are small and complete; waiting to fill a packet would only delay them.
+    let _unimportant = stream.set_nodelay(true);
+    let place = Arc::new(place);
+    match tls {
+        None => http(stream, shared, &place, limits, stop).await,
+        Some(tls) => {
+            let handshake = tokio::time::timeout(limits.header_timeout, tls.acceptor().accept(stream));
+            let handshake = tokio::select! {
+                handshake = handshake => handshake,
+                () = place.must_give_way() => return,
+            };
+            match handshake {
+                Ok(Ok(stream)) => http(stream, shared, &place, limits, stop).await,
+                Ok(Err(_)) | Err(_) => metrics::counter!("mailtrail_tls_handshakes_failed_total").increment(1),
+            }
+        }
+    }
+}
+
+async fn http<S, K>(stream: S, shared: Arc<Shared<K>>, place: &Arc<Place>, limits: Limits, mut stop: Stop)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    K: Keep,
+{
+    let (stream, raw_head) = HeadGuard::new(stream, limits.header_timeout);
+    let service = service_fn(|request: Request<Incoming>| {
+        let (shared, raw_head, place) = (Arc::clone(&shared), raw_head.clone(), Arc::clone(place));
+        async move {
+            place.works();
+            let response = shared.answer(raw_head.take(), request).await;
+            raw_head.expect_next();
+            place.waits();
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // Between requests; the head itself is bounded by the guard.
+        .header_read_timeout(limits.idle_timeout)
+        .max_header_size(MAX_HEAD)
+        .max_buf_size(128 * 1024)
+        .half_close(false)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        // How a connection ends is the client's matter; requests are counted and logged where they are answered.
+        _ended = connection.as_mut() => return,
+        () = place.must_give_way() => return,
+        () = stop.requested() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ended = connection.await;
+}

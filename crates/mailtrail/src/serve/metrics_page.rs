@@ -1,0 +1,138 @@
+//! Prometheus metrics on a listener of their own.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use crate::receive::Refusal;
+use crate::stop::Stop;
+use crate::store::Keeper;
+
+/// Scrapers at once; more are turned away.
+const MOST_CONNECTIONS: usize = 16;
+
+/// The recorder is the process's own, however many receivers it starts.
+static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// The metrics listener, bound.
+pub(super) struct MetricsPage {
+    tcp: TcpListener,
+    keeper: Keeper,
+    recorder: PrometheusHandle,
+}
+
+pub(super) async fn bind(listen: SocketAddr, keeper: Keeper) -> anyhow::Result<MetricsPage> {
+    let recorder = recorder()?;
+    describe();
+    let tcp = TcpListener::bind(listen).await.map_err(|error| anyhow::anyhow!("cannot listen on {listen}: {error}"))?;
+    Ok(MetricsPage { tcp, keeper, recorder })
+}
+
+fn recorder() -> anyhow::Result<PrometheusHandle> {
+    if let Some(recorder) = RECORDER.get() {
+        return Ok(recorder.clone());
+    }
+    let buckets = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &buckets)?
+        .install_recorder()?;
+    Ok(RECORDER.get_or_init(|| recorder).clone())
+}
+
+fn describe() {
+    metrics::describe_counter!("mailtrail_posts_total", "POSTs answered, by status");
+    metrics::describe_counter!("mailtrail_refused_total", "POSTs refused, by reason");
+    metrics::describe_counter!("mailtrail_events_total", "events received, by type");
+    metrics::describe_counter!("mailtrail_items_accepted_total", "events acknowledged as durable");
+    metrics::describe_counter!("mailtrail_items_quarantined_total", "unreadable items acknowledged as durable");
+    metrics::describe_histogram!("mailtrail_answer_seconds", "time from a request's head to its answer");
+    metrics::describe_gauge!("mailtrail_signature_age_seconds", "our clock minus the last POST's signature time");
+    metrics::describe_gauge!("mailtrail_backlog_items", "items acknowledged but not yet in the trail");
+    metrics::describe_gauge!("mailtrail_backlog_bytes", "bytes of the backlog");
+    metrics::describe_gauge!("mailtrail_backlog_age_seconds", "age of the oldest item in the backlog");
+    metrics::describe_gauge!("mailtrail_store_writable", "1 where the store takes writes");
+    metrics::describe_counter!("mailtrail_trail_stored_total", "items written to the trail since the start");
+    metrics::describe_counter!(
+        "mailtrail_trail_duplicates_total",
+        "items found to be in the trail already, since the start"
+    );
+    for refusal in Refusal::ALL {
+        metrics::counter!("mailtrail_refused_total", "reason" => refusal.as_str()).increment(0);
+    }
+}
+
+impl MetricsPage {
+    pub(super) fn address(&self) -> std::io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+
+    /// Serves until `stop`.
+    pub(super) async fn serve(self, mut stop: Stop) {
+        let page = Arc::new(self);
+        let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        loop {
+            let stream = tokio::select! {
+                accepted = page.tcp.accept() => match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(_) => { tokio::time::sleep(Duration::from_millis(50)).await; continue }
+                },
+                () = stop.requested() => return,
+            };
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+            let page = Arc::clone(&page);
+            tokio::spawn(async move {
+                let _place = place;
+                let service = service_fn(|request| {
+                    let response = page.answer(&request);
+                    async move { Ok::<_, Infallible>(response) }
+                });
+                let connection = http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(Duration::from_secs(30))
+                    .serve_connection(TokioIo::new(stream), service);
+                // How a scraper's connection ends is its own matter.
+                let _ended = connection.await;
+            });
+        }
+    }
+
+    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        if request.method() != Method::GET || request.uri().path() != "/metrics" {
+            let mut response = Response::new(Full::new(Bytes::from_static(b"see /metrics\n")));
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            return response;
+        }
+        self.sample();
+        self.recorder.run_upkeep();
+        let mut response = Response::new(Full::new(Bytes::from(self.recorder.render())));
+        let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+        response
+    }
+
+    /// Gauges that are read from the store when asked for.
+    fn sample(&self) {
+        let state = self.keeper.state();
+        metrics::gauge!("mailtrail_backlog_items").set(state.backlog.items as f64);
+        metrics::gauge!("mailtrail_backlog_bytes").set(state.backlog.bytes as f64);
+        let age = state.oldest_received_at.map_or(0, |oldest| (crate::clock::now_micros() - oldest).max(0));
+        metrics::gauge!("mailtrail_backlog_age_seconds").set(age as f64 / 1e6);
+        metrics::gauge!("mailtrail_store_writable").set(if state.not_writable.is_none() { 1.0 } else { 0.0 });
+        metrics::counter!("mailtrail_trail_stored_total").absolute(state.stored);
+        metrics::counter!("mailtrail_trail_duplicates_total").absolute(state.duplicate);
+        metrics::counter!("mailtrail_trail_quarantined_total").absolute(state.quarantined);
+    }
+}

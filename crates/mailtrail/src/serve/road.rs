@@ -1,0 +1,120 @@
+//! The road behind the listener: decode → protect → spool, and only then the 200.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::alarm::Alarm;
+use crate::decode::decode;
+use crate::protect::Protector;
+use crate::receive::{Authentic, Keep, Kept, Refusal};
+use crate::spool::{CommitError, Record};
+use crate::store::Keeper;
+
+/// Larger bodies are worked on beside the runtime's threads, so that one of them does not hold up many small ones.
+const LARGE_BODY: usize = 128 * 1024;
+
+/// What the public listener hands its bodies to.
+pub struct Road {
+    protector: Arc<Protector>,
+    keeper: Keeper,
+    alarm: Alarm,
+    /// As many large bodies at once as there are processors.
+    large_bodies: Semaphore,
+}
+
+impl Road {
+    /// A road that ends in `keeper`.
+    #[must_use]
+    pub fn new(protector: Protector, keeper: Keeper) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            protector: Arc::new(protector),
+            keeper,
+            alarm: Alarm::default(),
+            large_bodies: Semaphore::new(processors),
+        }
+    }
+
+    /// The alarm that this road feeds.
+    pub(super) fn alarm(&self) -> Alarm {
+        self.alarm.clone()
+    }
+
+    async fn protect(&self, body: Authentic) -> Result<Protected, Refusal> {
+        if body.bytes().len() <= LARGE_BODY {
+            return Ok(protect(&self.protector, &body));
+        }
+        let _turn = self.large_bodies.acquire().await.map_err(|_| Refusal::StoreFailing)?;
+        let protector = Arc::clone(&self.protector);
+        // A panic in there would be a defect: it costs this POST, which SendGrid repeats, and nobody else's.
+        tokio::task::spawn_blocking(move || protect(&protector, &body)).await.map_err(|_| Refusal::StoreFailing)
+    }
+}
+
+struct Protected {
+    record: Record,
+    kept: Kept,
+}
+
+fn protect(protector: &Protector, body: &Authentic) -> Protected {
+    let batch = protector.protect(decode(body), body);
+    let rows = batch.rows();
+    count_events(rows.events.iter().map(|event| event.event.as_str()));
+    let kept = Kept { accepted: rows.events.len(), quarantined: rows.sealed.len() };
+    Protected { record: Record::encode(&batch), kept }
+}
+
+impl Keep for Road {
+    async fn keep(&self, body: Authentic) -> Result<Kept, Refusal> {
+        let Protected { record, kept } = self.protect(body).await?;
+        if kept.accepted + kept.quarantined > 0 {
+            // The receipt is what permits the 200.
+            let _receipt = self.keeper.commit(record).await.map_err(|error| match error {
+                CommitError::Full => Refusal::StoreFull,
+                CommitError::Failing(_) | CommitError::Closed => Refusal::StoreFailing,
+            })?;
+        }
+        metrics::counter!("mailtrail_items_accepted_total").increment(kept.accepted as u64);
+        metrics::counter!("mailtrail_items_quarantined_total").increment(kept.quarantined as u64);
+        self.alarm.accepted();
+        Ok(kept)
+    }
+
+    fn ready(&self) -> bool {
+        self.keeper.state().not_writable.is_none()
+    }
+
+    fn refused(&self, refusal: Refusal) {
+        self.alarm.refused(refusal);
+    }
+}
+
+/// Labels come from a fixed set, whatever is sent.
+const LABELS: [&str; 13] = [
+    "processed",
+    "deferred",
+    "delivered",
+    "bounce",
+    "dropped",
+    "open",
+    "click",
+    "spamreport",
+    "unsubscribe",
+    "group_unsubscribe",
+    "group_resubscribe",
+    "account_status_change",
+    "other",
+];
+
+/// Adds a batch to the counters, each of them once.
+fn count_events<'e>(events: impl Iterator<Item = &'e str>) {
+    let mut counts = [0_u64; LABELS.len()];
+    for event in events {
+        let label = LABELS.iter().position(|label| *label == event).unwrap_or(LABELS.len() - 1);
+        counts[label] += 1;
+    }
+    for (label, count) in LABELS.into_iter().zip(counts).filter(|(_, count)| *count > 0) {
+        metrics::counter!("mailtrail_events_total", "event" => label).increment(count);
+    }
+}

@@ -1,0 +1,49 @@
+//! A spool file seen from outside, for `doctor`.
+
+use std::path::Path;
+
+use super::file::FORMAT;
+use crate::database::{self, OpenError};
+
+/// What waits in a spool file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pending {
+    /// Posts that are not drained yet.
+    pub batches: i64,
+    /// Events in them, what cannot be read included.
+    pub events: i64,
+    /// When the oldest of them came in, µs since the epoch.
+    pub oldest_received_at: Option<i64>,
+}
+
+/// Looks at a spool file without writing to it.
+///
+/// # Errors
+/// When the file is no spool of this version or cannot be read.
+pub fn look(path: &Path) -> Result<Pending, OpenError> {
+    let sql = database::open_read_only(path, &FORMAT)?;
+    let row = sql.query_row("SELECT count(*), ifnull(sum(items), 0), min(received_at) FROM batch", (), |row| {
+        Ok(Pending { batches: row.get(0)?, events: row.get(1)?, oldest_received_at: row.get(2)? })
+    });
+    row.map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database;
+
+    #[test]
+    fn what_waits_is_counted_with_the_age_of_the_oldest() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("mail.spool-1.db");
+        assert!(look(&path).is_err(), "there is none yet");
+        let sql = database::open(&path, &FORMAT).expect("created");
+        assert_eq!(look(&path).expect("readable"), Pending { batches: 0, events: 0, oldest_received_at: None });
+        let insert = "INSERT INTO batch (received_at, format, items, body) VALUES (?1, 1, 15, x'00')";
+        for received_at in [30, 20] {
+            sql.execute(insert, [received_at]).expect("inserted");
+        }
+        assert_eq!(look(&path).expect("readable"), Pending { batches: 2, events: 30, oldest_received_at: Some(20) });
+    }
+}

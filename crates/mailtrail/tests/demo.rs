@@ -1,0 +1,35 @@
+//! `mailtrail demo`, as a newcomer runs it: nothing configured, and an environment that tries to lead it elsewhere.
+
+#![allow(missing_docs, reason = "test code")]
+
+use std::process::Command;
+
+#[test]
+fn the_demo_tells_the_whole_story_and_proves_it() {
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    for seed in ["1", "2"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_mailtrail"))
+            .args(["demo", "--recipients", "150", "--seed", seed])
+            .current_dir(elsewhere.path())
+            .env("MAILTRAIL_STORE_PATH", elsewhere.path().join("not-here.db"))
+            .env("MAILTRAIL_RECEIVE_LISTEN", "192.0.2.1:1")
+            .output()
+            .expect("it starts");
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
+        for sentence in [
+            "150 customers are mailed",
+            "started again",
+            "2. Did everybody get it?",
+            "3. Who did not, and why?",
+            "4. What happened to ",
+            ": 0 missing, 0 doubled, 0 never told",
+            "status of 150 recipients against SendGrid's truth: 0 wrong",
+            "searched for every address of the list: 0 found",
+            "Every event is stored once.",
+        ] {
+            assert!(told.contains(sentence), "{sentence:?} is missing in:\n{told}");
+        }
+    }
+    assert_eq!(std::fs::read_dir(elsewhere.path()).expect("readable").count(), 0, "nothing was written here");
+}

@@ -1,0 +1,15 @@
+//! The real binary on loopback, by user story.
+
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::print_stderr, reason = "test code")]
+
+mod support;
+
+mod ask;
+mod attack;
+mod disk;
+mod kill;
+mod operate;
+mod payloads;
+mod privacy;
+mod receive;
+mod tls;

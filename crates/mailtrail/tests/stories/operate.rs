@@ -1,0 +1,83 @@
+//! What an operator does beside receiving: hashes to join with, and the quarantine read again.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use crate::support::{Site, batch, event};
+
+fn with_input(site: &Site, args: &[&str], input: &str) -> (bool, String, String) {
+    let mut command = site.command(args);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn hashes_join_lists_with_the_trail() {
+    let site = Site::new();
+    let server = site.serve();
+    assert_eq!(server.post(&site, &batch(&[event("h", "jane@example.com", "open", 1_700_000_000)])).0, 200);
+    server.wait_drained();
+    let stored: String = site.trail().query_row("SELECT email_hash FROM sendgrid_event", [], |row| row.get(0)).unwrap();
+
+    let (_, lines, _) = with_input(&site, &["hash", "-"], " Jane@Example.COM\n\njane@example.com\n");
+    assert_eq!(lines, format!("{stored}\n\n{stored}\n"));
+    let list = "\u{feff}name,Email\nJane,'+jane@example.com\n\"Doe, Jane\",jane@example.com\nNobody,\n";
+    let (_, csv, _) = with_input(&site, &["hash", "--csv", "-"], list);
+    let rows: Vec<&str> = csv.lines().collect();
+    assert!(rows[0].ends_with("name,Email,email_hash"));
+    assert!(rows[1].starts_with("Jane,'+jane@example.com,") && !rows[1].contains(&stored));
+    assert_eq!(rows[2], format!("\"Doe, Jane\",jane@example.com,{stored}"));
+    assert_eq!(rows[3], "Nobody,,");
+
+    let (ok, _, said) = with_input(&site, &["hash", "--csv", "-", "--column", "mail"], list);
+    assert!(!ok && said.contains("--column") && !said.contains("jane@"), "{said}");
+}
+
+#[test]
+fn what_could_not_be_read_is_read_after_an_upgrade() {
+    let site = Site::new();
+    let server = site.serve();
+    let (status, answer) = server.post(&site, b"[{\"event\":\"open\"},{bad}]");
+    assert_eq!((status, answer.as_str()), (200, "{\"accepted\":0,\"quarantined\":2}"));
+    server.wait_drained();
+    let said = site.ask(&["replay"]);
+    assert!(said.starts_with("2 entries in quarantine: 0 read (0 new events), 2 still unreadable, 0 that"), "{said}");
+
+    // As an earlier version would have left it: sealed although this one can read it.
+    let config = mailtrail::config::load_file_alone(&site.path().join("mailtrail.toml")).unwrap();
+    let keys = mailtrail::protect::KeyRing::load(&config.privacy).unwrap();
+    let body = batch(&[event("once", "jane@example.com", "open", 1_700_000_000)]);
+    let sealed = keys.seal(&body, "not_json");
+    let trail = rusqlite::Connection::open(site.path().join("mailtrail.db")).unwrap();
+    trail
+        .execute(
+            "INSERT INTO quarantine (item_key, why, received_at, verified_by, seal_key_id, sealed) VALUES (?, ?, 5, 'basic', ?, ?)",
+            rusqlite::params![sealed.item_key, sealed.why, sealed.seal_key_id, sealed.sealed],
+        )
+        .unwrap();
+    trail
+        .execute(
+            "INSERT INTO quarantine (item_key, why, received_at, seal_key_id, sealed) VALUES (zeroblob(16), 'malformed', 5, ?, x'00')",
+            [&sealed.seal_key_id],
+        )
+        .unwrap();
+    let said = site.ask(&["replay"]);
+    assert!(
+        said.starts_with("4 entries in quarantine: 1 read (1 new events), 2 still unreadable, 1 that the key file does not open"),
+        "{said}"
+    );
+    let row: (String, i64, String) = trail
+        .query_row("SELECT sg_event_id, received_at, verified_by FROM sendgrid_event", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .unwrap();
+    assert_eq!(row, ("once".to_owned(), 5, "basic".to_owned()), "as it came in, and by what vouched for it then");
+    // The receiver goes on beside it, and finds the repetition.
+    assert_eq!(server.post(&site, &body).0, 200);
+    server.wait_drained();
+    assert_eq!(trail.query_row("SELECT count(*) FROM event", [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+    assert!(site.ask(&["replay"]).starts_with("3 entries"));
+}

@@ -1,0 +1,147 @@
+//! The requests of a run, whole and signed before the first is sent.
+
+use std::sync::Arc;
+use std::thread;
+
+use anyhow::Context;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CONTENT_TYPE, HOST, HeaderName, USER_AGENT};
+use hyper::{Method, Request, header};
+use sendgrid_simulator::delivery::{self, SIGNATURE_HEADER, TIMESTAMP_HEADER};
+use sendgrid_simulator::event::{self, Event};
+use sendgrid_simulator::{Message, Random, Signer, Target, bulk};
+
+pub(crate) type Post = Request<Full<Bytes>>;
+
+pub(crate) struct Wanted {
+    pub(crate) events_per_post: u32,
+    pub(crate) posts: u64,
+    pub(crate) bytes: u64,
+    pub(crate) recipients: u64,
+    pub(crate) repeats: f64,
+    pub(crate) seed: u64,
+    pub(crate) newest: i64,
+    pub(crate) signed_at: i64,
+}
+
+pub(crate) struct Prepared {
+    pub(crate) requests: Vec<Post>,
+    pub(crate) events: u64,
+    pub(crate) repeated: u64,
+    pub(crate) bytes: u64,
+}
+
+/// A bulk send's mix: most mail is taken and delivered, some is read, little is refused.
+const MIX: &[(&str, u32)] =
+    &[("processed", 36), ("delivered", 36), ("open", 16), ("click", 5), ("deferred", 4), ("bounce", 2), ("dropped", 1)];
+
+/// Makes and signs the requests, on all cores.
+pub(crate) fn requests(wanted: &Wanted, target: &Target, signer: Option<Arc<Signer>>) -> anyhow::Result<Prepared> {
+    let workers = thread::available_parallelism().map_or(1, usize::from) as u64;
+    let template = template(target)?;
+    let parts: Vec<anyhow::Result<Vec<Post>>> = thread::scope(|scope| {
+        let parts: Vec<_> = (0..workers)
+            .map(|worker| {
+                let (signer, template) = (signer.clone(), &template);
+                scope.spawn(move || part(wanted, worker, workers, template, signer.as_deref()))
+            })
+            .collect();
+        parts.into_iter().map(|part| part.join().unwrap_or_else(|_| anyhow::bail!("preparing failed"))).collect()
+    });
+    let mut fresh = Vec::new();
+    for part in parts {
+        fresh.extend(part?);
+    }
+    let mut random = Random::new(wanted.seed);
+    random.shuffle(&mut fresh);
+    let mut repeated = 0;
+    let mut requests: Vec<Post> = Vec::with_capacity(fresh.len());
+    for post in fresh {
+        requests.push(post);
+        while random.chance(wanted.repeats) {
+            // Not the one just sent alone: SendGrid repeats what it told seconds or hours ago.
+            let earlier = random.below(requests.len() as u64) as usize;
+            requests.push(requests[earlier].clone());
+            repeated += u64::from(wanted.events_per_post);
+        }
+        if requests.len() as u64 >= wanted.posts {
+            requests.truncate(wanted.posts as usize);
+            break;
+        }
+    }
+    let events = requests.len() as u64 * u64::from(wanted.events_per_post);
+    let bytes = requests.iter().map(|r| hyper::body::Body::size_hint(r.body()).lower()).sum();
+    Ok(Prepared { requests, events, repeated, bytes })
+}
+
+/// What all requests have in common: the client of the library turns the URL's credentials into a header.
+fn template(target: &Target) -> anyhow::Result<Request<()>> {
+    let url = target.expose();
+    let client = reqwest::Client::builder().tls_certs_only([]).build().context("setting up a client")?;
+    let sample = client.post(url.clone()).build().context("the Post URL makes no request")?;
+    let host = sample.url().host_str().unwrap_or_default();
+    let port = sample.url().port_or_known_default().unwrap_or(80);
+    let mut request = Request::builder()
+        .method(Method::POST)
+        .uri(sample.url().path())
+        .header(HOST, format!("{host}:{port}"))
+        .header(USER_AGENT, delivery::USER_AGENT)
+        .header(CONTENT_TYPE, delivery::JSON_UTF_8);
+    if let Some(authorization) = sample.headers().get(header::AUTHORIZATION) {
+        request = request.header(header::AUTHORIZATION, authorization);
+    }
+    Ok(request.body(())?)
+}
+
+fn part(
+    wanted: &Wanted,
+    worker: u64,
+    workers: u64,
+    template: &Request<()>,
+    signer: Option<&Signer>,
+) -> anyhow::Result<Vec<Post>> {
+    let mut random = Random::new(wanted.seed.wrapping_mul(1_000_003).wrapping_add(worker));
+    let total: u64 = MIX.iter().map(|(_, share)| u64::from(*share)).sum();
+    let (posts, mut room) = (wanted.posts.div_ceil(workers), (wanted.bytes / workers) as i64);
+    let mut requests = Vec::new();
+    let mut events: Vec<Event> = Vec::with_capacity(wanted.events_per_post as usize);
+    for _ in 0..posts {
+        if room <= 0 {
+            break;
+        }
+        events.clear();
+        // A POST tells what happened within half a minute, somewhere in the day before.
+        let at = wanted.newest - random.seconds(30, 86_400);
+        for _ in 0..wanted.events_per_post {
+            let mut lot = random.below(total);
+            let drawn = MIX.iter().find(|(_, share)| {
+                let hit = lot < u64::from(*share);
+                lot = lot.saturating_sub(u64::from(*share));
+                hit
+            });
+            // Whatever the seed, the same people: several runs then fill a trail as several campaigns do.
+            let address = bulk::address(random.below(wanted.recipients), 1);
+            let at = at + random.seconds(0, 29);
+            let mut message = Message::new(&mut random, &address, at);
+            let campaign = random.below(20);
+            message.categories.push(format!("campaign-{campaign}"));
+            message.custom_args.push(("mailtrail_run".to_owned(), format!("campaign-{campaign}-{}", at / 86_400)));
+            message.custom_args.push(("order_id".to_owned(), random.below(1_000_000_000).to_string()));
+            events.push(message.event(drawn.map_or("delivered", |(name, _)| *name), at, &mut random));
+        }
+        let body = event::body(&events);
+        room -= body.len() as i64;
+        let (head, ()) = template.clone().into_parts();
+        let mut request = Request::from_parts(head, Full::default());
+        if let Some(signer) = signer {
+            let signed = signer.sign(wanted.signed_at, &body)?;
+            let headers = request.headers_mut();
+            headers.insert(HeaderName::from_bytes(SIGNATURE_HEADER.as_bytes())?, signed.signature.parse()?);
+            headers.insert(HeaderName::from_bytes(TIMESTAMP_HEADER.as_bytes())?, signed.timestamp.parse()?);
+        }
+        *request.body_mut() = Full::from(Bytes::from(body));
+        requests.push(request);
+    }
+    Ok(requests)
+}
