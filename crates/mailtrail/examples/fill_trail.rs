@@ -127,8 +127,9 @@ impl Traffic {
         if number.is_multiple_of(300) {
             self.now += SECOND;
         }
-        // Another stride each day: a list in another order, half of the recipients.
-        let stride = 2 * self.day + 7_919;
+        // Another stride each day: a list in another order, half of the recipients. It ends in 9, so that it shares no
+        // factor with a round number of recipients.
+        let stride = 10 * self.day + 7_919;
         let recipient = (number * stride + self.day * 31) % self.recipients;
         let mail = Mail { recipient, day: self.day, number };
         let mut add = |after: u64, kind| {

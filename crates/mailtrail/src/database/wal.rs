@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
 
 use rusqlite::Connection;
+
+use super::open::BUSY_TIMEOUT;
 
 /// Watches how long the write-ahead log of one writing connection is.
 pub(crate) struct Wal {
@@ -44,7 +47,11 @@ impl Wal {
 /// Also what makes a file trustworthy after a process died: what SQLite recovers from a log may sit in the page cache
 /// alone, if that process died of a failed fsync; a checkpoint writes and syncs it anew.
 pub(crate) fn settle(connection: &Connection) -> rusqlite::Result<()> {
-    checkpoint(connection, "TRUNCATE").map(|_| ())
+    // Waiting for readers would not make it any safer: what they hold back stays in the log, and the next one moves it.
+    connection.busy_timeout(Duration::ZERO)?;
+    let settled = checkpoint(connection, "TRUNCATE");
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    settled.map(|_| ())
 }
 
 /// Pages that could not be moved yet.

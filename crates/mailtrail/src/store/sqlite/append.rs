@@ -222,3 +222,6 @@ fn insert_event(
     }
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests;
