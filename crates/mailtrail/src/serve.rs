@@ -37,7 +37,11 @@ pub struct Server {
 pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let keys = Arc::new(KeyRing::load(&config.privacy)?);
     let protector = Protector::new(Arc::clone(&keys), &config.privacy);
-    let options = KeeperOptions { max_backlog_bytes: config.store.max_backlog, ..KeeperOptions::default() };
+    let options = KeeperOptions {
+        max_backlog_bytes: config.store.max_backlog,
+        has_public_key: !config.receive.public_keys.is_empty(),
+        ..KeeperOptions::default()
+    };
     let keeper = Keeper::start(&Paths::new(&config.store.path), options, keys)?;
 
     let tls =

@@ -18,7 +18,6 @@ use crate::store::sqlite::{Reader, Trail};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {}
 
-#[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(_args: Args, global: &Global) -> anyhow::Result<Exit> {
     let question = Question::new(global)?;
     // Says where there is no trail, rather than making one.

@@ -102,7 +102,6 @@ impl Site {
 
     /// Starts `serve`; an error is what it said before it ended.
     pub fn try_serve(&self) -> Result<Running, String> {
-        let started = Instant::now();
         let mut child = self.command(&["serve"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let lines = follow(child.stderr.take().unwrap(), Arc::clone(&log));
@@ -128,7 +127,6 @@ impl Site {
             metrics: metrics.unwrap(),
             log,
             _lines: lines,
-            started_in: started.elapsed(),
         })
     }
 
@@ -193,8 +191,6 @@ pub struct Running {
     pub metrics: SocketAddr,
     log: Arc<Mutex<String>>,
     _lines: Receiver<String>,
-    /// From the start of the process to its first sign of being ready.
-    pub started_in: Duration,
 }
 
 impl Running {

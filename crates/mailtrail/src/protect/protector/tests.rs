@@ -60,7 +60,10 @@ fn hashes_and_keys_are_what_was_published() {
     );
     assert_eq!(hex(&event.event_key), "276ca8d3115dc468080c1a32b7942681");
     assert_eq!(hex(&event.fingerprint), "f12692e7b43c8d6937cfb86fd2bf7c14");
-    assert_eq!([keys.key_id(), keys.dedupe_check(), keys.seal_key_id()], ["048cb3e6bb8add5f", "a95422e70c7929c4", "66955da20a45e5af"]);
+    assert_eq!(
+        [keys.key_id(), keys.dedupe_check(), keys.seal_key_id()],
+        ["048cb3e6bb8add5f", "a95422e70c7929c4", "66955da20a45e5af"]
+    );
 }
 
 #[test]

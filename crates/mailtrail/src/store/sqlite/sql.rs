@@ -50,6 +50,9 @@ pub enum Cell {
     Blob(Vec<u8>),
 }
 
+/// Takes the names of the columns and one row's cells; says whether it wants more.
+pub type Each<'a> = &'a mut dyn FnMut(&[String], &[Cell]) -> ControlFlow<()>;
+
 /// How a query ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqlOutcome {
@@ -106,7 +109,7 @@ pub fn run(
     paths: &Paths,
     query: &str,
     limits: SqlLimits,
-    each: &mut dyn FnMut(&[String], &[Cell]) -> ControlFlow<()>,
+    each: Each<'_>,
 ) -> Result<SqlOutcome, SqlError> {
     let mut sql = read::open(paths)?;
     let refused = Arc::default();
@@ -118,13 +121,13 @@ pub fn run(
 fn walk(
     sql: &Connection,
     query: &str,
-    each: &mut dyn FnMut(&[String], &[Cell]) -> ControlFlow<()>,
+    each: Each<'_>,
 ) -> rusqlite::Result<SqlOutcome> {
     let mut statement = sql.prepare(query)?;
     if statement.parameter_count() > 0 {
         return Err(rusqlite::Error::InvalidParameterCount(0, statement.parameter_count()));
     }
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut rows = statement.query(())?;
     let mut outcome = SqlOutcome { columns, rows: 0 };
     let mut cells = Vec::with_capacity(outcome.columns.len());

@@ -50,7 +50,7 @@ impl Reader {
     /// When the trail cannot be read.
     pub fn repeats(&self, filter: &Filter) -> Result<u64, ReadError> {
         let selection = Selection::new(filter, None, self.knows_tests()?);
-        let found = selection.from_where(Needs { event: true, ..Needs::default() });
+        let found = selection.source_and_conditions(Needs { event: true, ..Needs::default() });
         let statement = format!(
             "SELECT ifnull(sum(n - 1), 0) FROM
                  (SELECT count(*) AS n {found} GROUP BY e.timestamp, e.fingerprint HAVING count(*) > 1)"
@@ -97,10 +97,10 @@ fn statement(selection: &Selection, by: &[Dimension], counted: Counted) -> Strin
     let limit = MAX_GROUPS + 1;
     if !spread {
         keys.push(if distinct { format!("count(DISTINCT {address})") } else { "count(*)".to_owned() });
-        return format!("SELECT {} {}{} LIMIT {limit}", keys.join(", "), selection.from_where(needs), group(&names));
+        return format!("SELECT {} {}{} LIMIT {limit}", keys.join(", "), selection.source_and_conditions(needs), group(&names));
     }
     keys.push(if distinct { format!("{address} AS n") } else { "count(*) AS n".to_owned() });
-    let found = selection.from_where(needs);
+    let found = selection.source_and_conditions(needs);
     let mut inner_names = names.clone();
     if distinct {
         inner_names.push("n".to_owned());

@@ -65,11 +65,12 @@ impl Reader {
         after: Option<&Place>,
         limit: usize,
     ) -> Result<Answer<Vec<EventRecord>>, ReadError> {
-        let few = !filter.any && !(filter.hashes.is_empty() && filter.messages.is_empty());
+        let keyed = !filter.hashes.is_empty() || !filter.messages.is_empty();
+        let few = keyed && !filter.any;
         let mut selection = Selection::new(filter, (!few).then_some(Source::Time), self.knows_tests()?);
         let needs = Needs { event: true, ..Needs::default() };
         let mut inner =
-            format!("SELECT e.id AS id, e.timestamp AS t, e.event_key AS k {}", selection.from_where(needs));
+            format!("SELECT e.id AS id, e.timestamp AS t, e.event_key AS k {}", selection.source_and_conditions(needs));
         if let Some(place) = after {
             inner.push_str(" AND (e.timestamp, e.event_key) > (:time, unhex(:key))");
             selection.parameters.push((":time", Value::Integer(place.timestamp)));
@@ -87,7 +88,7 @@ impl Reader {
     fn newest_of(&self, selection: &Selection, limit: usize, order: &str) -> Result<Vec<EventRecord>, ReadError> {
         // What is sorted are numbers alone; whole events are read where the search has ended.
         let (timestamp, id) = (selection.shared("timestamp"), selection.id());
-        let found = selection.from_where(Needs::default());
+        let found = selection.source_and_conditions(Needs::default());
         let statement = format!(
             "SELECT {COLUMNS} FROM
                  (SELECT {id} AS id, {timestamp} AS t {found} ORDER BY {timestamp} DESC, {id} DESC LIMIT :limit) AS c

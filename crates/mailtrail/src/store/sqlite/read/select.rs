@@ -140,7 +140,7 @@ impl Selection {
     }
 
     /// `FROM … WHERE …`; `needs` says what else the statement names.
-    pub(super) fn from_where(&self, needs: Needs) -> String {
+    pub(super) fn source_and_conditions(&self, needs: Needs) -> String {
         let side = self.source == Source::Category;
         let of =
             |table| self.conditions.iter().any(|condition| condition.of == table && !(side && condition.text == LISTS));

@@ -29,7 +29,7 @@ impl Reader {
             Scope::Run(name) => filter.runs.push(name.clone()),
         }
         let selection = Selection::new(&filter, None, self.knows_tests()?);
-        let found = selection.from_where(Needs { event: true, message: true, ..Needs::default() });
+        let found = selection.source_and_conditions(Needs { event: true, message: true, ..Needs::default() });
         // Texts are read only where somebody will.
         let address = selection.address();
         let statement = format!(
