@@ -145,7 +145,7 @@ fn nothing_but_reading_is_allowed() {
         ("DROP TABLE event".to_owned(), "DELETE"),
         ("ALTER TABLE event RENAME TO x".to_owned(), "change"),
         ("REINDEX".to_owned(), "change"),
-        ("ANALYZE".to_owned(), "change"),
+        ("ANALYZE".to_owned(), "INSERT"),
         ("INSERT INTO meta VALUES ('a', 'b') RETURNING name".to_owned(), "INSERT"),
         ("REPLACE INTO meta VALUES ('a', 'b')".to_owned(), "INSERT"),
         ("UPDATE event SET event = 'x' RETURNING id".to_owned(), "UPDATE"),
