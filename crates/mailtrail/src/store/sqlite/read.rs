@@ -19,6 +19,9 @@ use crate::database::{self, OpenError};
 use crate::settle::Status;
 use crate::store::Paths;
 
+/// KiB of pages kept in memory: many answers look up rows all over the trail, and read some pages many times.
+const CACHE_KIB: i64 = 64 * 1024;
+
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -80,6 +83,7 @@ pub(super) fn open(paths: &Paths) -> Result<Connection, ReadError> {
     }
     let sql = database::open_read_only(path, &FORMAT)?;
     sql.pragma_update(None, "trusted_schema", false)?;
+    sql.pragma_update(None, "cache_size", -CACHE_KIB)?;
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
     sql.create_scalar_function("mail_status", 2, flags, |call| {
         let (event, r#type) = (call.get_raw(0).as_str_or_null(), call.get_raw(1).as_str_or_null());
