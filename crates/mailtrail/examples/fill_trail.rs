@@ -233,7 +233,7 @@ impl Traffic {
             Kind::Open => {
                 row.smtp_id = None;
                 row.useragent = some(agent);
-                row.sg_machine_open = Some(mail.recipient % 3 == 0);
+                row.sg_machine_open = Some(mail.recipient.is_multiple_of(3));
                 ("open", some("203.0.113.0"))
             }
             Kind::Click => {

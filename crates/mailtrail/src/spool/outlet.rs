@@ -57,8 +57,6 @@ pub(crate) struct Outlet {
     reader: Option<(u32, Reader)>,
     /// Up to where it is drained.
     position: Position,
-    /// Damaged files, set aside until the next start.
-    unreadable: Vec<PathBuf>,
 }
 
 impl Outlet {
@@ -69,16 +67,7 @@ impl Outlet {
         old: Vec<u32>,
         generation: u32,
     ) -> Self {
-        Self {
-            shared,
-            sender,
-            name,
-            old,
-            newest: generation,
-            reader: None,
-            position: Position::default(),
-            unreadable: Vec::new(),
-        }
+        Self { shared, sender, name, old, newest: generation, reader: None, position: Position::default() }
     }
 
     /// The next batches, up to about so many items; `None` where all is drained that was committed before the call.
@@ -150,7 +139,6 @@ impl Outlet {
             path.display()
         );
         self.old.remove(0);
-        self.unreadable.push(path);
         Ok(())
     }
 
@@ -164,11 +152,6 @@ impl Outlet {
     /// Up to where everything is drained.
     pub(crate) fn position(&self) -> Position {
         self.position
-    }
-
-    /// Damaged files that hold batches nobody could read.
-    pub(crate) fn unreadable(&self) -> &[PathBuf] {
-        &self.unreadable
     }
 
     /// Waits for more batches, a poke, or the time.

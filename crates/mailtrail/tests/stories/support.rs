@@ -121,13 +121,7 @@ impl Site {
                 metrics = Some(found);
             }
         }
-        Ok(Running {
-            child,
-            address: address.unwrap(),
-            metrics: metrics.unwrap(),
-            log,
-            _lines: lines,
-        })
+        Ok(Running { child, address: address.unwrap(), metrics: metrics.unwrap(), log, _lines: lines })
     }
 
     /// A read-only look at the trail's rows.

@@ -105,12 +105,7 @@ pub fn hint(query: &str) -> Option<String> {
 ///
 /// # Errors
 /// When the query does anything but read, cannot be understood or costs too much. Rows handed out before are right.
-pub fn run(
-    paths: &Paths,
-    query: &str,
-    limits: SqlLimits,
-    each: Each<'_>,
-) -> Result<SqlOutcome, SqlError> {
+pub fn run(paths: &Paths, query: &str, limits: SqlLimits, each: Each<'_>) -> Result<SqlOutcome, SqlError> {
     let mut sql = read::open(paths)?;
     let refused = Arc::default();
     let setup = |error: rusqlite::Error| SqlError::Open(ReadError::Sqlite(error));
@@ -118,11 +113,7 @@ pub fn run(
     walk(&sql, query, each).map_err(|error| explain(error, limits, &refused))
 }
 
-fn walk(
-    sql: &Connection,
-    query: &str,
-    each: Each<'_>,
-) -> rusqlite::Result<SqlOutcome> {
+fn walk(sql: &Connection, query: &str, each: Each<'_>) -> rusqlite::Result<SqlOutcome> {
     let mut statement = sql.prepare(query)?;
     if statement.parameter_count() > 0 {
         return Err(rusqlite::Error::InvalidParameterCount(0, statement.parameter_count()));

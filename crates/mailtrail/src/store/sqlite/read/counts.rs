@@ -97,7 +97,12 @@ fn statement(selection: &Selection, by: &[Dimension], counted: Counted) -> Strin
     let limit = MAX_GROUPS + 1;
     if !spread {
         keys.push(if distinct { format!("count(DISTINCT {address})") } else { "count(*)".to_owned() });
-        return format!("SELECT {} {}{} LIMIT {limit}", keys.join(", "), selection.source_and_conditions(needs), group(&names));
+        return format!(
+            "SELECT {} {}{} LIMIT {limit}",
+            keys.join(", "),
+            selection.source_and_conditions(needs),
+            group(&names)
+        );
     }
     keys.push(if distinct { format!("{address} AS n") } else { "count(*) AS n".to_owned() });
     let found = selection.source_and_conditions(needs);
