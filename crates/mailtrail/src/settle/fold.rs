@@ -5,8 +5,8 @@ use super::Status;
 /// One event of a recipient.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
-    /// Column `message_id`.
-    pub message: Option<&'a str>,
+    /// Tells the recipient's messages apart; `None` where the event names none.
+    pub message: Option<i64>,
     /// Column `event`.
     pub event: &'a str,
     /// Column `type`.
@@ -44,7 +44,7 @@ pub struct Settled {
 /// belongs to the message that began last before it.
 #[derive(Debug, Clone, Default)]
 pub struct Fold {
-    messages: Vec<(Box<str>, Message)>,
+    messages: Vec<(i64, Message)>,
     /// One entry for each time and status.
     nameless: Vec<Message>,
 }
@@ -100,9 +100,9 @@ impl Fold {
     pub fn add(&mut self, seen: &Seen<'_>) {
         let new = Message::of(seen);
         match seen.message {
-            Some(id) => match self.messages.iter_mut().find(|(known, _)| **known == *id) {
+            Some(id) => match self.messages.iter_mut().find(|(known, _)| *known == id) {
                 Some((_, message)) => message.take(new),
-                None => self.messages.push((id.into(), new)),
+                None => self.messages.push((id, new)),
             },
             None => {
                 let same = |old: &Message| old.worst.at == new.worst.at && old.worst.status == new.worst.status;
@@ -116,8 +116,8 @@ impl Fold {
 
     /// Whether an event of this message was taken.
     #[must_use]
-    pub fn knows(&self, message: &str) -> bool {
-        self.messages.iter().any(|(known, _)| **known == *message)
+    pub fn knows(&self, message: i64) -> bool {
+        self.messages.iter().any(|(known, _)| *known == message)
     }
 
     /// What became of the newest message; `None` before the first event.

@@ -86,6 +86,8 @@ CREATE TABLE event_category_list (
     event            TEXT NOT NULL,
     event_id         INTEGER NOT NULL REFERENCES event (id),
     address_id       INTEGER,
+    message          INTEGER,                      -- 64 bits of a digest of message_id: tells a recipient's messages apart
+    test             INTEGER,                      -- 1: of a test key or SendGrid's sample; null: real
     PRIMARY KEY (category_list_id, timestamp, event, event_id)
 ) WITHOUT ROWID;
 

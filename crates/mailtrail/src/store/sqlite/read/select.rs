@@ -146,7 +146,7 @@ impl Selection {
             |table| self.conditions.iter().any(|condition| condition.of == table && !(side && condition.text == LISTS));
         let address = needs.address || of(Table::Address);
         let message = needs.message || address || of(Table::Message);
-        let event = needs.event || message || self.tests || of(Table::Event);
+        let event = needs.event || message || (self.tests && !side) || of(Table::Event);
         let mut text = String::from(match self.source {
             // CROSS JOIN: SQLite keeps to this order.
             Source::Message => "FROM message AS m CROSS JOIN event AS e ON e.message = m.id",
@@ -183,7 +183,9 @@ impl Selection {
             let timestamp = self.shared("timestamp");
             all.push(format!("{timestamp} >= :since AND {timestamp} < :until"));
         }
-        if self.tests {
+        if self.tests && self.source == Source::Category {
+            all.push("l.test IS NULL".to_owned());
+        } else if self.tests {
             all.push("e.proof_id NOT IN (SELECT id FROM proof WHERE verified_by = 'test')".to_owned());
         }
         if self.any {

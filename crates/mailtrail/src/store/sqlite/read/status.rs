@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use rusqlite::OptionalExtension as _;
 
-use super::select::{Needs, Selection, named};
+use super::select::{Needs, Selection, Source, named};
 use super::{ReadError, Reader};
 use crate::settle::{Fold, Seen};
 use crate::store::query::{Filter, RecipientStatus, Scope};
+use crate::store::sqlite::append::message_digest;
 
 /// How long after a message's first event a bounce without ids is still taken for its own, µs.
 const ASTRAY_WITHIN: i64 = 7 * 24 * 3600 * 1_000_000;
@@ -29,6 +30,54 @@ impl Reader {
             Scope::Run(name) => filter.runs.push(name.clone()),
         }
         let selection = Selection::new(&filter, None, self.knows_tests()?);
+        let mut recipients = match selection.source {
+            Source::Category => self.by_side_table(&selection)?,
+            _ => self.by_events(&selection)?,
+        };
+        self.add_astray_bounces(&mut recipients, since, until)?;
+        self.with_hashes(recipients)
+    }
+
+    /// Of a category: the side table has all that good news need, so only for bad news is the event itself read.
+    fn by_side_table(&self, selection: &Selection) -> Result<HashMap<i64, Fold>, ReadError> {
+        let found = selection.source_and_conditions(Needs::default());
+        let statement = format!(
+            "SELECT l.address_id, l.message, l.event, l.timestamp, l.event_id {found} AND l.address_id IS NOT NULL"
+        );
+        let mut events = self.prepare(&statement)?;
+        let mut news = self
+            .prepare("SELECT type, ifnull(reason, response), bounce_classification, status FROM event WHERE id = ?1")?;
+        let mut recipients: HashMap<i64, Fold> = HashMap::new();
+        let mut rows = events.query(&named(&selection.parameters)[..])?;
+        while let Some(row) = rows.next()? {
+            let event = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
+            let message = row.get::<_, Option<i64>>(1)?;
+            let seen = Seen {
+                message,
+                event,
+                r#type: None,
+                timestamp: row.get(3)?,
+                reason: None,
+                classification: None,
+                status_code: None,
+            };
+            let fold = recipients.entry(row.get(0)?).or_default();
+            if !matches!(event, "bounce" | "dropped" | "deferred") {
+                fold.add(&seen);
+                continue;
+            }
+            news.query_row([row.get::<_, i64>(4)?], |row| {
+                let text = |at| row.get_ref(at)?.as_str_or_null().map_err(rusqlite::Error::from);
+                let (r#type, reason) = (text(0)?, text(1)?);
+                fold.add(&Seen { r#type, reason, classification: text(2)?, status_code: text(3)?, ..seen });
+                Ok(())
+            })?;
+        }
+        Ok(recipients)
+    }
+
+    /// Of a run: by its messages.
+    fn by_events(&self, selection: &Selection) -> Result<HashMap<i64, Fold>, ReadError> {
         let found = selection.source_and_conditions(Needs { event: true, message: true, ..Needs::default() });
         // Texts are read only where somebody will.
         let address = selection.address();
@@ -45,7 +94,7 @@ impl Reader {
         while let Some(row) = rows.next()? {
             let text = |at| row.get_ref(at)?.as_str_or_null().map_err(rusqlite::Error::from);
             recipients.entry(row.get(0)?).or_default().add(&Seen {
-                message: text(1)?,
+                message: text(1)?.map(message_digest),
                 event: row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?,
                 r#type: text(3)?,
                 timestamp: row.get(4)?,
@@ -54,8 +103,7 @@ impl Reader {
                 status_code: text(7)?,
             });
         }
-        self.add_astray_bounces(&mut recipients, since, until)?;
-        self.with_hashes(recipients)
+        Ok(recipients)
     }
 
     /// Asynchronous bounces name neither message nor categories nor custom args. One belongs to the newest message that
@@ -84,10 +132,10 @@ impl Reader {
             let message: Option<String> = newest_message
                 .query_row((address, timestamp, timestamp - ASTRAY_WITHIN), |row| row.get(0))
                 .optional()?;
-            let Some(message) = message.filter(|message| fold.knows(message)) else { continue };
+            let Some(message) = message.map(|id| message_digest(&id)).filter(|id| fold.knows(*id)) else { continue };
             let text = |at| row.get_ref(at)?.as_str_or_null().map_err(rusqlite::Error::from);
             fold.add(&Seen {
-                message: Some(&message),
+                message: Some(message),
                 event: row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?,
                 r#type: text(2)?,
                 timestamp,
@@ -102,6 +150,9 @@ impl Reader {
     fn with_hashes(&self, recipients: HashMap<i64, Fold>) -> Result<Vec<RecipientStatus>, ReadError> {
         let mut hash = self.prepare("SELECT email_hash FROM address WHERE id = ?1")?;
         let mut all = Vec::with_capacity(recipients.len());
+        // In the order of the table, so that each of its pages is visited once.
+        let mut recipients: Vec<(i64, Fold)> = recipients.into_iter().collect();
+        recipients.sort_unstable_by_key(|(address, _)| *address);
         for (address, fold) in recipients {
             let Some(settled) = fold.settled() else { continue };
             all.push(RecipientStatus {

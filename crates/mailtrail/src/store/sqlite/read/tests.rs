@@ -1,5 +1,6 @@
 //! Answers are those that a plain walk over all events gives, and no statement walks over all events to give them.
 
+use crate::store::sqlite::append::message_digest;
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
@@ -362,7 +363,7 @@ fn statuses_are_those_that_settle_says() {
             for event in fixture.matching(&filter) {
                 let Some(hash) = &event.email_hash else { continue };
                 folds.entry(hash).or_default().add(&Seen {
-                    message: event.message_id.as_deref(),
+                    message: event.message_id.as_deref().map(message_digest),
                     event: &event.event,
                     r#type: event.r#type.as_deref(),
                     timestamp: event.timestamp,
