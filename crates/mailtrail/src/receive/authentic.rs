@@ -56,8 +56,9 @@ impl Authentic {
         Self { body, verified_by, received_at }
     }
 
-    /// For the quarantine, which kept it with what vouched for it.
-    pub(crate) fn from_quarantine(bytes: Vec<u8>, verified_by: VerifiedBy, received_at: i64) -> Self {
+    /// For the quarantine, which kept it with what vouched for it, and for tests.
+    #[must_use]
+    pub fn from_quarantine(bytes: Vec<u8>, verified_by: VerifiedBy, received_at: i64) -> Self {
         Self { body: bytes.into(), verified_by, received_at }
     }
 

@@ -24,11 +24,15 @@ impl Budget {
     }
 }
 
-/// A body in memory; its share of the budget is free again when it is dropped.
+/// A body, and its share of the budget. The share outlives the bytes: what is made of them takes their place in memory
+/// until it is durable.
 pub(super) struct Held {
     pub(super) bytes: Bytes,
-    _share: Option<OwnedSemaphorePermit>,
+    pub(super) share: Share,
 }
+
+/// A share of the budget, free again when dropped.
+pub(super) struct Share(#[expect(dead_code, reason = "held, not read")] Option<OwnedSemaphorePermit>);
 
 /// Reads the body. Memory is taken from the budget as bytes arrive, not as they are announced, so that whoever only
 /// announces much costs nothing.
@@ -69,14 +73,14 @@ pub(super) async fn read(
         }
         if whole.is_empty() && announced == Some(data.len() as u64) {
             // The common case of one frame: no copy.
-            return Ok(Held { bytes: data, _share: share });
+            return Ok(Held { bytes: data, share: Share(share) });
         }
         if whole.is_empty() {
             whole.reserve(announced.map_or(data.len(), |length| length as usize).min(1024 * 1024));
         }
         whole.extend_from_slice(&data);
     }
-    Ok(Held { bytes: whole.freeze(), _share: share })
+    Ok(Held { bytes: whole.freeze(), share: Share(share) })
 }
 
 /// Reads and forgets a body, for clients (proxies) that take an early answer for a broken connection.

@@ -145,8 +145,9 @@ impl<K: Keep> Shared<K> {
             .await
             .map_err(|refusal| (refusal, true))?;
         let received_at = clock::now_micros();
-        let verified_by = access.verify(admitted, &held.bytes).map_err(|refusal| (refusal, false))?;
-        let authentic = Authentic::new(held.bytes.clone(), verified_by, received_at);
+        let body::Held { bytes, share: _share } = held;
+        let verified_by = access.verify(admitted, &bytes).map_err(|refusal| (refusal, false))?;
+        let authentic = Authentic::new(bytes, verified_by, received_at);
         match tokio::time::timeout(self.answer_timeout, self.keep.keep(authentic)).await {
             Ok(kept) => kept.map_err(|refusal| (refusal, false)),
             // It may be stored all the same; SendGrid repeats it and the repetition is found by its key.

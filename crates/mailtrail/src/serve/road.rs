@@ -42,6 +42,7 @@ impl Road {
     }
 
     async fn protect(&self, body: Authentic) -> Result<Protected, Refusal> {
+        // Either way the body is dropped here, before the wait for the commit.
         if body.bytes().len() <= LARGE_BODY {
             return Ok(protect(&self.protector, &body));
         }

@@ -13,7 +13,7 @@ use super::{FileName, Position};
 use crate::database::{self, OpenError, Trouble};
 
 /// Memory for one chunk, about; a batch is bounded by the listener.
-const CHUNK_BYTES: usize = 32 * 1024 * 1024;
+const CHUNK_BYTES: usize = 16 * 1024 * 1024;
 
 /// Batches to be drained together.
 pub(crate) struct Chunk {

@@ -15,7 +15,7 @@ use crate::database::{self, Trouble};
 /// How often a write is tried while none succeeds, so that mending shows without traffic.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// What one commit takes at most; more waits for the next.
-const GROUP_BYTES: usize = 64 * 1024 * 1024;
+const GROUP_BYTES: usize = 8 * 1024 * 1024;
 
 pub(super) enum Message {
     Commit(Waiting),

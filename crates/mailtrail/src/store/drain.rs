@@ -13,6 +13,9 @@ use crate::spool::{Outlet, OutletError, Position};
 /// Items in one transaction, about: large ones are what makes the trail fast (`BEGIN IMMEDIATE` lets other writers in
 /// between).
 const ITEMS_A_COMMIT: u64 = 20_000;
+/// Answering comes first: with all processors busy the drain gets a few hundredths of one, and catches up afterwards.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 15;
 /// Idle, the thread looks again after this even if nobody woke it.
 const IDLE: Duration = Duration::from_secs(5);
 /// After a failure it waits, from the first to the second, doubling.
@@ -88,7 +91,7 @@ enum DrainError {
 pub(super) fn run(mut outlet: Outlet, mut trail: Trail, keys: &dyn Keys, state: &DrainState) {
     // On Linux priorities are a thread's own; elsewhere this would slow the whole process down.
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, 5) {
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
         tracing::debug!("the drain keeps its priority: {error}");
     }
     let mut pause = RETRY.0;
