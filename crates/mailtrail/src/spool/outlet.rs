@@ -24,6 +24,13 @@ pub(crate) struct Chunk {
     amount: Backlog,
 }
 
+impl Chunk {
+    /// Whether far more would have fitted.
+    pub(crate) fn is_small(&self, max_items: u64) -> bool {
+        self.amount.items < max_items / 2 && self.amount.bytes < CHUNK_BYTES as u64 / 2
+    }
+}
+
 /// Why nothing can be read. The outlet can be asked again.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OutletError {

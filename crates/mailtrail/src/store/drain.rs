@@ -18,6 +18,9 @@ const ITEMS_A_COMMIT: u64 = 20_000;
 const NICE: i32 = 15;
 /// Idle, the thread looks again after this even if nobody woke it.
 const IDLE: Duration = Duration::from_secs(5);
+/// After a small transaction it lets more come in: many small ones would take the disk's syncs from those who wait for a
+/// 200, and cost the trail far more than one large one.
+const GATHER: Duration = Duration::from_millis(100);
 /// After a failure it waits, from the first to the second, doubling.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -97,15 +100,15 @@ pub(super) fn run(mut outlet: Outlet, mut trail: Trail, keys: &dyn Keys, state: 
     let mut pause = RETRY.0;
     while !state.must_stop() {
         match step(&mut outlet, &mut trail, keys, state) {
-            Ok(went_on) => {
+            Ok(drained) => {
                 pause = RETRY.0;
                 state.set_trouble(None);
                 state.position.send_replace(outlet.position());
-                if !went_on {
-                    if state.is_stopping() {
-                        break;
-                    }
-                    outlet.wait(IDLE);
+                match drained {
+                    Some(Amount::Little) if !state.is_stopping() => outlet.rest(GATHER),
+                    Some(_) => {}
+                    None if state.is_stopping() => break,
+                    None => outlet.wait(IDLE),
                 }
             }
             Err(error) => {
@@ -122,9 +125,20 @@ pub(super) fn run(mut outlet: Outlet, mut trail: Trail, keys: &dyn Keys, state: 
     state.position.send_modify(|_| {});
 }
 
-/// One transaction; `false` where there is nothing to drain.
-fn step(outlet: &mut Outlet, trail: &mut Trail, keys: &dyn Keys, state: &DrainState) -> Result<bool, DrainError> {
-    let Some(chunk) = outlet.next(ITEMS_A_COMMIT)? else { return Ok(false) };
+/// How much a transaction took.
+enum Amount {
+    Little,
+    Much,
+}
+
+/// One transaction; `None` where there is nothing to drain.
+fn step(
+    outlet: &mut Outlet,
+    trail: &mut Trail,
+    keys: &dyn Keys,
+    state: &DrainState,
+) -> Result<Option<Amount>, DrainError> {
+    let Some(chunk) = outlet.next(ITEMS_A_COMMIT)? else { return Ok(None) };
     let appended = trail.append(&chunk.records, &|bytes, why| keys.seal(bytes, why))?;
     // Durable in the trail: only now may the spool let go.
     outlet.drained(&chunk);
@@ -133,5 +147,5 @@ fn step(outlet: &mut Outlet, trail: &mut Trail, keys: &dyn Keys, state: &DrainSt
     if let Err(error) = trail.checkpoint_if_long() {
         tracing::warn!("the trail's log stays long: {error}");
     }
-    Ok(true)
+    Ok(Some(if chunk.is_small(ITEMS_A_COMMIT) { Amount::Little } else { Amount::Much }))
 }

@@ -173,6 +173,8 @@ impl Keeper {
     pub async fn drained(&self) {
         let head = self.parts.spool.head();
         let mut position = self.parts.drain.watch();
+        // Somebody waits: no more gathering.
+        self.parts.spool.shared().poke();
         // The sender lives in `self`; it ends with the keeper alone.
         let _reached = position.wait_for(|position| *position >= head || self.parts.spool.shared().is_closed()).await;
     }

@@ -83,3 +83,30 @@ fn what_could_not_be_read_is_read_after_an_upgrade() {
     assert_eq!(trail.query_row("SELECT count(*) FROM event", [], |row| row.get::<_, i64>(0)).unwrap(), 1);
     assert!(site.ask(&["replay"]).starts_with("3 entries"));
 }
+
+#[test]
+fn secrets_that_everybody_may_read_and_keys_of_another_store_are_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let site = Site::new();
+    site.serve().stop();
+    let key = site.path().join("mailtrail.key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let said = site.try_serve().err().expect("a key that everybody may read is refused");
+    assert!(said.contains("chmod 600"), "{said}");
+    // Another key would make hashes that join with nothing.
+    std::fs::remove_file(&key).unwrap();
+    site.write_secret("mailtrail.key", &mailtrail::protect::KeyRing::generate().unwrap().to_text());
+    let said = site.try_serve().err().expect("another store's key is refused");
+    assert!(said.contains("previous_key_files"), "{said}");
+}
+
+#[test]
+fn memory_with_addresses_is_not_dumped() {
+    let site = Site::new();
+    let server = site.serve();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.process_id())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    let words: Vec<&str> = core.split_whitespace().collect();
+    assert_eq!(words[4..6], ["0", "0"], "{core}");
+}
