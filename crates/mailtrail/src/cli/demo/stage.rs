@@ -1,14 +1,10 @@
 //! Sets the demo up in a folder of its own and plays it.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-
-use anyhow::Context as _;
-use sendgrid_simulator::plan::Shape;
-use sendgrid_simulator::{BulkMail, Delivery, Plan, Report, Retry, Signer, Story, Target};
-use tempfile::TempDir;
 
 use crate::clock;
 use crate::config::{self, Config};
@@ -16,6 +12,9 @@ use crate::protect::KeyRing;
 use crate::serve::{self, Server};
 use crate::store::Paths;
 use crate::store::sqlite::Reader;
+use anyhow::Context as _;
+use sendgrid_simulator::plan::Shape;
+use sendgrid_simulator::{BulkMail, Delivery, Plan, Report, Retry, Signer, Story, Target};
 
 /// The name of the run, and the category of its mail.
 pub(super) const RUN: &str = "spring-news";
@@ -29,12 +28,36 @@ const OUTAGE: Duration = Duration::from_millis(700);
 
 /// Everything the demo needs.
 pub(super) struct Stage {
-    folder: TempDir,
+    folder: Folder,
     config: Config,
     signer: Arc<Signer>,
     pub(super) keys: KeyRing,
     pub(super) story: Story,
     pub(super) plan: Plan,
+}
+
+/// A folder of its own for the demo's files, removed with all that is in it unless it is to stay.
+struct Folder {
+    path: PathBuf,
+    stays: bool,
+}
+
+impl Folder {
+    fn make() -> anyhow::Result<Self> {
+        let path = std::env::temp_dir().join(format!("mailtrail-demo-{}-{}", std::process::id(), clock::now_micros()));
+        // For its owner alone; a folder that somebody else prepared there is an error.
+        std::fs::DirBuilder::new().mode(0o700).create(&path).with_context(|| format!("making {}", path.display()))?;
+        Ok(Self { path, stays: false })
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if !self.stays {
+            // Left behind in a folder of temporary files at worst.
+            let _removed = std::fs::remove_dir_all(&self.path);
+        }
+    }
 }
 
 /// What came of the delivery.
@@ -46,15 +69,15 @@ pub(super) struct Delivered {
 
 impl Stage {
     pub(super) fn set(recipients: usize, seed: u64) -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("mailtrail-demo-").tempdir().context("making a folder")?;
+        let folder = Folder::make()?;
         let signer = Arc::new(Signer::generate()?);
-        write_private(folder.path().join("mailtrail.key"), &KeyRing::generate()?.to_text())?;
+        write_private(folder.path.join("mailtrail.key"), &KeyRing::generate()?.to_text())?;
         let text = format!(
             "[receive]\nlisten = \"127.0.0.1:0\"\nbasic_auth = [\"{USER}:{PASSWORD}\"]\npublic_keys = [\"{}\"]\n\
              [privacy]\nkey_file = \"mailtrail.key\"\n[store]\npath = \"mailtrail.db\"\n[metrics]\nlisten = \"off\"\n",
             signer.public_key()
         );
-        let path = folder.path().join(config::FILE_NAME);
+        let path = folder.path.join(config::FILE_NAME);
         write_private(path.clone(), &text)?;
         let config = config::load_file_alone(&path)?;
         let keys = KeyRing::load(&config.privacy)?;
@@ -109,13 +132,14 @@ impl Stage {
 
     /// Every file that was written.
     pub(super) fn files(&self) -> anyhow::Result<Vec<PathBuf>> {
-        let entries = std::fs::read_dir(self.folder.path()).context("looking at the demo's files")?;
+        let entries = std::fs::read_dir(&self.folder.path).context("looking at the demo's files")?;
         entries.map(|entry| Ok(entry?.path())).collect()
     }
 
     /// Removes the folder, or keeps it and says where it is.
-    pub(super) fn leave(self, keep: bool) -> Option<PathBuf> {
-        keep.then(|| self.folder.keep())
+    pub(super) fn leave(mut self, keep: bool) -> Option<PathBuf> {
+        self.folder.stays = keep;
+        keep.then(|| self.folder.path.clone())
     }
 }
 
