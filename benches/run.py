@@ -81,7 +81,7 @@ class Bench:
         if {"mailtrail", "without-spool"} & set(chosen):
             steps.append([*cargo, "--package", "mailtrail"])
         if "without-spool" in chosen:
-            example = ["--features", "bench", "--example", "receive_without_spool"]
+            example = ["--example", "receive_without_spool"]
             steps.append([*cargo, "--package", "mailtrail", *example])
         if not self.args.no_build:
             for step in steps:
@@ -135,11 +135,11 @@ class Bench:
         figures["start_s"] = started
         return figures
 
-    def burst(self, receiver: Receiver) -> dict:
-        limit = ["--posts", -(-self.args.askable // 1000), "--seconds", 3600, "--megabytes", 4096]
+    def burst(self, receiver: Receiver, per_post: int) -> dict:
+        limit = ["--posts", -(-self.args.askable // per_post), "--seconds", 3600, "--megabytes", 4096]
         receiver.start()
         try:
-            figures = self.load(receiver, 1000, 32, limit=limit, wait=True)
+            figures = self.load(receiver, per_post, 32, limit=limit, wait=True)
         finally:
             receiver.stop()
         if figures["askable_s"] is None:
@@ -164,7 +164,7 @@ class Bench:
                 if not trail:
                     shutil.rmtree(receiver.folder)
                 rate = figures["events_per_s"]
-                used_up = " (prepared POSTs used up)" if figures["used_up"] and cell != "burst" else ""
+                used_up = " (prepared POSTs used up)" if figures["used_up"] and not cell.startswith("burst") else ""
                 say(f"{cell} round {number + 1} {name}: {rate:,.0f} events/s, p50 {figures['p50_ms']:.1f} ms{used_up}")
         return results
 
@@ -241,16 +241,16 @@ def measure_all(args: argparse.Namespace, bench: Bench) -> tuple[list[str], list
             lines += cell_rows(f"{per_post} × {connections}", results)
             raw += [{"trail": trail, "receiver": name, **f} for name, fs in results.items() for f in fs]
         lines.append("")
-        if args.askable:
-            results = bench.rounds("burst", trail, bench.burst)
-            lines += [f"A burst of {args.askable:,} events (1,000 a POST, 32 connections) until the last can be asked for:", "",
+        for per_post in (n for n in args.events_per_post if args.askable and n > 1):
+            results = bench.rounds(f"burst of {per_post}s", trail, lambda r, n=per_post: bench.burst(r, n))
+            lines += [f"A burst of {args.askable:,} events ({per_post:,} a POST, 32 connections) until the last can be asked for:", "",
                       "| receiver | seconds | events/s | acknowledged after | ratio |", "|---|---|---|---|---|"]
             for name, figures in results.items():
                 against = "" if name == first else ratio(results, "askable_events_per_s", first, name)
                 lines.append(f"| {name} | {median(figures, 'askable_s'):.1f} | {median(figures, 'askable_events_per_s'):,.0f} "
                              f"| {median(figures, 'seconds'):.1f} s | {against} |")
             lines.append("")
-            raw += [{"trail": trail, "receiver": name, "burst": True, **f} for name, fs in results.items() for f in fs]
+            raw += [{"trail": trail, "receiver": name, "burst": per_post, **f} for name, fs in results.items() for f in fs]
     return lines, raw
 
 
