@@ -7,6 +7,22 @@ use crate::ids::MessageId;
 use crate::timestamp::Timestamp;
 use crate::value::{Object, Value, write_members};
 
+/// The twelve types of event that SendGrid documents (Event reference), as `event` has them.
+pub const EVENT_NAMES: [&str; 12] = [
+    "processed",
+    "deferred",
+    "delivered",
+    "bounce",
+    "dropped",
+    "open",
+    "click",
+    "spamreport",
+    "unsubscribe",
+    "group_unsubscribe",
+    "group_resubscribe",
+    "account_status_change",
+];
+
 /// A decoded event, borrowing from the body.
 ///
 /// Every key received is in a field, in [`custom_args`](Self::custom_args) or in [`extra`](Self::extra). A value that

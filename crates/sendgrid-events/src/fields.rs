@@ -5,6 +5,8 @@
 //! Sources: Event reference (twilio.com/docs/sendgrid/for-developers/tracking-events/event), the Email Logs schemas of
 //! SendGrid's OpenAPI files, and published captures. The table may grow; nothing that was stored changes with it.
 
+use crate::event::EVENT_NAMES;
+
 /// A key that has a field of its own in [`crate::Event`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Column {
@@ -50,28 +52,13 @@ const WITH_IP: &[&str] = &[
     "group_unsubscribe",
     "group_resubscribe",
 ];
-const KNOWN: &[&str] = &[
-    "processed",
-    "deferred",
-    "delivered",
-    "bounce",
-    "dropped",
-    "open",
-    "click",
-    "spamreport",
-    "unsubscribe",
-    "group_unsubscribe",
-    "group_resubscribe",
-    "account_status_change",
-];
-
 /// Where `key` belongs on an event of type `event` (trimmed, lower case). On a type not known here every key of the
 /// table is taken as SendGrid's: a new type is more likely to use its keys than a caller to have taken them.
 pub(crate) fn place(event: &str, key: &str) -> Place {
     let Some((place, types)) = documented(key) else {
         return Place::CustomArg;
     };
-    let applies = types.is_empty() || types.contains(&event) || !KNOWN.contains(&event);
+    let applies = types.is_empty() || types.contains(&event) || !EVENT_NAMES.contains(&event);
     if applies { place } else { Place::CustomArg }
 }
 

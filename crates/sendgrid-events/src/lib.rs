@@ -12,7 +12,7 @@ pub mod timestamp;
 pub mod value;
 
 pub use batch::{Batch, Item, Reject, Rejected};
-pub use event::Event;
+pub use event::{EVENT_NAMES, Event};
 pub use ids::MessageId;
 pub use signature::{KeyId, PublicKey};
 pub use timestamp::Timestamp;

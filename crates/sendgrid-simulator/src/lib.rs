@@ -18,7 +18,7 @@ pub mod report;
 pub use bulk::{BulkMail, Outcome, Story};
 pub use delivery::{Delivery, Retry};
 pub use event::{Event, EventKey};
-pub use message::{EVENT_NAMES, Message};
+pub use message::Message;
 pub use plan::Plan;
 pub use random::Random;
 pub use report::Report;

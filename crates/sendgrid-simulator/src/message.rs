@@ -9,22 +9,6 @@ use crate::event::Event;
 use crate::random::Random;
 use crate::remote::{self, Answer};
 
-/// The twelve types of event.
-pub const EVENT_NAMES: [&str; 12] = [
-    "processed",
-    "deferred",
-    "delivered",
-    "bounce",
-    "dropped",
-    "open",
-    "click",
-    "spamreport",
-    "unsubscribe",
-    "group_unsubscribe",
-    "group_resubscribe",
-    "account_status_change",
-];
-
 /// The account that sends; part of the ids of delivery events.
 const USER_ID: u64 = 51_335_520;
 const ASM_GROUP: i64 = 4711;
@@ -75,7 +59,7 @@ impl Message {
         }
     }
 
-    /// A sample of any of [`EVENT_NAMES`]; any other name gives an event of that name with the fields all share.
+    /// A sample of any of [`EVENT_NAMES`](sendgrid_events::EVENT_NAMES); any other name gives an event of that name with the fields all share.
     #[must_use]
     pub fn event(&self, name: &str, at: i64, random: &mut Random) -> Event {
         match name {
@@ -230,6 +214,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use sendgrid_events::{Batch, Item};
+
+    use sendgrid_events::EVENT_NAMES;
 
     use super::*;
     use crate::event;

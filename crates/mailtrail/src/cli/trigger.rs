@@ -11,8 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use sendgrid_events::EVENT_NAMES;
 use sendgrid_simulator::plan::{Plan, Shape};
-use sendgrid_simulator::{Delivery, EVENT_NAMES, Event, Message, Random, Signer, Target};
+use sendgrid_simulator::{Delivery, Event, Message, Random, Signer, Target};
 
 use super::Global;
 use super::exit::{Exit, UsageError};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sendgrid_events::EVENT_NAMES;
 use tokio::sync::Semaphore;
 
 use super::alarm::Alarm;
@@ -91,31 +92,17 @@ impl Keep for Road {
     }
 }
 
-/// Labels come from a fixed set, whatever is sent.
-const LABELS: [&str; 13] = [
-    "processed",
-    "deferred",
-    "delivered",
-    "bounce",
-    "dropped",
-    "open",
-    "click",
-    "spamreport",
-    "unsubscribe",
-    "group_unsubscribe",
-    "group_resubscribe",
-    "account_status_change",
-    "other",
-];
+/// The label of what is none of SendGrid's documented types: labels come from a fixed set, whatever is sent.
+const OTHER: &str = "other";
 
 /// Adds a batch to the counters, each of them once.
 fn count_events<'e>(events: impl Iterator<Item = &'e str>) {
-    let mut counts = [0_u64; LABELS.len()];
+    let mut counts = [0_u64; EVENT_NAMES.len() + 1];
     for event in events {
-        let label = LABELS.iter().position(|label| *label == event).unwrap_or(LABELS.len() - 1);
+        let label = EVENT_NAMES.iter().position(|name| *name == event).unwrap_or(EVENT_NAMES.len());
         counts[label] += 1;
     }
-    for (label, count) in LABELS.into_iter().zip(counts).filter(|(_, count)| *count > 0) {
+    for (label, count) in EVENT_NAMES.into_iter().chain([OTHER]).zip(counts).filter(|(_, count)| *count > 0) {
         metrics::counter!("mailtrail_events_total", "event" => label).increment(count);
     }
 }

@@ -1,5 +1,7 @@
 //! What the store holds, read beside a running `serve` or without one.
 
+use sendgrid_events::EVENT_NAMES;
+
 use super::check::{Check, age};
 use crate::config::Config;
 use crate::protect::KeyRing;
@@ -9,21 +11,9 @@ use crate::store::sqlite::health::{self, EVENTS_LOOKED_AT, Trail};
 
 const MINUTE: i64 = 60 * 1_000_000;
 
-/// SendGrid's events (Event Webhook reference); each is chosen in the webhook's settings.
-const EVENTS: [&str; 11] = [
-    "processed",
-    "deferred",
-    "delivered",
-    "bounce",
-    "dropped",
-    "open",
-    "click",
-    "spamreport",
-    "unsubscribe",
-    "group_unsubscribe",
-    "group_resubscribe",
-];
-/// Of those, the ones that every account gets that sends at all.
+/// The one event that is about the account: most never get it.
+const ABOUT_THE_ACCOUNT: &str = "account_status_change";
+/// The ones that every account gets that sends at all.
 const EVERYBODY_S: [&str; 2] = ["processed", "delivered"];
 
 pub(super) fn checks(config: &Config, now: i64) -> Vec<Check> {
@@ -70,7 +60,10 @@ fn events(trail: &Trail, now: i64) -> Vec<Check> {
         return checks;
     };
     checks.push(Check::pass("events", format!("the last one came in {} ago", age(now - last))));
-    let never: Vec<&str> = EVENTS.into_iter().filter(|name| !trail.seen.iter().any(|seen| seen == name)).collect();
+    let never: Vec<&str> = EVENT_NAMES
+        .into_iter()
+        .filter(|name| *name != ABOUT_THE_ACCOUNT && !trail.seen.iter().any(|seen| seen == name))
+        .collect();
     let what = format!("never seen among the newest {EVENTS_LOOKED_AT} events: {}", never.join(", "));
     if never.iter().any(|name| EVERYBODY_S.contains(name)) {
         checks.push(Check::warn("event types", what, "choose them in the webhook's settings in SendGrid"));
