@@ -2,7 +2,7 @@
 
 use super::Global;
 use super::exit::Exit;
-use super::output::{OutputArgs, Sheet, note};
+use super::output::{OutputArgs, note};
 use super::question::{FilterArgs, Question, Window};
 use super::record;
 
@@ -29,11 +29,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     filter.include_tests = true;
     let answer = question.reader()?.activity(&filter, args.limit)?;
     let found = answer.value.len();
-    let mut sheet = Sheet::begin(std::io::stdout().lock(), args.output, record::columns(args.output.format))?;
-    for event in answer.value {
-        sheet.row(record::cells(event, args.output.format))?;
-    }
-    drop(sheet.end()?);
+    record::print(answer.value, args.output)?;
     question.tell(found, "event", answer.scanned.as_ref());
     if found == args.limit {
         note(&format!("only the newest {found} are shown: --limit shows more, export has all"));

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::Global;
 use super::exit::{Exit, UsageError};
+use super::output::csv::original;
 use crate::config::{self, HashMode};
 use crate::protect::{EmailHash, KeyRing};
 
@@ -93,9 +94,6 @@ fn add_column(list: impl Read, column: &str, keys: &KeyRing, out: impl Write) ->
 
 /// The hash of a cell; none of an empty one. The `'` that a list of ours has before a formula's sign is not part of it.
 fn of(keys: &KeyRing, cell: &str) -> Option<EmailHash> {
-    let cell = match cell.strip_prefix('\'') {
-        Some(rest) if rest.starts_with(['=', '+', '-', '@', '\t', '\r']) => rest,
-        _ => cell,
-    };
+    let cell = original(cell);
     (!cell.trim().is_empty()).then(|| keys.email_hash(cell))
 }

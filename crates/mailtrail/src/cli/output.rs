@@ -2,7 +2,7 @@
 //!
 //! Rows go to stdout and nothing else does; what is said about them goes to stderr ([`note`]).
 
-mod csv;
+pub(super) mod csv;
 mod json;
 mod table;
 pub(super) mod visible;

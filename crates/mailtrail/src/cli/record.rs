@@ -1,6 +1,8 @@
 //! An event as a row of output: all columns for programs, the telling ones for people.
 
-use super::output::{Cell, Format};
+use std::io::{self, Write};
+
+use super::output::{Cell, Format, OutputArgs, Sheet};
 use crate::settle::Status;
 use crate::store::query::EventRecord;
 
@@ -47,6 +49,23 @@ const SHORT: [&str; 6] = ["time", "event", "recipient", "category", "run", "deta
 
 /// Digits of a hash that tell recipients of one list apart.
 const HASH_DIGITS: usize = 12;
+
+/// Prints events on stdout.
+pub(super) fn print(events: Vec<EventRecord>, output: OutputArgs) -> io::Result<()> {
+    fill(Sheet::begin(io::stdout().lock(), output, columns(output.format))?, events, output.format)
+}
+
+/// As [`print`], without a heading: one was printed with the first events.
+pub(super) fn print_more(events: Vec<EventRecord>, output: OutputArgs) -> io::Result<()> {
+    fill(Sheet::go_on(io::stdout().lock(), output, columns(output.format)), events, output.format)
+}
+
+fn fill(mut sheet: Sheet<impl Write>, events: Vec<EventRecord>, format: Format) -> io::Result<()> {
+    for event in events {
+        sheet.row(cells(event, format))?;
+    }
+    sheet.end().map(drop)
+}
 
 pub(super) fn columns(format: Format) -> &'static [&'static str] {
     match format {

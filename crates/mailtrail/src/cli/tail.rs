@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use super::Global;
 use super::exit::Exit;
-use super::output::{OutputArgs, Sheet};
+use super::output::OutputArgs;
 use super::question::Question;
 use super::record;
-use crate::store::query::EventRecord;
 use crate::store::sqlite::Reader;
 
 /// How soon a new event is noticed.
@@ -37,7 +36,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let mut events = reader.newest(args.lines.max(1))?;
     let last = events.last().map_or(0, |event| event.id);
     events.truncate(args.lines);
-    print(events, args.output)?;
+    record::print(events, args.output)?;
     question.tell_backlog();
     if args.follow { follow(&reader, last, args.output) } else { Ok(Exit::Done) }
 }
@@ -48,28 +47,9 @@ fn follow(reader: &Reader, mut last: i64, output: OutputArgs) -> anyhow::Result<
         let events = reader.after(last, PAGE)?;
         if let Some(newest) = events.last() {
             last = newest.id;
-            print_more(events, output)?;
+            record::print_more(events, output)?;
         } else {
             thread::sleep(LOOK_EVERY);
         }
     }
-}
-
-fn print(events: Vec<EventRecord>, output: OutputArgs) -> anyhow::Result<()> {
-    let mut sheet = Sheet::begin(std::io::stdout().lock(), output, record::columns(output.format))?;
-    for event in events {
-        sheet.row(record::cells(event, output.format))?;
-    }
-    drop(sheet.end()?);
-    Ok(())
-}
-
-/// As [`print`], without a heading.
-fn print_more(events: Vec<EventRecord>, output: OutputArgs) -> anyhow::Result<()> {
-    let mut sheet = Sheet::go_on(std::io::stdout().lock(), output, record::columns(output.format));
-    for event in events {
-        sheet.row(record::cells(event, output.format))?;
-    }
-    drop(sheet.end()?);
-    Ok(())
 }

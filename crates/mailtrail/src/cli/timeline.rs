@@ -1,7 +1,7 @@
 //! `mailtrail timeline`
 
 use super::exit::Exit;
-use super::output::{OutputArgs, Sheet, note};
+use super::output::{OutputArgs, note};
 use super::question::{Question, message_id};
 use super::{Global, record, subject};
 use crate::protect::EmailHash;
@@ -32,11 +32,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     };
     let events = question.reader()?.timeline(&subject, args.limit)?;
     let found = events.len();
-    let mut sheet = Sheet::begin(std::io::stdout().lock(), args.output, record::columns(args.output.format))?;
-    for event in events {
-        sheet.row(record::cells(event, args.output.format))?;
-    }
-    drop(sheet.end()?);
+    record::print(events, args.output)?;
     question.tell(found, "event", None);
     if found == args.limit {
         note(&format!("only the newest {found} are shown: --limit shows more"));

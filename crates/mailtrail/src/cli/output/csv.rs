@@ -46,9 +46,20 @@ pub(super) fn line(out: &mut impl Write, cells: &[Cell], manner: Manner) -> io::
     )
 }
 
+/// What a spreadsheet takes for the beginning of a formula.
+const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
 /// No formula, whatever it begins with.
-pub(in crate::cli) fn neutral(text: String) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
+fn neutral(text: String) -> String {
+    if text.starts_with(FORMULA) { format!("'{text}") } else { text }
+}
+
+/// The cell without the `'` that [`neutral`] put before it.
+pub(in crate::cli) fn original(cell: &str) -> &str {
+    match cell.strip_prefix('\'') {
+        Some(rest) if rest.starts_with(FORMULA) => rest,
+        _ => cell,
+    }
 }
 
 fn write(out: &mut impl Write, cells: impl Iterator<Item = String>) -> io::Result<()> {
