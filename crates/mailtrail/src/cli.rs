@@ -10,6 +10,7 @@ mod export;
 mod hash;
 mod init;
 mod output;
+mod private_file;
 mod question;
 mod record;
 mod replay;

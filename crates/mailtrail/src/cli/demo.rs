@@ -10,6 +10,7 @@ use anyhow::Context as _;
 
 use super::Global;
 use super::exit::Exit;
+use crate::store::query::Scope;
 use stage::Stage;
 
 /// The whole story on this machine with a simulated SendGrid; nothing to configure
@@ -35,10 +36,11 @@ pub(super) fn run(args: Args, _global: &Global) -> anyhow::Result<Exit> {
     let delivered = runtime.block_on(stage.play())?;
     tell::delivery(&mut out, &delivered)?;
     let reader = stage.reader()?;
-    tell::counts(&mut out, &stage, &reader)?;
-    tell::unreached(&mut out, &stage, &reader)?;
+    let statuses = reader.latest_status(&Scope::Run(stage::RUN.to_owned()), None, None)?;
+    tell::counts(&mut out, &stage, &reader, &statuses)?;
+    tell::unreached(&mut out, &stage, &statuses)?;
     tell::timeline(&mut out, &stage, &reader)?;
-    let proof = proof::of(&stage, &reader, &delivered)?;
+    let proof = proof::of(&stage, &reader, &statuses, &delivered)?;
     tell::proof(&mut out, &proof)?;
     let held = proof.holds();
     tell::closing(&mut out, stage.leave(args.keep).as_deref())?;

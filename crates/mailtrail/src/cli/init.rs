@@ -3,9 +3,9 @@
 mod password;
 mod post_url;
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::DirBuilder;
 use std::io::{IsTerminal as _, Write};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::Global;
 use super::exit::{Exit, UsageError};
+use super::private_file;
 use crate::config;
 use crate::protect::KeyRing;
 use post_url::PublicUrl;
@@ -75,26 +76,12 @@ fn write_files(dir: &Path, force: bool, url: &PublicUrl, password: &str) -> anyh
     // The key first: a configuration without its key would be worse than a key nobody names.
     if key_is_new {
         let text = KeyRing::generate()?.to_text();
-        write_private(&key, &text)?;
+        private_file::write(&key, &text)?;
     }
     let credential = Zeroizing::new(format!("{USER}:{password}"));
     let text = Zeroizing::new(TEMPLATE.replace("@path@", &url.path).replace("@credential@", &credential));
-    write_private(&config, &text)?;
+    private_file::write(&config, &text)?;
     Ok(Written { config, key, key_is_new })
-}
-
-/// Writes a file for its owner alone, whole or not at all.
-fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let new = PathBuf::from(name);
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&new, path)
-    };
-    write().with_context(|| format!("writing {}", path.display()))
 }
 
 fn tell(out: &mut impl Write, written: &Written, url: &PublicUrl, password: &str) -> std::io::Result<()> {

@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode};
 
-use super::access::Access;
+use super::access::{Access, Admitted};
 use super::answer::{self, Refusal};
 use super::authentic::Authentic;
 use super::body::{self, Budget};
@@ -91,10 +91,7 @@ impl<K: Keep> Shared<K> {
         let (parts, mut body) = request.into_parts();
         let outcome = match self.admit(raw_head.as_deref(), &parts) {
             Err(refusal) => Err((refusal, true)),
-            Ok((access, admitted)) => match self.take(&access, &admitted, &mut body).await {
-                Ok(kept) => Ok(kept),
-                Err((refusal, body_left)) => Err((refusal, body_left)),
-            },
+            Ok((access, admitted)) => self.take(&access, &admitted, &mut body).await,
         };
         let response = match outcome {
             Ok(kept) => answer::accepted(kept),
@@ -117,7 +114,7 @@ impl<K: Keep> Shared<K> {
         &self,
         raw_head: Option<&[u8]>,
         parts: &hyper::http::request::Parts,
-    ) -> Result<(Arc<Access>, super::access::Admitted), Refusal> {
+    ) -> Result<(Arc<Access>, Admitted), Refusal> {
         if parts.uri.path() != self.path {
             return Err(Refusal::NotFound);
         }
@@ -138,14 +135,13 @@ impl<K: Keep> Shared<K> {
     async fn take(
         &self,
         access: &Arc<Access>,
-        admitted: &super::access::Admitted,
+        admitted: &Admitted,
         body: &mut Incoming,
     ) -> Result<Kept, (Refusal, bool)> {
-        let held = body::read(body, self.max_body, self.body_timeout, &self.budget)
+        let body::Held { bytes, share: _share } = body::read(body, self.max_body, self.body_timeout, &self.budget)
             .await
             .map_err(|refusal| (refusal, true))?;
         let received_at = clock::now_micros();
-        let body::Held { bytes, share: _share } = held;
         let verified_by = access.verify(admitted, &bytes).map_err(|refusal| (refusal, false))?;
         let authentic = Authentic::new(bytes, verified_by, received_at);
         match tokio::time::timeout(self.answer_timeout, self.keep.keep(authentic)).await {

@@ -6,9 +6,9 @@ use anyhow::Context as _;
 use sendgrid_simulator::Outcome;
 use sendgrid_simulator::event::EventKey;
 
-use super::stage::{Delivered, RUN, Stage};
+use super::stage::{Delivered, Stage};
 use crate::settle::Status;
-use crate::store::query::{Filter, Scope};
+use crate::store::query::{Filter, RecipientStatus};
 use crate::store::sqlite::Reader;
 
 const PAGE: usize = 5_000;
@@ -40,7 +40,12 @@ impl Proof {
     }
 }
 
-pub(super) fn of(stage: &Stage, reader: &Reader, delivered: &Delivered) -> anyhow::Result<Proof> {
+pub(super) fn of(
+    stage: &Stage,
+    reader: &Reader,
+    statuses: &[RecipientStatus],
+    delivered: &Delivered,
+) -> anyhow::Result<Proof> {
     let told = stage.story.keys();
     let stored = stored(reader)?;
     let distinct: BTreeSet<&EventKey> = stored.keys().collect();
@@ -52,7 +57,7 @@ pub(super) fn of(stage: &Stage, reader: &Reader, delivered: &Delivered) -> anyho
         missing: told.iter().filter(|key| !distinct.contains(key)).count(),
         doubled: stored.values().filter(|count| **count > 1).count(),
         never_told: distinct.iter().filter(|key| !told.contains(**key)).count(),
-        wrong_statuses: wrong_statuses(stage, reader)?,
+        wrong_statuses: wrong_statuses(stage, statuses),
         recipients: stage.story.outcomes.len(),
         files,
         bytes,
@@ -75,17 +80,15 @@ fn stored(reader: &Reader) -> anyhow::Result<BTreeMap<EventKey, usize>> {
     }
 }
 
-fn wrong_statuses(stage: &Stage, reader: &Reader) -> anyhow::Result<usize> {
-    let statuses: BTreeMap<String, Status> = reader
-        .latest_status(&Scope::Run(RUN.to_owned()), None, None)?
-        .into_iter()
-        .map(|recipient| (recipient.email_hash, recipient.status))
-        .collect();
+fn wrong_statuses(stage: &Stage, statuses: &[RecipientStatus]) -> usize {
+    let statuses: BTreeMap<&str, Status> =
+        statuses.iter().map(|recipient| (recipient.email_hash.as_str(), recipient.status)).collect();
     let wrong = stage.story.outcomes.iter().filter(|(address, outcome)| {
-        let status = statuses.get(&stage.keys.email_hash(address).to_string()).copied().unwrap_or(Status::Unknown);
+        let status =
+            statuses.get(stage.keys.email_hash(address).to_string().as_str()).copied().unwrap_or(Status::Unknown);
         status != expected(**outcome)
     });
-    Ok(wrong.count())
+    wrong.count()
 }
 
 fn expected(outcome: Outcome) -> Status {

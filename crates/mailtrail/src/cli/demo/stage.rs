@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cli::private_file;
 use crate::clock;
 use crate::config::{self, Config};
 use crate::protect::KeyRing;
@@ -71,14 +72,14 @@ impl Stage {
     pub(super) fn set(recipients: usize, seed: u64) -> anyhow::Result<Self> {
         let folder = Folder::make()?;
         let signer = Arc::new(Signer::generate()?);
-        write_private(folder.path.join("mailtrail.key"), &KeyRing::generate()?.to_text())?;
+        private_file::write(&folder.path.join("mailtrail.key"), &KeyRing::generate()?.to_text())?;
         let text = format!(
             "[receive]\nlisten = \"127.0.0.1:0\"\nbasic_auth = [\"{USER}:{PASSWORD}\"]\npublic_keys = [\"{}\"]\n\
              [privacy]\nkey_file = \"mailtrail.key\"\n[store]\npath = \"mailtrail.db\"\n[metrics]\nlisten = \"off\"\n",
             signer.public_key()
         );
         let path = folder.path.join(config::FILE_NAME);
-        write_private(path.clone(), &text)?;
+        private_file::write(&path, &text)?;
         let config = config::load_file_alone(&path)?;
         let keys = KeyRing::load(&config.privacy)?;
         // The story is told as of now: its last events lie in the past.
@@ -141,17 +142,4 @@ impl Stage {
         self.folder.stays = keep;
         keep.then(|| self.folder.path.clone())
     }
-}
-
-fn write_private(path: PathBuf, text: &str) -> anyhow::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut options = std::fs::OpenOptions::new();
-    let written = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&path)
-        .and_then(|mut file| file.write_all(text.as_bytes()));
-    written.with_context(|| format!("writing {}", path.display()))
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::proof::Proof;
 use super::stage::{Delivered, RUN, Stage};
 use crate::settle::Status;
-use crate::store::query::{Counted, Dimension, EventRecord, Filter, Scope, Subject};
+use crate::store::query::{Counted, Dimension, EventRecord, Filter, RecipientStatus, Subject};
 use crate::store::sqlite::Reader;
 
 /// Unreached recipients that are listed; the rest is counted.
@@ -48,9 +48,13 @@ pub(super) fn delivery(out: &mut impl Write, delivered: &Delivered) -> io::Resul
     )
 }
 
-pub(super) fn counts(out: &mut impl Write, stage: &Stage, reader: &Reader) -> anyhow::Result<()> {
+pub(super) fn counts(
+    out: &mut impl Write,
+    stage: &Stage,
+    reader: &Reader,
+    statuses: &[RecipientStatus],
+) -> anyhow::Result<()> {
     writeln!(out, "2. Did everybody get it?")?;
-    let statuses = reader.latest_status(&Scope::Run(RUN.to_owned()), None, None)?;
     let total = stage.story.outcomes.len();
     for status in Status::ALL {
         let count = match status {
@@ -68,8 +72,7 @@ pub(super) fn counts(out: &mut impl Write, stage: &Stage, reader: &Reader) -> an
     Ok(())
 }
 
-pub(super) fn unreached(out: &mut impl Write, stage: &Stage, reader: &Reader) -> anyhow::Result<()> {
-    let statuses = reader.latest_status(&Scope::Run(RUN.to_owned()), None, None)?;
+pub(super) fn unreached(out: &mut impl Write, stage: &Stage, statuses: &[RecipientStatus]) -> io::Result<()> {
     let unreached: Vec<_> = statuses.iter().filter(|recipient| recipient.status.is_unreached()).collect();
     writeln!(
         out,
@@ -90,8 +93,7 @@ pub(super) fn unreached(out: &mut impl Write, stage: &Stage, reader: &Reader) ->
     if unreached.len() > listed {
         writeln!(out, "   … and {} more", unreached.len() - listed)?;
     }
-    writeln!(out)?;
-    Ok(())
+    writeln!(out)
 }
 
 /// The most eventful recipient of those who were deferred and got it in the end.
