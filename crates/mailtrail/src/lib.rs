@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod database;
 pub mod log;
+pub mod run;
 pub mod stop;
 
 pub mod receive;

@@ -15,14 +15,10 @@ use super::url;
 use super::values;
 use crate::config::{IpPolicy, Presence, Privacy, UrlPolicy};
 use crate::receive::Authentic;
+use crate::run::{RECIPIENT_ARG, REQUEST_ARG, RUN_ARG};
 
 /// Every sample that SendGrid's console sends on "Test Your Integration" carries this message id.
 const SAMPLE_MESSAGE: &str = "14c5d75ce93.dfd.64b469";
-
-/// Custom args that have columns of their own.
-const RUN: &str = "mailtrail_run";
-const RECIPIENT: &str = "mailtrail_recipient";
-const REQUEST: &str = "mailtrail_request";
 
 /// Turns events into rows, by the rules of `[privacy]`.
 pub struct Protector {
@@ -85,7 +81,7 @@ impl Protector {
         // What mailtrail itself put on the mail has columns; only texts fit them, and each once.
         let mut own = [const { None }; 3];
         event.custom_args.retain(|(key, value)| {
-            let column = [RUN, RECIPIENT, REQUEST].iter().position(|name| name == key);
+            let column = [RUN_ARG, RECIPIENT_ARG, REQUEST_ARG].iter().position(|name| name == key);
             match (column, value) {
                 (Some(at), Value::String(text)) if own[at].is_none() => {
                     own[at] = Some(redactor.text(text, Kind::Fixed).into_owned());
