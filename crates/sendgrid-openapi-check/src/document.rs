@@ -25,8 +25,15 @@ impl Document {
     /// # Errors
     /// When it can't be read, is no YAML, or is not the one that is set right here.
     pub fn read(file: &Path) -> Result<Self, ReadError> {
-        let text = std::fs::read_to_string(file)?;
-        let mut answers: Value = serde_saphyr::from_str(&text).map_err(|error| ReadError::Yaml(error.to_string()))?;
+        Self::parse(&std::fs::read_to_string(file)?)
+    }
+
+    /// Reads the Mail API's document.
+    ///
+    /// # Errors
+    /// When it is no YAML, or is not the one that is set right here.
+    pub fn parse(yaml: &str) -> Result<Self, ReadError> {
+        let mut answers: Value = serde_saphyr::from_str(yaml).map_err(|error| ReadError::Yaml(error.to_string()))?;
         livelike::set_right(&mut answers)?;
         let mut requests = answers.clone();
         livelike::close(&mut requests);

@@ -1,6 +1,6 @@
 //! The checker, held to say no: SendGrid's own examples pass, and each mistake is found where it stands.
 
-use sendgrid_openapi_check::{Breach, Document, MAIL};
+use sendgrid_openapi_check::{Breach, Document, MAIL, ReadError};
 use serde_json::{Value, json};
 
 const SEND: &str = "/v3/mail/send";
@@ -76,4 +76,14 @@ fn answers_are_held_against_their_status() {
     assert_eq!(answer(429, json, error), Err(Breach::Undocumented(429)));
     assert_eq!(document.answer("POST", "/v3/mail/batch", 201, json, br#"{"batch_id":"x"}"#), Ok(()));
     assert_eq!(document.answer("GET", SEND, 200, json, b"{}"), Err(Breach::NoOperation));
+}
+
+#[test]
+fn a_document_that_is_absent_or_has_changed_is_not_taken_for_the_one_known() {
+    assert!(Document::shared("absent.yaml").is_none());
+    assert!(matches!(Document::parse("openapi: [").err(), Some(ReadError::Yaml(_))));
+    // As if SendGrid now said what its live answers say.
+    let changed = "components: {schemas: {ErrorResponse: {properties: {errors: {items: {properties: {field: {type: [string, 'null']}}}}}}}}";
+    let Some(ReadError::Changed { pointer }) = Document::parse(changed).err() else { panic!("taken") };
+    assert!(pointer.ends_with("/field/type"), "{pointer}");
 }
