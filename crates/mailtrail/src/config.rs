@@ -16,6 +16,7 @@ pub mod secret_file;
 pub mod store;
 mod units;
 
+pub(crate) use keys::nearest;
 pub use log::{Log, LogFormat, LogLevel};
 pub use privacy::{HashMode, IpPolicy, Presence, Privacy, UrlPolicy};
 pub use problem::ConfigError;

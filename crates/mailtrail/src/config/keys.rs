@@ -118,7 +118,7 @@ pub(super) fn nearest_variable(name: &str) -> Option<String> {
 }
 
 /// The most similar candidate, where it is similar at all.
-fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+pub(crate) fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
     candidates
         .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
         .filter(|(similarity, _)| *similarity > 0.84)
