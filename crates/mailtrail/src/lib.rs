@@ -24,6 +24,8 @@ pub mod store;
 
 pub mod list;
 
+pub mod sendgrid;
+
 pub mod serve;
 
 pub mod cli;
