@@ -26,6 +26,8 @@ pub mod list;
 
 pub mod sendgrid;
 
+pub mod compose;
+
 pub mod serve;
 
 pub mod cli;
