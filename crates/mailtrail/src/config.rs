@@ -13,13 +13,16 @@ mod problem;
 mod reader;
 pub mod receive;
 pub mod secret_file;
+pub mod sendgrid;
 pub mod store;
 mod units;
 
+pub(crate) use keys::nearest;
 pub use log::{Log, LogFormat, LogLevel};
 pub use privacy::{HashMode, IpPolicy, Presence, Privacy, UrlPolicy};
 pub use problem::ConfigError;
 pub use receive::{BasicCredential, Receive, SignatureMode, TlsFiles};
+pub use sendgrid::{ApiKey, SendGrid, Sender};
 pub use store::Store;
 
 use std::net::SocketAddr;
@@ -46,6 +49,8 @@ pub struct Config {
     pub privacy: Privacy,
     /// `[store]`
     pub store: Store,
+    /// `[sendgrid]`
+    pub sendgrid: SendGrid,
     /// `[metrics] listen`; `None` where switched off.
     pub metrics_listen: Option<SocketAddr>,
     /// `[log]`
@@ -144,17 +149,21 @@ impl Loaded {
         let port = environment.get("PORT").and_then(|port| port.to_str());
         let receive = door::read(&mut door, port);
         if let Some(path) = &file {
-            judge_permissions(&mut door, path, &settings);
+            judge_permissions(&mut door, path, &settings, "receive.basic_auth");
         }
         let mut rest = Reader::new(&settings);
+        if let Some(path) = &file {
+            judge_permissions(&mut rest, path, &settings, "sendgrid.api_key");
+        }
         let privacy = privacy::read(&mut rest);
         let store = store::read(&mut rest);
+        let sendgrid = sendgrid::read(&mut rest);
         let metrics_listen = metrics::read(&mut rest);
         let log = log::read(&mut rest);
         problems.append(&mut rest.problems);
         warnings.append(&mut door.warnings);
         warnings.append(&mut rest.warnings);
-        let config = Config { file, receive, privacy, store, metrics_listen, log, warnings };
+        let config = Config { file, receive, privacy, store, sendgrid, metrics_listen, log, warnings };
         let door_problems = if unreadable { Vec::new() } else { door.problems };
         Self { config, problems, door_problems }
     }
@@ -176,10 +185,9 @@ fn find_file(explicit: Option<&Path>, environment: &Environment) -> Option<PathB
 }
 
 /// A configuration file that holds passwords is a secret itself.
-fn judge_permissions(reader: &mut Reader<'_>, path: &Path, settings: &Settings) {
-    let holds_password =
-        settings.get("receive.basic_auth").is_some_and(|setting| matches!(setting.origin, layers::Origin::File { .. }));
-    if !holds_password {
+fn judge_permissions(reader: &mut Reader<'_>, path: &Path, settings: &Settings, key: &'static str) {
+    let holds_secret = settings.get(key).is_some_and(|setting| matches!(setting.origin, layers::Origin::File { .. }));
+    if !holds_secret {
         return;
     }
     let shown = path.display();
@@ -187,12 +195,10 @@ fn judge_permissions(reader: &mut Reader<'_>, path: &Path, settings: &Settings) 
         // That it cannot be read was said already.
         Ok(Permissions::Narrow) | Err(_) => {}
         Ok(Permissions::WideNotOurs(mode)) => {
-            reader.warn("receive.basic_auth", format!("stands in {shown}, which everybody may read (mode {mode:04o})"));
+            reader.warn(key, format!("stands in {shown}, which everybody may read (mode {mode:04o})"));
         }
-        Ok(Permissions::Wide(mode)) => reader.problem(
-            "receive.basic_auth",
-            format!("stands in a file that everybody may read (mode {mode:04o}): run chmod 600 {shown}"),
-        ),
+        Ok(Permissions::Wide(mode)) => reader
+            .problem(key, format!("stands in a file that everybody may read (mode {mode:04o}): run chmod 600 {shown}")),
     }
 }
 

@@ -22,6 +22,12 @@ pub mod settle;
 
 pub mod store;
 
+pub mod list;
+
+pub mod sendgrid;
+
+pub mod compose;
+
 pub mod serve;
 
 pub mod cli;

@@ -36,6 +36,13 @@ pub(super) const KEYS: &[&str] = &[
     "store.kind",
     "store.path",
     "store.max_backlog",
+    "sendgrid.api_key",
+    "sendgrid.api_key_file",
+    "sendgrid.host",
+    "sendgrid.allow_host",
+    "sendgrid.from",
+    "sendgrid.on_behalf_of",
+    "sendgrid.timeout",
     "metrics.listen",
     "log.level",
     "log.format",
@@ -44,7 +51,6 @@ pub(super) const KEYS: &[&str] = &[
 /// Sections that later versions have, and what each will be for.
 const LATER: &[(&str, &str)] = &[
     ("bigquery", "BigQuery"),
-    ("sendgrid", "sending and SendGrid's API"),
     ("slack", "Slack notices"),
     ("alert", "alerts"),
     ("web", "the web page"),
@@ -114,11 +120,15 @@ pub(super) fn nearest_variable(name: &str) -> Option<String> {
     let meant = name.strip_prefix("MAILTRAIL_")?.to_ascii_lowercase();
     let names: Vec<String> = KEYS.iter().map(|key| key.replace('.', "_")).collect();
     let near = nearest(&meant, names.iter().map(String::as_str))?;
+    // Kubernetes sets MAILTRAIL_SERVICE_HOST and others for a service of our name: only a slip of the pen counts.
+    if strsim::damerau_levenshtein(&meant, near) > 3 {
+        return None;
+    }
     Some(format!("MAILTRAIL_{}", near.to_ascii_uppercase()))
 }
 
 /// The most similar candidate, where it is similar at all.
-fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+pub(crate) fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
     candidates
         .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
         .filter(|(similarity, _)| *similarity > 0.84)

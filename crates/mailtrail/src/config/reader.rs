@@ -1,5 +1,7 @@
 //! Reads typed values out of the layers and collects what is wrong with them.
 
+mod secret;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

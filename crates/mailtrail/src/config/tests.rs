@@ -183,7 +183,7 @@ fn every_problem_is_said_at_once_with_its_place() {
 
 #[test]
 fn sections_of_later_versions_are_refused_by_name() {
-    for section in ["[bigquery]", "[sendgrid]", "[slack]", "[[alert]]", "[web]"] {
+    for section in ["[bigquery]", "[slack]", "[slack]", "[[alert]]", "[web]"] {
         let told = problem(&with_auth("", section));
         assert!(told.contains("this version does not have yet"), "{told}");
     }
@@ -354,4 +354,26 @@ proptest::proptest! {
         let mut settings = Settings::default();
         let _problems = settings.add_file(Path::new("x.toml"), &text);
     }
+}
+
+#[test]
+fn the_api_key_comes_from_the_file_the_environment_or_a_file_of_its_own() {
+    let folder = Folder::with("[sendgrid]\napi_key_file = \"key\"");
+    folder.write("key", "SG.from-file\n", 0o600);
+    let key = |environment: &[(&str, &str)]| {
+        let config = folder.load_for(Purpose::Questions, environment).unwrap();
+        config.sendgrid.api_key.map(|key| key.expose().to_owned())
+    };
+    assert_eq!(key(&[]).as_deref(), Some("SG.from-file"));
+    assert_eq!(key(&[("MAILTRAIL_SENDGRID_API_KEY", "SG.from-environment")]).as_deref(), Some("SG.from-environment"));
+
+    let wrong = "[sendgrid]\napi_key = \"SG.se cret\"\nhost = \"https://api.example.com\"\nfrom = \"jane\"\non_behalf_of = \"\"";
+    let error = Folder::with(wrong).load_for(Purpose::Questions, &[]).unwrap_err();
+    assert_eq!(error.problems().len(), 4, "{error}");
+    assert!(!error.to_string().contains("cret") && !error.to_string().contains("jane"), "{error}");
+
+    let open = Folder::with("");
+    let file = open.write(FILE_NAME, "[sendgrid]\napi_key = \"SG.secret\"", 0o644);
+    let error = open.load_for(Purpose::Questions, &[]).unwrap_err().to_string();
+    assert!(error.contains("chmod 600") && error.contains(&file.display().to_string()), "{error}");
 }

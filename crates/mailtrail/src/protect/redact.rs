@@ -56,6 +56,12 @@ struct Forms {
 /// Shorter texts without an `@` would be found by chance in encodings of anything.
 const SHORTEST_HIDDEN: usize = 8;
 
+/// A text of somebody else's, such as an error of an API, without anything shaped like an address.
+#[must_use]
+pub fn without_addresses(text: &str) -> Cow<'_, str> {
+    Redactor::new(None).text(text, Kind::Free)
+}
+
 impl<'e> Redactor<'e> {
     /// For an event with this address, as sent; `None` for an event without.
     pub(super) fn new(address: Option<&'e str>) -> Self {
