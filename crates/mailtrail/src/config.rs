@@ -4,6 +4,7 @@
 //! `reader` makes typed values of them and collects everything that is wrong, each section's `read` knows its rules.
 
 mod door;
+pub mod hook;
 mod keys;
 mod layers;
 pub mod log;
@@ -13,14 +14,19 @@ mod problem;
 mod reader;
 pub mod receive;
 pub mod secret_file;
+pub mod slack;
 pub mod store;
 mod units;
+pub mod webhook;
 
+pub use hook::HookUrl;
 pub use log::{Log, LogFormat, LogLevel};
 pub use privacy::{HashMode, IpPolicy, Presence, Privacy, UrlPolicy};
 pub use problem::ConfigError;
 pub use receive::{BasicCredential, Receive, SignatureMode, TlsFiles};
+pub use slack::{Language, Slack};
 pub use store::Store;
+pub use webhook::{Webhook, WebhookSecret};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -46,6 +52,10 @@ pub struct Config {
     pub privacy: Privacy,
     /// `[store]`
     pub store: Store,
+    /// `[slack]`
+    pub slack: Slack,
+    /// `[webhook]`; `None` where there is no `url`.
+    pub webhook: Option<Webhook>,
     /// `[metrics] listen`; `None` where switched off.
     pub metrics_listen: Option<SocketAddr>,
     /// `[log]`
@@ -149,12 +159,14 @@ impl Loaded {
         let mut rest = Reader::new(&settings);
         let privacy = privacy::read(&mut rest);
         let store = store::read(&mut rest);
+        let slack = slack::read(&mut rest);
+        let webhook = webhook::read(&mut rest);
         let metrics_listen = metrics::read(&mut rest);
         let log = log::read(&mut rest);
         problems.append(&mut rest.problems);
         warnings.append(&mut door.warnings);
         warnings.append(&mut rest.warnings);
-        let config = Config { file, receive, privacy, store, metrics_listen, log, warnings };
+        let config = Config { file, receive, privacy, store, slack, webhook, metrics_listen, log, warnings };
         let door_problems = if unreadable { Vec::new() } else { door.problems };
         Self { config, problems, door_problems }
     }
@@ -175,24 +187,24 @@ fn find_file(explicit: Option<&Path>, environment: &Environment) -> Option<PathB
         .or_else(|| Some(PathBuf::from(FILE_NAME)).filter(|path| path.exists()))
 }
 
+/// Keys whose values nobody else may read.
+const SECRETS: [&str; 5] =
+    ["receive.basic_auth", "slack.webhook_url", "slack.ops_webhook_url", "webhook.url", "webhook.secret"];
+
 /// A configuration file that holds passwords is a secret itself.
 fn judge_permissions(reader: &mut Reader<'_>, path: &Path, settings: &Settings) {
-    let holds_password =
-        settings.get("receive.basic_auth").is_some_and(|setting| matches!(setting.origin, layers::Origin::File { .. }));
-    if !holds_password {
-        return;
-    }
+    let in_file =
+        |key: &str| settings.get(key).is_some_and(|setting| matches!(setting.origin, layers::Origin::File { .. }));
+    let Some(key) = SECRETS.into_iter().find(|key| in_file(key)) else { return };
     let shown = path.display();
     match secret_file::permissions(path) {
         // That it cannot be read was said already.
         Ok(Permissions::Narrow) | Err(_) => {}
         Ok(Permissions::WideNotOurs(mode)) => {
-            reader.warn("receive.basic_auth", format!("stands in {shown}, which everybody may read (mode {mode:04o})"));
+            reader.warn(key, format!("stands in {shown}, which everybody may read (mode {mode:04o})"));
         }
-        Ok(Permissions::Wide(mode)) => reader.problem(
-            "receive.basic_auth",
-            format!("stands in a file that everybody may read (mode {mode:04o}): run chmod 600 {shown}"),
-        ),
+        Ok(Permissions::Wide(mode)) => reader
+            .problem(key, format!("stands in a file that everybody may read (mode {mode:04o}): run chmod 600 {shown}")),
     }
 }
 

@@ -183,7 +183,7 @@ fn every_problem_is_said_at_once_with_its_place() {
 
 #[test]
 fn sections_of_later_versions_are_refused_by_name() {
-    for section in ["[bigquery]", "[sendgrid]", "[slack]", "[[alert]]", "[web]"] {
+    for section in ["[bigquery]", "[sendgrid]", "[[alert]]", "[web]"] {
         let told = problem(&with_auth("", section));
         assert!(told.contains("this version does not have yet"), "{told}");
     }
@@ -313,6 +313,37 @@ fn a_password_in_a_file_for_everybody_is_refused() {
     folder.write(FILE_NAME, &with_auth("", ""), 0o444);
     let warnings = folder.load(&[]).unwrap().warnings;
     assert!(warnings.len() == 1 && warnings[0].contains("0444"), "{warnings:?}");
+}
+
+#[test]
+fn where_notices_go() {
+    let folder = Folder::with(&with_auth("", "[slack]\nwebhook_url_file = \"url\"\nlanguage = \"ja\""));
+    folder.write("url", "https://hooks.slack.com/services/hunter2\n", 0o600);
+    let slack = folder.load(&[]).unwrap().slack;
+    assert_eq!(slack.business.as_ref().unwrap().expose().path(), "/services/hunter2");
+    assert_eq!(slack.ops, slack.business, "operators are told where nothing else is said");
+    assert_eq!(slack.language, Language::Japanese);
+    folder.write("url", "https://hooks.slack.com/services/hunter2", 0o644);
+    assert!(folder.load(&[]).unwrap_err().to_string().contains("chmod 600"));
+
+    let webhook = "[webhook]\nurl = \"https://a.example/x\"\nsecret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"";
+    assert!(load(&with_auth("", webhook)).unwrap().webhook.is_some());
+    assert!(load(&with_auth("", "")).unwrap().webhook.is_none());
+    let refused = [
+        ("[slack]\nwebhook_url = \"http://hooks.slack.com/hunter2\"", "must begin with https://"),
+        ("[slack]\nwebhook_url = \"hunter2\"", "is not a URL"),
+        ("[slack]\nwebhook_url = \"  \"", "is empty"),
+        ("[slack]\nwebhook_url = [\"hunter2\"]", "is not a text"),
+        ("[slack]\nwebhook_url = \"https://a.example/\"\nwebhook_url_file = \"hunter2\"", "keep one"),
+        ("[slack]\nlanguage = \"fr\"", "must be one of \"en\", \"ja\""),
+        ("[webhook]\nurl = \"https://a.example/hunter2\"", "no secret"),
+        ("[webhook]\nsecret = \"hunter2\"", "no url"),
+        ("[webhook]\nurl = \"https://a.example/\"\nsecret = \"hunter2\"", "is not whsec_"),
+    ];
+    for (text, expected) in refused {
+        let told = problem(&with_auth("", text));
+        assert!(told.contains(expected) && !told.contains("hunter2"), "{told:?} does not say {expected:?}");
+    }
 }
 
 #[test]
