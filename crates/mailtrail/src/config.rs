@@ -3,6 +3,7 @@
 //! A value comes from a flag, else the environment, else the file, else its default; `layers` lays them over each other,
 //! `reader` makes typed values of them and collects everything that is wrong, each section's `read` knows its rules.
 
+pub mod alert;
 mod door;
 pub mod hook;
 mod keys;
@@ -19,6 +20,7 @@ pub mod store;
 mod units;
 pub mod webhook;
 
+pub use alert::{Alert, Destination, Watched};
 pub use hook::HookUrl;
 pub use log::{Log, LogFormat, LogLevel};
 pub use privacy::{HashMode, IpPolicy, Presence, Privacy, UrlPolicy};
@@ -56,6 +58,8 @@ pub struct Config {
     pub slack: Slack,
     /// `[webhook]`; `None` where there is no `url`.
     pub webhook: Option<Webhook>,
+    /// `[[alert]]`, each a rule.
+    pub alerts: Vec<Alert>,
     /// `[metrics] listen`; `None` where switched off.
     pub metrics_listen: Option<SocketAddr>,
     /// `[log]`
@@ -161,12 +165,13 @@ impl Loaded {
         let store = store::read(&mut rest);
         let slack = slack::read(&mut rest);
         let webhook = webhook::read(&mut rest);
+        let alerts = alert::read(&mut rest, slack.business.is_some() || webhook.is_some());
         let metrics_listen = metrics::read(&mut rest);
         let log = log::read(&mut rest);
         problems.append(&mut rest.problems);
         warnings.append(&mut door.warnings);
         warnings.append(&mut rest.warnings);
-        let config = Config { file, receive, privacy, store, slack, webhook, metrics_listen, log, warnings };
+        let config = Config { file, receive, privacy, store, slack, webhook, alerts, metrics_listen, log, warnings };
         let door_problems = if unreadable { Vec::new() } else { door.problems };
         Self { config, problems, door_problems }
     }

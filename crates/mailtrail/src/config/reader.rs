@@ -48,6 +48,18 @@ impl<'s> Reader<'s> {
         self.warnings.push(format!("{} {}", keys::shown(key), what.as_ref()));
     }
 
+    /// A reader for each section of this name, with the place where it begins.
+    pub(super) fn repeated(&self, section: &str) -> Vec<(&'s str, Reader<'s>)> {
+        let sections = self.settings.repeated(section).iter();
+        sections.map(|one| (one.place.as_str(), Reader::new(&one.settings))).collect()
+    }
+
+    /// Takes over what another reader noted.
+    pub(super) fn absorb(&mut self, other: Reader<'_>) {
+        self.problems.extend(other.problems);
+        self.warnings.extend(other.warnings);
+    }
+
     /// Whether anybody said anything about this key.
     pub(super) fn is_set(&self, key: &str) -> bool {
         self.settings.get(key).is_some()

@@ -10,32 +10,10 @@ pub use counts::Counts;
 pub use domains::{Domains, FEWEST};
 
 use super::label::Label;
+pub use crate::config::Destination;
 
 /// Something with how often it was.
 pub type Counted = (Label, u64);
-
-/// Who is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Destination {
-    /// Who sends: results and alerts.
-    Business,
-    /// Who runs mailtrail: time-outs, silence, refusals.
-    Ops,
-}
-
-impl Destination {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Business, Self::Ops];
-
-    /// As in the configuration.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Business => "business",
-            Self::Ops => "ops",
-        }
-    }
-}
 
 /// A notice.
 #[derive(Debug, Clone, PartialEq)]
