@@ -2,6 +2,7 @@
 //! the write-ahead log back for long.
 
 mod counts;
+mod follow;
 mod list;
 mod record;
 mod select;
