@@ -24,6 +24,8 @@ pub mod store;
 
 pub mod notify;
 
+pub mod follow;
+
 pub mod serve;
 
 pub mod cli;

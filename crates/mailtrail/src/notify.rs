@@ -8,6 +8,8 @@ mod notifier;
 mod page;
 mod retry;
 pub mod slack;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod webhook;
 mod words;
 

@@ -42,6 +42,9 @@ impl Language {
 pub(super) fn read(reader: &mut Reader<'_>) -> Slack {
     let business = url(reader, "slack.webhook_url", "slack.webhook_url_file");
     let ops = url(reader, "slack.ops_webhook_url", "slack.ops_webhook_url_file");
+    if ops.is_some() && business.is_none() {
+        reader.warn("slack.ops_webhook_url", "is set without webhook_url: results and alerts go nowhere in Slack");
+    }
     let languages = Language::ALL.map(|language| (language.as_str(), language));
     Slack {
         ops: ops.or_else(|| business.clone()),

@@ -48,6 +48,11 @@ impl NoticeId {
         Ok(Self(format!("msg_{:032x}", u128::from_be_bytes(bytes))))
     }
 
+    /// For where there are no random numbers and something has to be told all the same.
+    pub(crate) fn fixed() -> Self {
+        Self(format!("msg_{:032x}", clock::now_micros()))
+    }
+
     /// `msg_` and 32 hex digits.
     #[must_use]
     pub fn as_str(&self) -> &str {

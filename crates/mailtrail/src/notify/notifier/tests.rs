@@ -1,81 +1,13 @@
 //! Posting to services on loopback that answer as Slack does on good days and bad ones.
 
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 use super::*;
 use crate::config::WebhookSecret;
+use crate::notify::testing::{Answer, OK, Service, read_request};
 use crate::notify::{AlertGroup, Domains, Label};
-
-/// What a service does with one request.
-#[derive(Clone, Copy)]
-enum Answer {
-    Status(u16, &'static str, &'static str),
-    /// Closes the connection without a word.
-    Cut,
-}
-
-const OK: Answer = Answer::Status(200, "", "ok");
-
-/// A service: gives its answers in order, the last one for ever, and remembers what was posted.
-struct Service {
-    address: SocketAddr,
-    posts: Arc<Mutex<Vec<String>>>,
-}
-
-impl Service {
-    async fn start(answers: &'static [Answer]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let posts = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&posts);
-        tokio::spawn(async move {
-            loop {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                let request = read_request(&mut stream).await;
-                let index = seen.lock().unwrap().len();
-                seen.lock().unwrap().push(request);
-                if let Answer::Status(status, header, body) = answers[index.min(answers.len() - 1)] {
-                    let length = body.len();
-                    let head =
-                        format!("HTTP/1.1 {status} X\r\n{header}content-length: {length}\r\nconnection: close\r\n\r\n");
-                    stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
-                }
-            }
-        });
-        Self { address, posts }
-    }
-
-    fn url(&self) -> HookUrl {
-        HookUrl::parse(&format!("http://{}/services/T0/B0/secretpath", self.address)).unwrap()
-    }
-
-    fn posts(&self) -> Vec<String> {
-        self.posts.lock().unwrap().clone()
-    }
-}
-
-async fn read_request(stream: &mut TcpStream) -> String {
-    let mut bytes = Vec::new();
-    loop {
-        let mut chunk = [0; 4096];
-        let read = stream.read(&mut chunk).await.unwrap();
-        bytes.extend_from_slice(&chunk[..read]);
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.to_ascii_lowercase();
-            let length = length.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.parse().ok());
-            if body.len() >= length.unwrap_or(0) {
-                return text;
-            }
-        }
-        assert!(read > 0, "the request ended early");
-    }
-}
 
 const QUICK: Patience =
     Patience { first: Duration::from_millis(2), most: Duration::from_millis(5), total: Some(Duration::from_secs(3)) };
