@@ -10,6 +10,7 @@ mod gather;
 mod rule;
 mod silence;
 mod tally;
+mod watch;
 
 use std::thread;
 

@@ -6,13 +6,12 @@ use tokio::time::Instant;
 
 use super::StartError;
 use super::flight::{self, Flights};
-use super::gather::Gather;
 use super::rule::{self, Rule};
-use super::silence::Silence;
+use super::watch::Watch;
 use crate::clock;
 use crate::config::Alert;
 use crate::log::limited;
-use crate::notify::{Notice, Notifier};
+use crate::notify::Notifier;
 use crate::stop::Stop;
 use crate::store::sqlite::{ReadError, Reader};
 use crate::store::{Places, PlacesError};
@@ -39,39 +38,6 @@ pub(super) struct Follower {
     saved_at: Instant,
 }
 
-/// One rule at work.
-struct Watch {
-    rule: Rule,
-    /// Events up to this id were told before.
-    start: i64,
-    gather: Gather,
-    silence: Option<Silence>,
-    /// How many channels have not taken the message on its way, and the id of its first event (none: about silence).
-    flight: Option<(usize, Option<i64>)>,
-    saved: i64,
-    saved_silence: Option<i64>,
-}
-
-impl Watch {
-    fn place(&self) -> String {
-        format!("alert/{}", self.rule.id)
-    }
-
-    fn silence_place(&self) -> String {
-        format!("silence/{}", self.rule.id)
-    }
-
-    fn hears_everything(&self) -> bool {
-        self.silence.is_some() && self.rule.is_about_everything()
-    }
-
-    /// All of this rule's events up to this id were told.
-    fn told_to(&self, read_to: i64) -> i64 {
-        let untold = [self.gather.first_id(), self.flight.and_then(|(_, first)| first)];
-        untold.into_iter().flatten().map(|id| id - 1).fold(read_to, i64::min).max(self.start)
-    }
-}
-
 impl Follower {
     /// Rules without a saved place begin at the trail's end, and have it saved when this returns.
     pub(super) fn new(
@@ -83,7 +49,7 @@ impl Follower {
         let (end, now) = (reader.last_id()?, clock::now_micros());
         let mut watches = Vec::new();
         for alert in alerts {
-            watches.push(watch(Rule::new(alert), &reader, &places, end, now)?);
+            watches.push(Watch::begin(Rule::new(alert), &reader, &places, end, now)?);
         }
         let kept: Vec<String> = watches.iter().flat_map(|watch| [watch.place(), watch.silence_place()]).collect();
         places.keep_only(&kept)?;
@@ -108,12 +74,11 @@ impl Follower {
             if self.saved_at.elapsed() >= SAVE_EVERY {
                 self.save_or_say();
             }
-            let pause = if behind { Duration::ZERO } else { LOOK_EVERY };
             tokio::select! {
                 biased;
                 () = stop.requested() => break,
                 Some(landed) = self.flights.join_next() => self.landed(landed.ok()),
-                () = tokio::time::sleep(pause) => {}
+                () = pause(behind) => {}
             }
         }
         let last = async {
@@ -150,17 +115,9 @@ impl Follower {
             false => None,
         };
         for watch in &mut self.watches {
-            if watch.hears_everything() {
-                if let (Some(silence), Some(at)) = (&mut watch.silence, newest) {
-                    silence.heard(at);
-                }
-                continue;
-            }
-            for event in briefs.iter().filter(|event| event.id > watch.start && watch.rule.matches(event)) {
-                match &mut watch.silence {
-                    Some(silence) => silence.heard(event.received_at),
-                    None => watch.gather.add(event, now),
-                }
+            match newest.filter(|_| watch.hears_everything()) {
+                Some(at) => watch.heard_at(at),
+                None => briefs.iter().for_each(|event| watch.take(event, now)),
             }
         }
         Ok(())
@@ -170,16 +127,7 @@ impl Follower {
     fn tell(&mut self) {
         let (now, clock) = (Instant::now(), clock::now_micros());
         for (index, watch) in self.watches.iter_mut().enumerate().filter(|(_, watch)| watch.flight.is_none()) {
-            let (notice, first_id) = match &mut watch.silence {
-                Some(silence) => match silence.look(&watch.rule, clock) {
-                    Some(ops) => (Notice::Ops(ops), None),
-                    None => continue,
-                },
-                None => match watch.gather.take_due(&watch.rule, now) {
-                    Some(pending) => (Notice::Alert(pending.tally.told(&watch.rule)), Some(pending.first_id)),
-                    None => continue,
-                },
-            };
+            let Some((notice, first_id)) = watch.due(now, clock) else { continue };
             let channels = flight::start(&mut self.flights, &self.notifier, &notice, index);
             // Where nobody is configured for a rule's destination there is nobody to wait for.
             watch.flight = (channels > 0).then_some((channels, first_id));
@@ -192,8 +140,7 @@ impl Follower {
             tracing::error!("a message of an alert ended in a panic; it is sent again after the next start");
             return;
         };
-        watch.flight = watch.flight.and_then(|(left, first)| (left > 1).then_some((left - 1, first)));
-        if watch.flight.is_none() {
+        if watch.landed() {
             self.save_or_say();
         }
     }
@@ -207,63 +154,24 @@ impl Follower {
     /// Saves each rule's place where it has changed.
     fn save(&mut self) -> Result<(), PlacesError> {
         self.saved_at = Instant::now();
-        let mut changed: Vec<(String, Option<i64>)> = Vec::new();
-        for watch in &self.watches {
-            let to = watch.told_to(self.read_to);
-            if to != watch.saved {
-                changed.push((watch.place(), Some(to)));
-            }
-            // Only when it has landed: what is not told is found out again.
-            let told = watch.silence.as_ref().and_then(Silence::told_since);
-            if watch.flight.is_none() && told != watch.saved_silence {
-                changed.push((watch.silence_place(), told));
-            }
-        }
+        let changed: Vec<(String, Option<i64>)> =
+            self.watches.iter().flat_map(|watch| watch.to_save(self.read_to)).collect();
         if changed.is_empty() {
             return Ok(());
         }
         self.places.save(changed.iter().map(|(name, at)| (name.as_str(), *at)))?;
-        for watch in &mut self.watches {
-            watch.saved = watch.told_to(self.read_to);
-            if watch.flight.is_none() {
-                watch.saved_silence = watch.silence.as_ref().and_then(Silence::told_since);
-            }
-        }
+        self.watches.iter_mut().for_each(|watch| watch.note_saved(self.read_to));
         Ok(())
     }
 }
 
-/// A rule with what is known of it from before. `end`: the trail's.
-fn watch(rule: Rule, reader: &Reader, places: &Places, end: i64, now: i64) -> Result<Watch, StartError> {
-    // −1: not saved.
-    let mut watch = Watch {
-        rule,
-        start: end,
-        gather: Gather::default(),
-        silence: None,
-        flight: None,
-        saved: -1,
-        saved_silence: None,
-    };
-    match places.get(&watch.place())? {
-        Some(place) if place <= end => (watch.start, watch.saved) = (place, place),
-        Some(place) => tracing::warn!(
-            "the trail ends at event {end}, before the place {place} up to which was told: another trail? Alerts begin at its end"
-        ),
-        None => {}
+/// Before the next page: none where there is one already, but messages have their turn.
+async fn pause(behind: bool) {
+    if behind {
+        tokio::task::yield_now().await;
+    } else {
+        tokio::time::sleep(LOOK_EVERY).await;
     }
-    if let Some(after) = watch.rule.silence {
-        watch.saved_silence = places.get(&watch.silence_place())?;
-        let window = i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
-        let last = if watch.rule.is_about_everything() {
-            reader.last_received(0)?
-        } else {
-            let newest = reader.activity(&watch.rule.filter(now.saturating_sub(window)), 1)?;
-            newest.value.first().map(|event| event.received_at)
-        };
-        watch.silence = Some(Silence::new(after, last, watch.saved_silence, now));
-    }
-    Ok(watch)
 }
 
 #[cfg(test)]

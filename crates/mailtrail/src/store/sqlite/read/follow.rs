@@ -8,8 +8,8 @@ use super::status::ASTRAY_WITHIN;
 use super::{ReadError, Reader, record};
 use crate::store::query::Brief;
 
-/// Events of a test key and samples are nobody's mail.
-const REAL: &str = "e.proof_id NOT IN (SELECT id FROM proof WHERE verified_by = 'test')";
+/// Events of a test key and samples are nobody's mail, and what is imported is no news.
+const REAL: &str = "e.proof_id NOT IN (SELECT id FROM proof WHERE verified_by IN ('test', 'import'))";
 
 impl Reader {
     /// The id of the event stored last; 0 where there is none.
@@ -21,7 +21,7 @@ impl Reader {
         Ok(statement.query_row((), |row| row.get(0))?)
     }
 
-    /// When the newest event after a place (an id) came in that is no test, µs since the epoch.
+    /// When the newest event after a place (an id) came in that is no test and no import, µs since the epoch.
     ///
     /// # Errors
     /// When the trail cannot be read.
@@ -32,7 +32,7 @@ impl Reader {
         Ok(statement.query_row([after], |row| row.get(0)).optional()?)
     }
 
-    /// Events with ids after the first and up to the second one, in the order they were stored, tests left out.
+    /// Events with ids after the first and up to the second one, in the order they were stored, tests and imports left out.
     /// `names`: only these events; `None`: all.
     ///
     /// # Errors
