@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::rand;
 use reqwest::header::HeaderMap;
+use tokio::task::JoinSet;
 
 use super::client::{Client, SendError};
 use super::notice::{Destination, Notice};
@@ -151,13 +152,21 @@ impl Notifier {
     /// # Errors
     /// When somebody could not be told; says who, and who was.
     pub async fn send(&self, notice: &Notice) -> Result<Told, NotifyError> {
-        let (mut told, mut failed) = (Vec::new(), Vec::new());
+        // All at once: one that hangs must not hold up the others.
+        let mut sends = JoinSet::new();
         for channel in self.channels(notice) {
-            match self.insist(channel, notice).await {
+            let (this, notice) = (self.clone(), notice.clone());
+            sends.spawn(async move { (channel, this.insist(channel, &notice).await) });
+        }
+        let (mut told, mut failed) = (Vec::new(), Vec::new());
+        for (channel, result) in sends.join_all().await {
+            match result {
                 Ok(()) => told.push(channel),
                 Err(error) => failed.push((channel, error)),
             }
         }
+        told.sort_unstable();
+        failed.sort_unstable_by_key(|(channel, _)| *channel);
         if failed.is_empty() { Ok(Told { channels: told }) } else { Err(NotifyError { told, failed }) }
     }
 
