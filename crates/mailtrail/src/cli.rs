@@ -9,6 +9,7 @@ mod doctor;
 mod export;
 mod hash;
 mod init;
+mod notify;
 mod output;
 mod private_file;
 mod question;
@@ -64,6 +65,7 @@ enum Command {
     Sql(sql::Args),
     Export(export::Args),
     Replay(replay::Args),
+    Notify(notify::Args),
     Hash(hash::Args),
     Completions(completions::Args),
 }
@@ -93,6 +95,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Sql(args) => sql::run(args, global),
         Command::Export(args) => export::run(args, global),
         Command::Replay(args) => replay::run(args, global),
+        Command::Notify(args) => notify::run(args, global),
         Command::Hash(args) => hash::run(args, global),
         Command::Completions(args) => completions::run(args, global),
     }

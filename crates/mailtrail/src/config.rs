@@ -3,7 +3,9 @@
 //! A value comes from a flag, else the environment, else the file, else its default; `layers` lays them over each other,
 //! `reader` makes typed values of them and collects everything that is wrong, each section's `read` knows its rules.
 
+pub mod alert;
 mod door;
+pub mod hook;
 mod keys;
 mod layers;
 pub mod log;
@@ -14,16 +16,22 @@ mod reader;
 pub mod receive;
 pub mod secret_file;
 pub mod sendgrid;
+pub mod slack;
 pub mod store;
 mod units;
+pub mod webhook;
 
+pub use alert::{Alert, Destination, Watched};
+pub use hook::HookUrl;
 pub(crate) use keys::nearest;
 pub use log::{Log, LogFormat, LogLevel};
 pub use privacy::{HashMode, IpPolicy, Presence, Privacy, UrlPolicy};
 pub use problem::ConfigError;
 pub use receive::{BasicCredential, Receive, SignatureMode, TlsFiles};
 pub use sendgrid::{ApiKey, SendGrid, Sender};
+pub use slack::{Language, Slack};
 pub use store::Store;
+pub use webhook::{Webhook, WebhookSecret};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -51,6 +59,12 @@ pub struct Config {
     pub store: Store,
     /// `[sendgrid]`
     pub sendgrid: SendGrid,
+    /// `[slack]`
+    pub slack: Slack,
+    /// `[webhook]`; `None` where there is no `url`.
+    pub webhook: Option<Webhook>,
+    /// `[[alert]]`, each a rule.
+    pub alerts: Vec<Alert>,
     /// `[metrics] listen`; `None` where switched off.
     pub metrics_listen: Option<SocketAddr>,
     /// `[log]`
@@ -149,21 +163,25 @@ impl Loaded {
         let port = environment.get("PORT").and_then(|port| port.to_str());
         let receive = door::read(&mut door, port);
         if let Some(path) = &file {
-            judge_permissions(&mut door, path, &settings, "receive.basic_auth");
+            judge_permissions(&mut door, path, &settings, &["receive.basic_auth"]);
         }
         let mut rest = Reader::new(&settings);
         if let Some(path) = &file {
-            judge_permissions(&mut rest, path, &settings, "sendgrid.api_key");
+            judge_permissions(&mut rest, path, &settings, &SECRETS);
         }
         let privacy = privacy::read(&mut rest);
         let store = store::read(&mut rest);
         let sendgrid = sendgrid::read(&mut rest);
+        let slack = slack::read(&mut rest);
+        let webhook = webhook::read(&mut rest);
+        let alerts = alert::read(&mut rest, slack.business.is_some() || webhook.is_some());
         let metrics_listen = metrics::read(&mut rest);
         let log = log::read(&mut rest);
         problems.append(&mut rest.problems);
         warnings.append(&mut door.warnings);
         warnings.append(&mut rest.warnings);
-        let config = Config { file, receive, privacy, store, sendgrid, metrics_listen, log, warnings };
+        let config =
+            Config { file, receive, privacy, store, sendgrid, slack, webhook, alerts, metrics_listen, log, warnings };
         let door_problems = if unreadable { Vec::new() } else { door.problems };
         Self { config, problems, door_problems }
     }
@@ -184,12 +202,15 @@ fn find_file(explicit: Option<&Path>, environment: &Environment) -> Option<PathB
         .or_else(|| Some(PathBuf::from(FILE_NAME)).filter(|path| path.exists()))
 }
 
+/// Keys beside the door's whose values nobody else may read.
+const SECRETS: [&str; 5] =
+    ["sendgrid.api_key", "slack.webhook_url", "slack.ops_webhook_url", "webhook.url", "webhook.secret"];
+
 /// A configuration file that holds passwords is a secret itself.
-fn judge_permissions(reader: &mut Reader<'_>, path: &Path, settings: &Settings, key: &'static str) {
-    let holds_secret = settings.get(key).is_some_and(|setting| matches!(setting.origin, layers::Origin::File { .. }));
-    if !holds_secret {
-        return;
-    }
+fn judge_permissions(reader: &mut Reader<'_>, path: &Path, settings: &Settings, secrets: &[&'static str]) {
+    let in_file =
+        |key: &str| settings.get(key).is_some_and(|setting| matches!(setting.origin, layers::Origin::File { .. }));
+    let Some(key) = secrets.iter().copied().find(|key| in_file(key)) else { return };
     let shown = path.display();
     match secret_file::permissions(path) {
         // That it cannot be read was said already.

@@ -28,6 +28,10 @@ pub mod sendgrid;
 
 pub mod compose;
 
+pub mod notify;
+
+pub mod follow;
+
 pub mod serve;
 
 pub mod cli;

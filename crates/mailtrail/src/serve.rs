@@ -1,4 +1,5 @@
-//! The one place where the parts are put together: receiver, spool and drain, metrics, reload, and the order of stopping.
+//! The one place where the parts are put together: receiver, spool and drain, alerts, metrics, reload, and the order of
+//! stopping.
 
 mod alarm;
 mod metrics_page;
@@ -14,9 +15,12 @@ use anyhow::Context as _;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
+use crate::follow;
+use crate::notify::Notifier;
 use crate::protect::{KeyRing, Protector};
 use crate::receive::{self, Listener, Shared, Tls};
-use crate::stop::{self, Stopper};
+use crate::stop::{self, Stop, Stopper};
+use crate::store::sqlite::Reader;
 use crate::store::{Keeper, KeeperOptions, Paths};
 
 /// A running receiver.
@@ -63,12 +67,49 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
             Some(bound)
         }
     };
-    tasks.push(tokio::spawn(alarm.watch(stopped.clone())));
+    note_last_event(config);
+    let notifier = notifier(config);
+    tasks.extend(alerts(config, &notifier, stopped.clone()));
+    tasks.push(tokio::spawn(alarm.watch(notifier, stopped.clone())));
     if let Some(tls) = &tls {
         tasks.push(tokio::spawn(reload::watch_certificate(Arc::clone(tls), stopped.clone())));
     }
     tasks.push(tokio::spawn(receive::serve(listener, Arc::clone(&shared), stopped)));
     Ok(Server { address, metrics_address, shared, keeper, tls, stop, tasks })
+}
+
+/// Who is told. That nobody can be told is no reason not to receive.
+fn notifier(config: &Config) -> Notifier {
+    Notifier::new(config).unwrap_or_else(|error| {
+        tracing::error!("nobody will be notified of anything: {error}");
+        Notifier::none()
+    })
+}
+
+/// The follower of alerts. As with the notifier, receiving comes first.
+fn alerts(config: &Config, notifier: &Notifier, stopped: Stop) -> Option<JoinHandle<()>> {
+    match follow::alert::start(config, notifier, stopped) {
+        Ok(end) => end.map(|end| {
+            tokio::spawn(async move {
+                // An error says that its thread is gone, which means the same.
+                let _ended = end.await;
+            })
+        }),
+        Err(error) => {
+            tracing::error!("no alert will be told: {error}");
+            None
+        }
+    }
+}
+
+/// Until the next event comes in, the metric says when the last one did.
+fn note_last_event(config: &Config) {
+    let last = Reader::open_to_follow(&Paths::new(&config.store.path)).and_then(|reader| reader.last_received(0));
+    match last {
+        Ok(Some(at)) => road::note_last_event(at),
+        Ok(None) => {}
+        Err(error) => tracing::warn!("when the last event came in is not known: {error}"),
+    }
 }
 
 impl Server {

@@ -5,6 +5,8 @@ pub mod keeper;
 pub mod keys;
 pub mod lock;
 pub mod paths;
+pub mod places;
+mod priority;
 pub mod query;
 pub mod replay;
 pub mod sqlite;
@@ -13,3 +15,5 @@ pub(crate) mod testing;
 
 pub use keeper::{Keeper, KeeperOptions, KeeperState, StartError};
 pub use paths::Paths;
+pub use places::{Places, PlacesError};
+pub use priority::give_way;

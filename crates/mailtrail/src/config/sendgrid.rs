@@ -112,10 +112,10 @@ impl fmt::Debug for Sender {
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> SendGrid {
-    let api_key = reader.secret("sendgrid.api_key", "sendgrid.api_key_file").and_then(|text| {
+    let api_key = reader.secret("sendgrid.api_key", "sendgrid.api_key_file").and_then(|(place, text)| {
         let key = ApiKey::parse(&text);
         if key.is_none() {
-            reader.problem("sendgrid.api_key", "is empty or has blanks in it: copy the key as SendGrid showed it");
+            reader.problem(place, "is empty or has blanks in it: copy the key as SendGrid showed it");
         }
         key
     });

@@ -55,6 +55,12 @@ impl Paths {
         self.trail.with_extension("lock")
     }
 
+    /// How far each follower has come.
+    #[must_use]
+    pub fn followers(&self) -> PathBuf {
+        self.trail.with_extension("follow.db")
+    }
+
     /// The folder that holds them.
     #[must_use]
     pub fn folder(&self) -> &Path {

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod alert;
 mod ask;
 mod attack;
 mod disk;
