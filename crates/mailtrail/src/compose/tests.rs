@@ -193,15 +193,15 @@ fn a_thousand_a_request_and_thirty_megabytes() {
     assert_eq!(sizes, [1000, 1000, 499]);
 
     // Dynamic data is bounded by the request alone.
-    let big = "\"".repeat(100_000);
+    let big = "\"".repeat(450_000);
     let rows = std::iter::once(vec!["email".to_owned(), "x".to_owned()])
-        .chain((0..400).map(|n| vec![format!("a{n}@example.com"), big.clone()]));
+        .chain((0..40).map(|n| vec![format!("a{n}@example.com"), big.clone()]));
     let list = self::list(&rows.collect::<Vec<_>>());
     let composer = Composer::new(&template("d-1"), common(), &list, NOW).unwrap();
     let mails = requests(&composer);
-    assert!(mails.len() > 2);
+    assert!(mails.len() > 1);
     mails.iter().for_each(obeys);
-    assert_eq!(mails.iter().map(|mail| mail.personalizations.len()).sum::<usize>(), 400);
+    assert_eq!(mails.iter().map(|mail| mail.personalizations.len()).sum::<usize>(), 40);
 }
 
 fn messages(lines: &str) -> Vec<Message> {

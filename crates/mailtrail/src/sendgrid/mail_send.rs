@@ -43,6 +43,14 @@ pub struct MailSend {
     pub mail_settings: Option<MailSettings>,
 }
 
+impl MailSend {
+    /// Whether SendGrid is asked to validate only.
+    #[must_use]
+    pub fn is_sandbox(&self) -> bool {
+        self.mail_settings.as_ref().is_some_and(|settings| settings.sandbox_mode.enable)
+    }
+}
+
 /// One mail's envelope and variables.
 #[derive(Clone, Default, Serialize)]
 pub struct Personalization {

@@ -55,7 +55,7 @@ impl Client {
         }
         let mut attempt = 0;
         loop {
-            let outcome = self.send_body(body.clone()).await;
+            let outcome = self.send_body(body.clone(), mail.is_sandbox()).await;
             let asked = match &outcome {
                 Outcome::TooMany { retry_after } => *retry_after,
                 Outcome::NotSent { .. } => None,
