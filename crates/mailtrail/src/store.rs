@@ -3,6 +3,7 @@
 mod drain;
 pub mod keeper;
 pub mod keys;
+pub mod ledger;
 pub mod lock;
 pub mod paths;
 pub mod places;
