@@ -28,6 +28,8 @@ pub mod sendgrid;
 
 pub mod compose;
 
+pub mod outcome;
+
 pub mod notify;
 
 pub mod follow;

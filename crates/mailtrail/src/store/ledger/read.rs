@@ -140,6 +140,15 @@ impl LedgerReader {
         Ok(Some(RunRecord { name: name.to_owned(), begun_at, accepted_at, send_at, sandbox, counts }))
     }
 
+    /// Grows whenever the ledger does.
+    ///
+    /// # Errors
+    /// As [`runs`](Self::runs).
+    pub fn place(&self) -> Result<i64, LedgerError> {
+        let mut last = self.sql.prepare_cached("SELECT ifnull(max(id), 0) FROM step")?;
+        Ok(last.query_row((), |row| row.get(0))?)
+    }
+
     /// The recipients of a run, each once, by the last attempt; in no order.
     ///
     /// # Errors
