@@ -15,6 +15,7 @@ mod private_file;
 mod question;
 mod record;
 mod replay;
+mod send;
 mod serve;
 mod sql;
 mod stats;
@@ -64,6 +65,7 @@ enum Command {
     Tail(tail::Args),
     Sql(sql::Args),
     Export(export::Args),
+    Send(Box<send::Args>),
     Replay(replay::Args),
     Notify(notify::Args),
     Hash(hash::Args),
@@ -94,6 +96,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Tail(args) => tail::run(args, global),
         Command::Sql(args) => sql::run(args, global),
         Command::Export(args) => export::run(args, global),
+        Command::Send(args) => send::run(*args, global),
         Command::Replay(args) => replay::run(args, global),
         Command::Notify(args) => notify::run(args, global),
         Command::Hash(args) => hash::run(args, global),

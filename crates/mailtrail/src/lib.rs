@@ -28,6 +28,8 @@ pub mod sendgrid;
 
 pub mod compose;
 
+pub mod send;
+
 pub mod outcome;
 
 pub mod notify;

@@ -13,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 pub use read::{Asked, LedgerReader, RunRecord};
 
+use super::keys::Identity;
 use super::lock::{Lock, LockError};
 use super::paths::Paths;
 use crate::database::{self, Format, OpenError, Wal};
@@ -118,6 +119,12 @@ pub enum LedgerError {
     /// SQLite refused.
     #[error("the ledger cannot be read or written: {0}. Nothing is sent that is not on record first")]
     Sqlite(#[from] rusqlite::Error),
+    /// Earlier claims were made under a key that is not configured.
+    #[error(
+        "earlier mail is on record under the hash key {0}, which is not configured: it would not be seen that somebody was mailed. \
+         Name its file in [privacy] previous_key_files"
+    )]
+    UnknownKey(String),
     /// A claim that stands already: the caller did not look at what is known.
     #[error("a recipient is claimed already in this attempt of run {0}")]
     Claimed(RunName),
@@ -134,12 +141,12 @@ pub struct RunLedger {
 }
 
 impl RunLedger {
-    /// Takes a run for sending, and settles what an earlier sender left unfinished. `key_id` is that of the hashes that will be
-    /// claimed; `now` in µs since the epoch.
+    /// Takes a run for sending, and settles what an earlier sender left unfinished. `keys` are those of the hashes that will be
+    /// claimed and looked up; `now` in µs since the epoch.
     ///
     /// # Errors
-    /// When somebody else is sending the run, or the ledger cannot be written.
-    pub fn open(paths: &Paths, run: &RunName, key_id: &str, now: i64) -> Result<Self, LedgerError> {
+    /// When somebody else is sending the run, a key of earlier claims is missing, or the ledger cannot be written.
+    pub fn open(paths: &Paths, run: &RunName, keys: &Identity, now: i64) -> Result<Self, LedgerError> {
         let lock = Lock::take(&paths.run_lock(run)).map_err(|error| match error {
             LockError::Held { process, .. } => LedgerError::Busy { run: run.clone(), process },
             other => LedgerError::Lock(other),
@@ -147,12 +154,13 @@ impl RunLedger {
         let mut sql = database::open(&paths.ledger(), &FORMAT)?;
         database::settle(&sql)?;
         let wal = Wal::watch(&mut sql, CHECKPOINT_PAGES)?;
+        know_keys(&sql, keys)?;
         sql.execute(
             "INSERT INTO run (name, begun_at) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
             (run.as_str(), now),
         )?;
         let run_id = sql.query_row("SELECT id FROM run WHERE name = ?1", [run.as_str()], |row| row.get(0))?;
-        let mut ledger = Self { sql, wal, run: run.clone(), run_id, key_id: key_id.to_owned(), _lock: lock };
+        let mut ledger = Self { sql, wal, run: run.clone(), run_id, key_id: keys.key_id.clone(), _lock: lock };
         ledger.recover(now)?;
         Ok(ledger)
     }
@@ -255,6 +263,19 @@ impl RunLedger {
         add_step(&self.sql, id, state, message_id, code, now)?;
         Ok(self.wal.checkpoint_if_long(&self.sql)?)
     }
+}
+
+/// Notes the current key; all earlier ones must be at hand.
+fn know_keys(sql: &Connection, keys: &Identity) -> Result<(), LedgerError> {
+    sql.execute("INSERT INTO hash_key (key_id) VALUES (?1) ON CONFLICT DO NOTHING", [&keys.key_id])?;
+    let mut statement = sql.prepare("SELECT key_id FROM hash_key")?;
+    for known in statement.query_map([], |row| row.get::<_, String>(0))? {
+        let known = known?;
+        if known != keys.key_id && !keys.previous_key_ids.contains(&known) {
+            return Err(LedgerError::UnknownKey(known));
+        }
+    }
+    Ok(())
 }
 
 fn add_step(

@@ -13,4 +13,5 @@ mod operate;
 mod payloads;
 mod privacy;
 mod receive;
+mod send;
 mod tls;

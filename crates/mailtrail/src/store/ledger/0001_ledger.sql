@@ -38,6 +38,11 @@ CREATE TABLE step (
 );
 CREATE INDEX step_request ON step (request_id, id);
 
+-- Keys that the hashes were made with. Without one of them, whom it stands for is unknown.
+CREATE TABLE hash_key (
+    key_id TEXT PRIMARY KEY
+) WITHOUT ROWID;
+
 -- Sends that SendGrid only validated: nobody was mailed, and there is nothing to wait for.
 CREATE TABLE sandbox (
     name TEXT PRIMARY KEY,

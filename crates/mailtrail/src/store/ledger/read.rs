@@ -149,6 +149,19 @@ impl LedgerReader {
         Ok(last.query_row((), |row| row.get(0))?)
     }
 
+    /// Who was asked for in a run, with the last attempt.
+    ///
+    /// # Errors
+    /// As [`runs`](Self::runs).
+    pub fn known(&self, run: &str) -> Result<HashMap<EmailHash, Known>, LedgerError> {
+        let id = self
+            .sql
+            .prepare_cached("SELECT id FROM run WHERE name = ?1")?
+            .query_row([run], |row| row.get(0))
+            .optional()?;
+        id.map_or_else(|| Ok(HashMap::new()), |id| known(&self.sql, id))
+    }
+
     /// The recipients of a run, each once, by the last attempt; in no order.
     ///
     /// # Errors

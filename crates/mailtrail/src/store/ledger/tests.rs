@@ -8,8 +8,29 @@ fn run() -> RunName {
     RunName::new("november").expect("a name")
 }
 
+fn keys(current: &str, previous: &[&str]) -> Identity {
+    Identity {
+        hash_mode: String::new(),
+        key_id: current.to_owned(),
+        previous_key_ids: previous.iter().map(|id| (*id).to_owned()).collect(),
+        dedupe_check: String::new(),
+        seal_key_id: String::new(),
+        previous_seal_key_ids: Vec::new(),
+    }
+}
+
 fn open(paths: &Paths) -> RunLedger {
-    RunLedger::open(paths, &run(), "key", 1).expect("opened")
+    RunLedger::open(paths, &run(), &keys("key", &[]), 1).expect("opened")
+}
+
+#[test]
+fn without_an_earlier_key_nothing_is_sent() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let paths = Paths::new(temp.path().join("m.db"));
+    drop(open(&paths));
+    let error = RunLedger::open(&paths, &run(), &keys("new", &[]), 1).err().expect("refused").to_string();
+    assert!(error.contains("previous_key_files"), "{error}");
+    drop(RunLedger::open(&paths, &run(), &keys("new", &["key"]), 1).expect("both keys are there"));
 }
 
 fn claim(ledger: &mut RunLedger, hashes: &[u8], attempt: u32) -> RequestId {
@@ -87,10 +108,10 @@ fn a_run_has_one_sender_at_a_time() {
     let temp = tempfile::tempdir().expect("a folder");
     let paths = Paths::new(temp.path().join("m.db"));
     let ledger = open(&paths);
-    let error = RunLedger::open(&paths, &run(), "key", 1).err().expect("busy").to_string();
+    let error = RunLedger::open(&paths, &run(), &keys("key", &[]), 1).err().expect("busy").to_string();
     assert!(error.contains("is being sent by process"), "{error}");
     let other = RunName::new("december").expect("a name");
-    drop(RunLedger::open(&paths, &other, "key", 1).expect("another run is free"));
+    drop(RunLedger::open(&paths, &other, &keys("key", &[]), 1).expect("another run is free"));
     drop(ledger);
     drop(open(&paths));
 }
