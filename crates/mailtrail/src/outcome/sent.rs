@@ -93,3 +93,18 @@ pub fn already_sent(
         .map(|(hash, _)| hash)
         .collect())
 }
+
+/// The hashes of everybody in a run of whom SendGrid's own word says that it had the mail: uncertain sends that did go out.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn proven(paths: &Paths, run: &str) -> Result<HashSet<EmailHash>, OutcomeError> {
+    let reader = match Reader::open(paths) {
+        Ok(reader) => reader,
+        Err(ReadError::Missing { .. }) => return Ok(HashSet::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mailed = Mailed { scope: Scope::Run(run.to_owned()), since: None, until: None, unproven: false };
+    let outcomes = reader.outcomes(&mailed, None)?.into_iter().filter(|outcome| outcome.proven);
+    Ok(outcomes.filter_map(|outcome| EmailHash::parse(&outcome.status.email_hash)).collect())
+}

@@ -3,10 +3,11 @@ use crate::outcome::Selector;
 use crate::protect::{AddressRow, BatchRow, EmailHash};
 use crate::run::{RecipientId, RequestId, RunName};
 use crate::store::Paths;
+use crate::store::keys::Keys as _;
 use crate::store::ledger::{Ended, RunLedger};
 use crate::store::query::Scope;
 use crate::store::sqlite::Trail;
-use crate::store::testing::{batch, encode, event, plain_seal};
+use crate::store::testing::{PlainKeys, batch, encode, event, plain_seal};
 
 const NOW: i64 = 1_780_000_000_000_000;
 const MINUTE: Duration = Duration::from_secs(60);
@@ -32,7 +33,7 @@ impl Stage {
 
     fn ask(&self, recipients: std::ops::Range<u8>, ended: Ended<'_>) {
         let run = RunName::new("november").expect("a name");
-        let mut ledger = RunLedger::open(&self.paths, &run, "key", NOW).expect("opened");
+        let mut ledger = RunLedger::open(&self.paths, &run, &PlainKeys.identity(), NOW).expect("opened");
         let request = RequestId::random().expect("random");
         let people = recipients.map(|n| (EmailHash::from_bytes([n; 32]), RecipientId::random().expect("random"), 1));
         ledger.claim(request, &[], None, people, NOW).expect("claimed");
