@@ -109,6 +109,12 @@ impl Listed {
         Self { list, by_hash }
     }
 
+    /// The domain of the address that a hash stands for.
+    pub(super) fn domain(&self, hash: &EmailHash) -> Option<String> {
+        let address = self.row(hash)?.address();
+        address.expose().rsplit_once('@').map(|(_, domain)| domain.to_lowercase())
+    }
+
     /// The row that a hash stands for.
     pub(super) fn row(&self, hash: &EmailHash) -> Option<crate::list::Row<'_>> {
         self.by_hash.get(hash).and_then(|row| self.list.row(*row))

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use super::Global;
 use super::exit::{Exit, UsageError};
-use super::output::{Format, OutputArgs, note};
+use super::output::{Format, OutputArgs};
 use super::question::Question;
 use super::selection::{Selection, SelectionArgs, caught_up, need_since};
-use super::{time, unreached};
+use super::time;
 use crate::clock;
 use crate::outcome::Watched;
 use crate::outcome::wait::{End, Limits, Until, wait};
@@ -100,15 +100,11 @@ pub(super) fn watch(
     let started = clock::now_micros();
     caught_up(question, selection.keys.clone(), false)?;
     let mut watched = Watched::begin(&question.paths, selection.selector.clone())?;
-    let mut console = Console::begin(question, args.no_notify, started)?;
+    let mut console = Console::begin(question, selection.listed.as_ref(), args, started)?;
     let end = wait(&mut watched, &limits, &mut console)?;
     let now = clock::now_micros();
     console.end(end, &watched, now);
-    if let (Some(path), Some(listed)) = (&args.unreached_out, &selection.listed) {
-        let pending = end != End::Reached(Until::Settled);
-        let rows = unreached::write(path, &watched, listed, pending, now)?;
-        note(&format!("{rows} recipients who were not reached are in {}", path.display()));
-    }
+    console.write(&watched, end != End::Reached(Until::Settled), now)?;
     print::verdict(&watched, end, now - started, now, output)?;
     console.told();
     let missed = watched.report().unreached() > 0 && args.exit_status;

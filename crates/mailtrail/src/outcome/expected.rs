@@ -1,17 +1,18 @@
 //! Who was to get the mail.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::selector::Selector;
 use super::tracker::{Known, Tracker};
 use crate::protect::EmailHash;
+use crate::run::RequestId;
 use crate::store::ledger::{Asked, Sent};
 
 /// Who was to get the mail, and what is known of everybody.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Expected {
     /// Each with the state in the ledger; `None` of a list.
-    people: Vec<(EmailHash, Option<Sent>)>,
+    people: Vec<(EmailHash, Option<(Sent, RequestId)>)>,
     /// Several hashes may be one person's.
     by_hash: HashMap<EmailHash, usize>,
     /// So many, of whom nobody knows who.
@@ -25,6 +26,8 @@ pub(super) struct Person<'t> {
     pub(super) hash: EmailHash,
     /// In the ledger.
     pub(super) sent: Option<Sent>,
+    /// The request that asked for it.
+    pub(super) request: Option<RequestId>,
     /// What events tell.
     pub(super) known: Option<&'t Known>,
 }
@@ -33,9 +36,16 @@ impl Expected {
     /// Of the ledger: whom mail may have been sent to.
     pub(super) fn of_ledger(asked: &[Asked]) -> Self {
         let mailed = |asked: &&Asked| matches!(asked.sent, Sent::Accepted | Sent::Uncertain | Sent::Sending);
-        let people: Vec<_> = asked.iter().filter(mailed).map(|asked| (asked.hash, Some(asked.sent))).collect();
+        let people: Vec<_> =
+            asked.iter().filter(mailed).map(|asked| (asked.hash, Some((asked.sent, asked.request)))).collect();
         let by_hash = people.iter().enumerate().map(|(at, (hash, _))| (*hash, at)).collect();
         Self { people, by_hash, number: None }
+    }
+
+    /// The requests of which it is not known whether SendGrid took them.
+    pub(super) fn uncertain(&self) -> HashSet<RequestId> {
+        let asked = self.people.iter().filter_map(|(_, asked)| *asked);
+        asked.filter(|(sent, _)| *sent != Sent::Accepted).map(|(_, request)| request).collect()
     }
 
     /// Of who asks; `None` where that does not say.
@@ -58,7 +68,7 @@ impl Expected {
         if let Some(number) = self.number {
             let mut seen = 0;
             for known in tracker.people() {
-                call(Person { hash: known.hash, sent: None, known: Some(known) });
+                call(Person { hash: known.hash, sent: None, request: None, known: Some(known) });
                 seen += 1;
             }
             return number.saturating_sub(seen);
@@ -71,8 +81,9 @@ impl Expected {
                 *slot = Some(known);
             }
         }
-        for ((hash, sent), known) in self.people.iter().zip(found) {
-            call(Person { hash: *hash, sent: *sent, known });
+        for ((hash, asked), known) in self.people.iter().zip(found) {
+            let (sent, request) = asked.unzip();
+            call(Person { hash: *hash, sent, request, known });
         }
         0
     }

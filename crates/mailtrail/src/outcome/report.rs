@@ -1,9 +1,11 @@
 //! How a send stands, in figures.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::expected::{Expected, Person};
 use super::tracker::Tracker;
+use crate::protect::EmailHash;
+use crate::run::RequestId;
 use crate::settle::Status;
 use crate::store::ledger::Sent;
 
@@ -41,21 +43,24 @@ pub struct Details {
 }
 
 impl Report {
-    pub(super) fn of(expected: &Expected, tracker: &Tracker) -> Self {
+    /// `proven`: requests that an event of SendGrid's confirms.
+    pub(super) fn of(expected: &Expected, tracker: &Tracker, proven: &HashSet<RequestId>) -> Self {
         let mut report = Self::default();
-        let rest = expected.each(tracker, |person| report.add(&person));
+        let rest = expected.each(tracker, |person| report.add(&person, proven));
         report.recipients += rest;
         report.accepted += rest;
         *report.counts.entry(Status::Unknown).or_default() += rest;
         report
     }
 
-    fn add(&mut self, person: &Person<'_>) {
+    fn add(&mut self, person: &Person<'_>, proven: &HashSet<RequestId>) {
         self.recipients += 1;
         let status = person.known.map_or(Status::Unknown, |known| known.status);
         *self.counts.entry(status).or_default() += 1;
         let certain = matches!(person.sent, None | Some(Sent::Accepted));
-        let confirmed = !certain && person.known.is_some_and(|known| known.proven);
+        // SendGrid answers a request as a whole, so one recipient's event speaks for all of it.
+        let of_request = || person.request.is_some_and(|request| proven.contains(&request));
+        let confirmed = !certain && (person.known.is_some_and(|known| known.proven) || of_request());
         self.confirmed += u64::from(confirmed);
         if certain || confirmed {
             self.accepted += 1;
@@ -125,19 +130,23 @@ impl Report {
 }
 
 impl Details {
-    pub(super) fn of(expected: &Expected, tracker: &Tracker) -> Self {
+    /// `domain`: of who has no events.
+    pub(super) fn of(expected: &Expected, tracker: &Tracker, domain: &dyn Fn(&EmailHash) -> Option<String>) -> Self {
         let mut details = Self::default();
-        let unknown = expected.each(tracker, |person| details.add(&person));
+        let unknown = expected.each(tracker, |person| details.add(&person, domain));
         if unknown > 0 {
             *details.outstanding.entry(None).or_default() += unknown;
         }
         details
     }
 
-    fn add(&mut self, person: &Person<'_>) {
+    fn add(&mut self, person: &Person<'_>, domain: &dyn Fn(&EmailHash) -> Option<String>) {
         let status = person.known.map_or(Status::Unknown, |known| known.status);
         if !status.is_settled() {
-            let domain = person.known.and_then(|known| known.domain.as_deref()).map(str::to_owned);
+            let domain = match person.known {
+                Some(known) => known.domain.as_deref().map(str::to_owned),
+                None => domain(&person.hash),
+            };
             *self.outstanding.entry(domain).or_default() += 1;
         }
         let Some(known) = person.known.filter(|_| status.is_unreached()) else { return };

@@ -95,6 +95,7 @@ pub fn already_sent(
 }
 
 /// The hashes of everybody in a run of whom SendGrid's own word says that it had the mail: uncertain sends that did go out.
+/// SendGrid takes a request as a whole, so an event of one of its recipients speaks for all of them.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -106,5 +107,12 @@ pub fn proven(paths: &Paths, run: &str) -> Result<HashSet<EmailHash>, OutcomeErr
     };
     let mailed = Mailed { scope: Scope::Run(run.to_owned()), since: None, until: None, unproven: false };
     let outcomes = reader.outcomes(&mailed, None)?.into_iter().filter(|outcome| outcome.proven);
-    Ok(outcomes.filter_map(|outcome| EmailHash::parse(&outcome.status.email_hash)).collect())
+    let mut found: HashSet<EmailHash> =
+        outcomes.filter_map(|outcome| EmailHash::parse(&outcome.status.email_hash)).collect();
+    if let Some(ledger) = LedgerReader::open(paths)? {
+        let requests: HashSet<String> = reader.proven_requests(run, None)?.into_iter().collect();
+        let asked = ledger.recipients(run)?.into_iter();
+        found.extend(asked.filter(|asked| requests.contains(&asked.request.to_string())).map(|asked| asked.hash));
+    }
+    Ok(found)
 }

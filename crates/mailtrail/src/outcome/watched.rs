@@ -1,11 +1,14 @@
 //! A send under watch: the ledger or a list says who was to get it, the trail what became of them.
 
+use std::collections::HashSet;
+
 use super::backlog::{Backlog, behind};
 use super::expected::{Expected, Person};
 use super::report::{Details, Report};
 use super::selector::{OutcomeError, Selector, Unanswerable};
 use super::tracker::Tracker;
-use crate::run::RunName;
+use crate::protect::EmailHash;
+use crate::run::{RequestId, RunName};
 use crate::store::Paths;
 use crate::store::ledger::{LedgerReader, RunRecord, Sent};
 use crate::store::lock;
@@ -27,6 +30,9 @@ pub struct Watched {
     first_accepted: Option<i64>,
     expected: Expected,
     tracker: Tracker,
+    /// Requests that an event of SendGrid's confirms, and up to which event they were looked for.
+    proven: HashSet<RequestId>,
+    proven_to: Option<i64>,
     report: Report,
     backlog: Backlog,
 }
@@ -49,6 +55,8 @@ impl Watched {
             first_accepted: None,
             expected: Expected::default(),
             tracker: Tracker::new(mailed),
+            proven: HashSet::new(),
+            proven_to: None,
             report: Report::default(),
             backlog,
         };
@@ -137,14 +145,25 @@ impl Watched {
                 Err(error) => return Err(error.into()),
             }
         }
-        match &self.reader {
-            Some(reader) => Ok(self.tracker.read(reader)?),
-            None => Ok(false),
+        let Some(reader) = &self.reader else { return Ok(false) };
+        let changed = self.tracker.read(reader)?;
+        let uncertain = self.expected.uncertain();
+        if !uncertain.is_empty()
+            && let Scope::Run(run) = &self.selector.scope
+        {
+            let until = reader.last_id()?;
+            let within = self.proven_to.filter(|after| *after <= until).map(|after| (after, until));
+            if within.is_none_or(|(after, until)| after < until) {
+                let found = reader.proven_requests(run, within)?;
+                self.proven.extend(found.iter().filter_map(|request| RequestId::parse(request)));
+                self.proven_to = Some(until);
+            }
         }
+        Ok(changed)
     }
 
     fn count(&mut self) -> Result<(), OutcomeError> {
-        self.report = Report::of(&self.expected, &self.tracker);
+        self.report = Report::of(&self.expected, &self.tracker, &self.proven);
         if let Some(reader) = &self.reader {
             self.report.left_out = reader.unproven(self.tracker.mailed())?;
         }
@@ -157,10 +176,10 @@ impl Watched {
         &self.report
     }
 
-    /// Why mail did not arrive, and whose is outstanding.
+    /// Why mail did not arrive, and whose is outstanding. `domain`: of those without events, where the caller knows.
     #[must_use]
-    pub fn details(&self) -> Details {
-        Details::of(&self.expected, &self.tracker)
+    pub fn details(&self, domain: &dyn Fn(&EmailHash) -> Option<String>) -> Details {
+        Details::of(&self.expected, &self.tracker, domain)
     }
 
     /// What is asked about.

@@ -1,40 +1,61 @@
 //! Waiting at a terminal: how it stands on one line, what is said, and who is told.
 
 use std::io::{self, IsTerminal as _};
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::WaitArgs;
 use super::notices::Teller;
 use crate::cli::output::note;
 use crate::cli::question::Question;
-use crate::cli::time;
+use crate::cli::selection::Listed;
+use crate::cli::{time, unreached};
 use crate::clock;
 use crate::outcome::wait::{End, News, Waiter};
 use crate::outcome::{Report, Watched};
 use crate::settle::Status;
 
 /// The terminal, and the teller of notices.
-pub(super) struct Console {
+pub(super) struct Console<'l> {
     bar: ProgressBar,
-    teller: Teller,
+    teller: Teller<'l>,
+    /// Where to write who was not reached, and the list with their addresses.
+    file: Option<(&'l Path, &'l Listed)>,
     /// Without a terminal the line is said once, at the beginning.
     said: bool,
 }
 
-impl Console {
-    pub(super) fn begin(question: &Question, no_notify: bool, started: i64) -> anyhow::Result<Self> {
+impl<'l> Console<'l> {
+    pub(super) fn begin(
+        question: &Question,
+        listed: Option<&'l Listed>,
+        args: &'l WaitArgs,
+        started: i64,
+    ) -> anyhow::Result<Self> {
         let terminal = io::stderr().is_terminal();
         let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(0), target);
         if let Ok(style) = ProgressStyle::with_template("{bar:20} {wide_msg}") {
             bar.set_style(style);
         }
-        Ok(Self { bar, teller: Teller::begin(question, no_notify, started)?, said: terminal })
+        let teller = Teller::begin(question, listed, args.no_notify, started)?;
+        Ok(Self { bar, teller, file: args.unreached_out.as_deref().zip(listed), said: terminal })
     }
 
     fn say(&self, text: &str) {
         self.bar.suspend(|| note(text));
+    }
+
+    /// Writes who was not reached so far, where that is wanted.
+    pub(super) fn write(&self, watched: &Watched, pending: bool, now: i64) -> anyhow::Result<()> {
+        if let Some((path, listed)) = self.file {
+            let rows = unreached::write(path, watched, listed, pending, now)?;
+            let what = if pending { "not reached or not settled" } else { "not reached" };
+            self.say(&format!("{rows} recipients who were {what} are in {}", path.display()));
+        }
+        Ok(())
     }
 
     /// The bar goes, and the end is told.
@@ -51,7 +72,7 @@ impl Console {
     }
 }
 
-impl Waiter for Console {
+impl Waiter for Console<'_> {
     fn now(&mut self) -> i64 {
         clock::now_micros()
     }
@@ -74,6 +95,9 @@ impl Waiter for Console {
             News::Interim => {
                 self.say(&format!("still waiting: {}", line(watched.report(), now)));
                 self.teller.interim(watched, now);
+                if let Err(error) = self.write(watched, true, now) {
+                    self.say(&format!("warning: {error:#}"));
+                }
             }
             News::NoEvents(since) => {
                 self.say(&format!(

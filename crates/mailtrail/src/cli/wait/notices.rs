@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::cli::question::Question;
+use crate::cli::selection::Listed;
 use crate::notify::notice::top;
 use crate::notify::{Domains, Label, Notice, Notifier, Ops, Outstanding, RunSummary};
 use crate::outcome::wait::{End, Until};
@@ -23,7 +24,8 @@ use crate::store::{Paths, Places};
 const REASONS: usize = 5;
 
 /// Tells of one send.
-pub(super) struct Teller {
+pub(super) struct Teller<'l> {
+    listed: Option<&'l Listed>,
     started: i64,
     work: Option<(Sender<Work>, JoinHandle<Vec<String>>)>,
 }
@@ -34,11 +36,16 @@ struct Work {
     once: Option<(String, i64)>,
 }
 
-impl Teller {
-    pub(super) fn begin(question: &Question, no_notify: bool, started: i64) -> anyhow::Result<Self> {
+impl<'l> Teller<'l> {
+    pub(super) fn begin(
+        question: &Question,
+        listed: Option<&'l Listed>,
+        no_notify: bool,
+        started: i64,
+    ) -> anyhow::Result<Self> {
         let notifier = if no_notify { Notifier::none() } else { Notifier::new(&question.config)? };
         if !notifier.is_configured() {
-            return Ok(Self { started, work: None });
+            return Ok(Self { listed, started, work: None });
         }
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
@@ -48,7 +55,7 @@ impl Teller {
             .name("notices".to_owned())
             .spawn(move || tell_all(&receiver, &notifier, &runtime, &paths))
             .context("starting a thread")?;
-        Ok(Self { started, work: Some((sender, thread)) })
+        Ok(Self { listed, started, work: Some((sender, thread)) })
     }
 
     fn add(&self, notice: impl FnOnce() -> Notice, once: Option<(String, i64)>) {
@@ -103,7 +110,8 @@ impl Teller {
     }
 
     fn summary(&self, watched: &Watched, now: i64) -> (RunSummary, Outstanding) {
-        let (report, details) = (watched.report(), watched.details());
+        let (report, details) =
+            (watched.report(), watched.details(&|hash| self.listed.and_then(|listed| listed.domain(hash))));
         let begun = watched.record().map_or(self.started, |record| record.begun_at);
         let summary = RunSummary {
             run: Label::new(&name(watched)),

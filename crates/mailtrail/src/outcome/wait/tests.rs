@@ -1,5 +1,7 @@
 use super::*;
-use crate::outcome::Selector;
+use std::collections::HashSet;
+
+use crate::outcome::{Selector, proven};
 use crate::protect::{AddressRow, BatchRow, EmailHash};
 use crate::run::{RecipientId, RequestId, RunName};
 use crate::store::Paths;
@@ -18,6 +20,8 @@ struct Stage {
     paths: Paths,
     trail: Trail,
     number: u64,
+    /// What events carry.
+    request: Option<String>,
 }
 
 impl Stage {
@@ -26,12 +30,12 @@ impl Stage {
         let folder = tempfile::tempdir().expect("a folder");
         let paths = Paths::new(folder.path().join("m.db"));
         let trail = Trail::open(paths.trail()).expect("opened");
-        let stage = Self { _folder: folder, paths, trail, number: 0 };
+        let stage = Self { _folder: folder, paths, trail, number: 0, request: None };
         stage.ask(0..recipients, Ended::Accepted(Some("abc")));
         stage
     }
 
-    fn ask(&self, recipients: std::ops::Range<u8>, ended: Ended<'_>) {
+    fn ask(&self, recipients: std::ops::Range<u8>, ended: Ended<'_>) -> RequestId {
         let run = RunName::new("november").expect("a name");
         let mut ledger = RunLedger::open(&self.paths, &run, &PlainKeys.identity(), NOW).expect("opened");
         let request = RequestId::random().expect("random");
@@ -39,6 +43,7 @@ impl Stage {
         ledger.claim(request, &[], None, people, NOW).expect("claimed");
         ledger.sending(request, NOW).expect("noted");
         ledger.ended(request, ended, NOW).expect("noted");
+        request
     }
 
     fn event(&mut self, who: u8, name: &str, proof: &str) {
@@ -49,6 +54,7 @@ impl Stage {
         row.timestamp = NOW;
         row.run = Some("november".into());
         row.message_id = Some(format!("message-{who}"));
+        row.request.clone_from(&self.request);
         row.address = Some(AddressRow { email_hash: [who; 32], email_domain: None, email: None });
         let rows = BatchRow { verified_by: Some(proof.into()), events: vec![row], ..batch(0..0) };
         self.trail.append(&[encode(rows)], &plain_seal).expect("appended");
@@ -180,6 +186,27 @@ fn only_sendgrid_s_own_word_confirms_what_is_uncertain() {
     let report = watched.report();
     assert_eq!((report.recipients, report.accepted, report.confirmed, report.uncertain), (4, 2, 1, 2));
     assert_eq!((report.settled(), report.count(Status::Unknown)), (3, 1));
+    assert_eq!(proven(&stage.paths, "november").expect("read").len(), 2, "0, and 1");
+}
+
+#[test]
+fn one_recipient_s_event_speaks_for_the_whole_request() {
+    let mut stage = Stage::new(1);
+    let request = stage.ask(1..4, Ended::Uncertain("cut"));
+    stage.ask(4..6, Ended::Uncertain("cut"));
+    let mut watched = stage.watch();
+    assert_eq!((watched.report().accepted, watched.report().uncertain), (1, 5));
+    stage.request = Some(request.to_string());
+    stage.event(2, "processed", "basic");
+    watched.poll().expect("read");
+    assert_eq!(watched.report().uncertain, 5, "anybody with the credentials can say so");
+    stage.event(1, "processed", KEY);
+    watched.poll().expect("read");
+    assert_eq!((watched.report().accepted, watched.report().confirmed, watched.report().uncertain), (4, 3, 2));
+    let anew = stage.watch();
+    assert_eq!(anew.report(), watched.report());
+    let hashes: HashSet<EmailHash> = (1..4).map(|n| EmailHash::from_bytes([n; 32])).collect();
+    assert_eq!(proven(&stage.paths, "november").expect("read"), hashes);
 }
 
 #[test]

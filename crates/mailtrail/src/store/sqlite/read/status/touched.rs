@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 
 use super::gather::in_scope;
-use super::{ReadError, Reader, named};
+use super::{PROVEN, ReadError, Reader, named};
 use crate::store::query::Scope;
 
 impl Reader {
@@ -20,6 +20,27 @@ impl Reader {
         ))?;
         let parameters = [(":after", Value::Integer(after)), (":until", Value::Integer(until)), parameter];
         let rows = statement.query_map(&named(&parameters)[..], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The requests of a run of which there is an event that SendGrid vouches for; `within`: among the events with ids after the
+    /// first and up to the second one, otherwise among all of the run.
+    ///
+    /// # Errors
+    /// When the trail cannot be read.
+    pub fn proven_requests(&self, run: &str, within: Option<(i64, i64)>) -> Result<Vec<String>, ReadError> {
+        let mut parameters = vec![(":run", Value::Text(run.to_owned()))];
+        let from = match within {
+            Some((after, until)) => {
+                parameters.extend([(":after", Value::Integer(after)), (":until", Value::Integer(until))]);
+                "event AS e CROSS JOIN message AS m ON m.id = e.message WHERE e.id > :after AND e.id <= :until AND"
+            }
+            None => "message AS m CROSS JOIN event AS e ON e.message = m.id WHERE",
+        };
+        let mut statement = self.prepare(&format!(
+            "SELECT DISTINCT m.request FROM {from} m.run = :run AND m.request IS NOT NULL AND {PROVEN}"
+        ))?;
+        let rows = statement.query_map(&named(&parameters)[..], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

@@ -62,6 +62,8 @@ fn no_statement_walks_over_the_trail() {
         reader.unproven(&mailed).expect("an answer");
     }
     reader.knows_run("run-1").expect("an answer");
+    reader.proven_requests("run-1", None).expect("an answer");
+    reader.proven_requests("run-1", Some((10, 400))).expect("an answer");
     assert_eq!(reader.run_names().expect("an answer"), ["run", "run-0", "run-1", "run-2"]);
     let plans = plans(&fixture);
     assert!(plans.len() > 200, "{}", plans.len());
