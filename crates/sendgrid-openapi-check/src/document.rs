@@ -120,6 +120,11 @@ impl Document {
     }
 }
 
+/// A reference within a document: a URI, in which the braces of a path cannot stand.
+fn reference(pointer: &str) -> String {
+    format!("#{}", pointer.replace('{', "%7B").replace('}', "%7D"))
+}
+
 /// A place in a document, found by its JSON pointer.
 struct Place<'d> {
     document: &'d Value,
@@ -146,7 +151,7 @@ impl<'d> Place<'d> {
     /// Holds a body against the schema that stands here.
     fn judge(&self, body: &[u8]) -> Result<(), Breach> {
         let body: Value = serde_json::from_slice(body).map_err(|error| Breach::NotJson(error.to_string()))?;
-        let mut root = Map::from_iter([("$ref".to_owned(), json!(format!("#{}", self.pointer)))]);
+        let mut root = Map::from_iter([("$ref".to_owned(), json!(reference(&self.pointer)))]);
         // References in schemas are into the whole document.
         for key in ["components", "paths"] {
             root.insert(key.to_owned(), self.document.get(key).cloned().unwrap_or_default());
