@@ -24,6 +24,7 @@ mod time;
 mod timeline;
 mod trigger;
 mod verify;
+mod webhook;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -66,6 +67,7 @@ enum Command {
     Export(export::Args),
     Replay(replay::Args),
     Notify(notify::Args),
+    Webhook(webhook::Args),
     Hash(hash::Args),
     Completions(completions::Args),
 }
@@ -96,6 +98,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Export(args) => export::run(args, global),
         Command::Replay(args) => replay::run(args, global),
         Command::Notify(args) => notify::run(args, global),
+        Command::Webhook(args) => webhook::run(args, global),
         Command::Hash(args) => hash::run(args, global),
         Command::Completions(args) => completions::run(args, global),
     }

@@ -26,6 +26,8 @@ pub mod list;
 
 pub mod sendgrid;
 
+pub mod event_webhook;
+
 pub mod compose;
 
 pub mod notify;

@@ -34,6 +34,12 @@ pub(super) fn parse(text: &str, now: i64) -> Result<i64, UsageError> {
     Ok(start.timestamp().as_microsecond())
 }
 
+/// A length of time, for clap.
+pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let micros = ago(text.trim()).and_then(|micros| u64::try_from(micros).ok());
+    micros.map(std::time::Duration::from_micros).ok_or_else(|| "expected such as 90s, 15m, 25h or 2d".to_owned())
+}
+
 /// `90s`, `15m`, `2h`, `30d`, `2w` in µs.
 fn ago(text: &str) -> Option<i64> {
     let unit = text.chars().last()?;

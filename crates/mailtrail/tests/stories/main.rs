@@ -14,3 +14,4 @@ mod payloads;
 mod privacy;
 mod receive;
 mod tls;
+mod webhook;
