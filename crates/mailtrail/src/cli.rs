@@ -13,6 +13,7 @@ mod notify;
 mod output;
 mod private_file;
 mod question;
+mod reconcile;
 mod record;
 mod replay;
 mod serve;
@@ -66,6 +67,7 @@ enum Command {
     Sql(sql::Args),
     Export(export::Args),
     Replay(replay::Args),
+    Reconcile(reconcile::Args),
     Notify(notify::Args),
     Webhook(webhook::Args),
     Hash(hash::Args),
@@ -97,6 +99,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Sql(args) => sql::run(args, global),
         Command::Export(args) => export::run(args, global),
         Command::Replay(args) => replay::run(args, global),
+        Command::Reconcile(args) => reconcile::run(args, global),
         Command::Notify(args) => notify::run(args, global),
         Command::Webhook(args) => webhook::run(args, global),
         Command::Hash(args) => hash::run(args, global),

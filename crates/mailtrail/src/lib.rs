@@ -28,6 +28,8 @@ pub mod sendgrid;
 
 pub mod event_webhook;
 
+pub mod reconcile;
+
 pub mod compose;
 
 pub mod notify;

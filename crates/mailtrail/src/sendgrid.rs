@@ -19,6 +19,4 @@ pub use outcome::{ApiError, Outcome};
 pub use patience::Patience;
 
 #[cfg(test)]
-mod call_tests;
-#[cfg(test)]
 mod tests;

@@ -248,3 +248,6 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, CallError> {
         CallError::Unreadable(format!("{kind} at line {} column {}", error.line(), error.column()))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,6 +61,12 @@ impl Paths {
         self.trail.with_extension("follow.db")
     }
 
+    /// How far an interrupted reconciliation had come.
+    #[must_use]
+    pub fn reconcile(&self) -> PathBuf {
+        self.trail.with_extension("reconcile.json")
+    }
+
     /// The folder that holds them.
     #[must_use]
     pub fn folder(&self) -> &Path {

@@ -13,5 +13,6 @@ mod operate;
 mod payloads;
 mod privacy;
 mod receive;
+mod reconcile;
 mod tls;
 mod webhook;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::CallError;
-use super::tests::{QUICK, server};
+use crate::sendgrid::tests::{QUICK, server};
 
 const BUSY: &str = "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 const DOWN: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
