@@ -98,7 +98,7 @@ impl Settings {
         let mut inner = self.inner();
         let target = match url(body, &inner.hooks, None) {
             Ok(target) => target,
-            Err(refused) => return refused,
+            Err(refused) => return *refused,
         };
         if inner.hooks.len() >= inner.most {
             return refused("You have reached the maximum number of webhooks per your current billing plan.");
@@ -129,7 +129,7 @@ impl Settings {
         self.change(id, |others, hook| {
             let target = match url(body, others, Some(&hook.id)) {
                 Ok(target) => target,
-                Err(refused) => return refused,
+                Err(refused) => return *refused,
             };
             hook.target = target;
             hook.updated = now;
@@ -190,15 +190,15 @@ fn refused(message: &str) -> Answer {
 }
 
 /// The URL of a request, which no other webhook may have.
-fn url(body: &Value, hooks: &[WebhookSetting], own: Option<&str>) -> Result<Target, Answer> {
+fn url(body: &Value, hooks: &[WebhookSetting], own: Option<&str>) -> Result<Target, Box<Answer>> {
     let text = body["url"].as_str().unwrap_or_default();
-    let target = Target::parse(text).map_err(|_| refused(&format!("'{text}' is not a valid url")))?;
+    let target = Target::parse(text).map_err(|_| Box::new(refused(&format!("'{text}' is not a valid url"))))?;
     match hooks.iter().find(|hook| hook.target.expose() == target.expose() && Some(hook.id.as_str()) != own) {
         None => Ok(target),
         Some(taken) => {
             let message = format!("Webhook at '{text}' already exists. Please provide a unique URL.");
             let errors = json!({"errors": [{"id": taken.id, "message": message, "url": text}]});
-            Err(answer::json(StatusCode::BAD_REQUEST, &errors))
+            Err(Box::new(answer::json(StatusCode::BAD_REQUEST, &errors)))
         }
     }
 }

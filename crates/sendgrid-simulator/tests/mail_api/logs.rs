@@ -32,7 +32,7 @@ fn messages(count: usize) -> Vec<Logged> {
         let at = NOW + i64::try_from(place).expect("small");
         let mut message = Message::new(&mut random, &format!("p{place}@example.com"), at);
         message.custom_args = vec![("order".to_owned(), place.to_string())];
-        message.categories = vec![if place % 2 == 0 { "even" } else { "odd" }.to_owned()];
+        message.categories = vec![if place.is_multiple_of(2) { "even" } else { "odd" }.to_owned()];
         let events = [message.processed(at), message.delivered(at, 0, &mut random)];
         Logged::new(&message, "Hello", at * 1000, &events)
     };
