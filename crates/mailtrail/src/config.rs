@@ -5,6 +5,7 @@
 
 pub mod alert;
 mod door;
+pub mod edit;
 pub mod hook;
 mod keys;
 mod layers;
