@@ -7,6 +7,7 @@ mod completions;
 mod demo;
 mod doctor;
 mod export;
+mod forget;
 mod hash;
 mod init;
 mod notify;
@@ -65,6 +66,7 @@ enum Command {
     Sql(sql::Args),
     Export(export::Args),
     Replay(replay::Args),
+    Forget(forget::Args),
     Notify(notify::Args),
     Hash(hash::Args),
     Completions(completions::Args),
@@ -95,6 +97,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Sql(args) => sql::run(args, global),
         Command::Export(args) => export::run(args, global),
         Command::Replay(args) => replay::run(args, global),
+        Command::Forget(args) => forget::run(args, global),
         Command::Notify(args) => notify::run(args, global),
         Command::Hash(args) => hash::run(args, global),
         Command::Completions(args) => completions::run(args, global),

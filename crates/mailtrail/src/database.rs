@@ -10,4 +10,4 @@ pub(crate) use files::{create_folder, create_private, owner_only, remove_databas
 pub use open::OpenError;
 pub(crate) use open::{Format, open, open_read_only};
 pub(crate) use trouble::Trouble;
-pub(crate) use wal::{Wal, settle};
+pub(crate) use wal::{Wal, empty_log, settle};

@@ -1,6 +1,7 @@
 //! The trail and the quarantine. SQL and row types stay inside.
 
 mod drain;
+pub mod forget;
 pub mod keeper;
 pub mod keys;
 pub mod lock;
@@ -9,6 +10,7 @@ pub mod places;
 mod priority;
 pub mod query;
 pub mod replay;
+mod scrub;
 pub mod sqlite;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -19,7 +19,7 @@ pub(super) fn domain(address: &str) -> Option<String> {
 pub struct EmailHash([u8; 32]);
 
 impl EmailHash {
-    pub(super) fn new(bytes: [u8; 32]) -> Self {
+    pub(crate) fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 

@@ -69,6 +69,14 @@ fn describe() {
         "mailtrail_trail_duplicates_total",
         "items found to be in the trail already, since the start"
     );
+    metrics::describe_counter!(
+        "mailtrail_trail_quarantined_total",
+        "unreadable items written to the quarantine, since the start"
+    );
+    metrics::describe_counter!(
+        "mailtrail_trail_forgotten_total",
+        "events of forgotten addresses that were not stored, since the start"
+    );
     metrics::describe_gauge!("mailtrail_last_event_timestamp_seconds", "when the last event came in, Unix time");
     metrics::describe_gauge!("mailtrail_follow_lag_events", "events in the trail that a follower has not read yet");
     metrics::describe_counter!(
@@ -143,5 +151,6 @@ impl MetricsPage {
         metrics::counter!("mailtrail_trail_stored_total").absolute(state.stored);
         metrics::counter!("mailtrail_trail_duplicates_total").absolute(state.duplicate);
         metrics::counter!("mailtrail_trail_quarantined_total").absolute(state.quarantined);
+        metrics::counter!("mailtrail_trail_forgotten_total").absolute(state.forgotten);
     }
 }

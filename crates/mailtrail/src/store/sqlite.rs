@@ -2,6 +2,8 @@
 
 mod append;
 mod error;
+mod forget;
+mod forgotten;
 pub mod health;
 mod identity;
 mod intern;
@@ -14,6 +16,7 @@ mod trail;
 pub use append::Appended;
 pub(super) use append::UNDRAINABLE;
 pub use error::TrailError;
+pub use forget::{Deleted, Unproven};
 pub use identity::IdentityError;
 pub use read::{ReadError, Reader};
 pub use trail::Trail;

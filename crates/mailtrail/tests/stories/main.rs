@@ -8,6 +8,7 @@ mod alert;
 mod ask;
 mod attack;
 mod disk;
+mod forget;
 mod kill;
 mod operate;
 mod payloads;

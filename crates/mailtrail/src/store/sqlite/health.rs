@@ -69,7 +69,7 @@ mod tests {
 
         let mut writer = super::super::Trail::open(&path).expect("opens");
         let empty = trail(&path).expect("readable");
-        assert_eq!((empty.version, empty.quarantined, empty.last_received_at, empty.seen.len()), (1, 0, None, 0));
+        assert_eq!((empty.version, empty.quarantined, empty.last_received_at, empty.seen.len()), (2, 0, None, 0));
 
         writer.append(&[record(0..20)], &plain_seal).expect("appended");
         let mut full = trail(&path).expect("readable");
