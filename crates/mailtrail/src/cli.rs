@@ -3,6 +3,7 @@
 pub mod exit;
 
 mod activity;
+mod backup;
 mod completions;
 mod demo;
 mod doctor;
@@ -16,6 +17,7 @@ mod private_file;
 mod question;
 mod record;
 mod replay;
+mod restore;
 mod serve;
 mod sql;
 mod stats;
@@ -67,6 +69,8 @@ enum Command {
     Export(export::Args),
     Replay(replay::Args),
     Forget(forget::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
     Notify(notify::Args),
     Hash(hash::Args),
     Completions(completions::Args),
@@ -98,6 +102,8 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Export(args) => export::run(args, global),
         Command::Replay(args) => replay::run(args, global),
         Command::Forget(args) => forget::run(args, global),
+        Command::Backup(args) => backup::run(args, global),
+        Command::Restore(args) => restore::run(args, global),
         Command::Notify(args) => notify::run(args, global),
         Command::Hash(args) => hash::run(args, global),
         Command::Completions(args) => completions::run(args, global),

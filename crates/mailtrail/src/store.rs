@@ -1,5 +1,6 @@
 //! The trail and the quarantine. SQL and row types stay inside.
 
+pub mod backup;
 mod drain;
 pub mod forget;
 pub mod keeper;
@@ -10,6 +11,8 @@ pub mod places;
 mod priority;
 pub mod query;
 pub mod replay;
+pub mod restore;
+pub mod restored;
 mod scrub;
 pub mod sqlite;
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod intern;
 mod meta;
 mod quarantine;
 pub mod read;
+mod restored;
 pub mod sql;
 mod trail;
 
@@ -19,4 +20,5 @@ pub use error::TrailError;
 pub use forget::{Deleted, Unproven};
 pub use identity::IdentityError;
 pub use read::{ReadError, Reader};
+pub(super) use restored::{restored_from, set_restored_from};
 pub use trail::Trail;

@@ -14,4 +14,5 @@ mod operate;
 mod payloads;
 mod privacy;
 mod receive;
+mod restore;
 mod tls;
