@@ -83,6 +83,18 @@ fn describe() {
         "mailtrail_alerts_total",
         "messages of alerts by outcome: told, or put off and tried again"
     );
+    metrics::describe_gauge!("mailtrail_concern", "1 where something will stop the receiving if nobody acts, by kind");
+    metrics::describe_gauge!(
+        "mailtrail_certificate_expiry_timestamp_seconds",
+        "until when the certificate holds, Unix time"
+    );
+    metrics::describe_gauge!("mailtrail_backlog_max_bytes", "bytes that the backlog may have");
+    metrics::describe_gauge!("mailtrail_disk_free_bytes", "bytes free where the store lies");
+    metrics::describe_gauge!(
+        "mailtrail_disk_days_left",
+        "days until the disk is full at the growth of the last seven days; 3650: nothing grows"
+    );
+    metrics::describe_gauge!("mailtrail_growth_bytes_per_day", "growth of the trail over the last seven days");
     for outcome in ["told", "put_off"] {
         metrics::counter!("mailtrail_alerts_total", "outcome" => outcome).increment(0);
     }

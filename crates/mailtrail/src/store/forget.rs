@@ -110,7 +110,7 @@ pub fn forget(paths: &Paths, keys: &Arc<KeyRing>, who: &Wanted) -> Result<Report
 /// # Errors
 /// When the trail cannot be read.
 pub fn count_unproven(paths: &Paths, which: Unproven) -> Result<u64, ForgetError> {
-    Ok(Trail::look(paths.trail())?.count_unproven(which)?)
+    Ok(Trail::look(paths.trail())?.count_unproven(which, None)?)
 }
 
 /// Deletes what no proof stands behind.

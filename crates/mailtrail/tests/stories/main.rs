@@ -7,6 +7,8 @@ mod support;
 mod alert;
 mod ask;
 mod attack;
+mod concern;
+mod contrib;
 mod disk;
 mod forget;
 mod kill;

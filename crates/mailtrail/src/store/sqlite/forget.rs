@@ -109,13 +109,16 @@ impl Trail {
         Ok(deleted)
     }
 
-    /// How many events no proof stands behind.
-    pub(crate) fn count_unproven(&self, which: Unproven) -> Result<u64, TrailError> {
+    /// How many events no proof stands behind, of all or of so many newest ones.
+    pub(crate) fn count_unproven(&self, which: Unproven, newest: Option<u32>) -> Result<u64, TrailError> {
         let (proofs, since) = proofs(&self.connection, which)?;
         let mut total = 0;
         for proof in proofs {
-            let count = "SELECT count(*) FROM event WHERE proof_id = ?1 AND received_at >= ?2";
-            total += self.connection.query_row(count, (proof, since), |row| row.get::<_, i64>(0))?.unsigned_abs();
+            let count = "SELECT count(*) FROM event WHERE id > (SELECT ifnull(max(id), 0) FROM event) - ?3
+                         AND proof_id = ?1 AND received_at >= ?2";
+            let newest = newest.map_or(i64::MAX, i64::from);
+            total +=
+                self.connection.query_row(count, (proof, since, newest), |row| row.get::<_, i64>(0))?.unsigned_abs();
         }
         Ok(total)
     }

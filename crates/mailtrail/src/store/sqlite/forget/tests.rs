@@ -121,9 +121,10 @@ fn what_nothing_vouches_for_goes_since_the_first_public_key() {
         by(Some("test"), 100, 50..60),
     ];
     trail.append(&rows, &plain_seal).unwrap();
-    assert_eq!(trail.count_unproven(Unproven::Unverified).unwrap(), 20, "no key ever: what has no proof at all");
+    assert_eq!(trail.count_unproven(Unproven::Unverified, None).unwrap(), 20, "no key ever: what has no proof at all");
     trail.note_public_key(50).unwrap();
-    assert_eq!(trail.count_unproven(Unproven::Unverified).unwrap(), 20);
+    assert_eq!(trail.count_unproven(Unproven::Unverified, None).unwrap(), 20);
+    assert_eq!(trail.count_unproven(Unproven::Unverified, Some(35)).unwrap(), 15, "of the newest alone");
     let deleted = trail.delete_unproven(Unproven::Unverified).unwrap();
     assert_eq!(deleted.events, 20);
     assert_eq!(
