@@ -3,10 +3,12 @@
 pub mod exit;
 
 mod activity;
+mod backup;
 mod completions;
 mod demo;
 mod doctor;
 mod export;
+mod forget;
 mod hash;
 mod init;
 mod notify;
@@ -16,6 +18,7 @@ mod question;
 mod reconcile;
 mod record;
 mod replay;
+mod restore;
 mod runs;
 mod selection;
 mod send;
@@ -79,6 +82,9 @@ enum Command {
     Runs(runs::Args),
     Replay(replay::Args),
     Reconcile(reconcile::Args),
+    Forget(forget::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
     Notify(notify::Args),
     Webhook(webhook::Args),
     Hash(hash::Args),
@@ -116,6 +122,9 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Runs(args) => runs::run(args, global),
         Command::Replay(args) => replay::run(args, global),
         Command::Reconcile(args) => reconcile::run(args, global),
+        Command::Forget(args) => forget::run(args, global),
+        Command::Backup(args) => backup::run(args, global),
+        Command::Restore(args) => restore::run(args, global),
         Command::Notify(args) => notify::run(args, global),
         Command::Webhook(args) => webhook::run(args, global),
         Command::Hash(args) => hash::run(args, global),

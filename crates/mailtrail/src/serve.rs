@@ -5,6 +5,7 @@ mod alarm;
 mod metrics_page;
 mod reload;
 mod road;
+pub(crate) mod watch;
 
 pub use road::Road;
 
@@ -70,7 +71,14 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     note_last_event(config);
     let notifier = notifier(config);
     tasks.extend(alerts(config, &notifier, stopped.clone()));
-    tasks.push(tokio::spawn(alarm.watch(notifier, stopped.clone())));
+    tasks.push(tokio::spawn(alarm.watch(notifier.clone(), stopped.clone())));
+    let watch = watch::Watch {
+        keeper: keeper.clone(),
+        trail: config.store.path.clone(),
+        certificate: config.receive.tls.as_ref().map(|tls| tls.cert.clone()),
+        notifier,
+    };
+    tasks.push(tokio::spawn(watch.run(stopped.clone())));
     if let Some(tls) = &tls {
         tasks.push(tokio::spawn(reload::watch_certificate(Arc::clone(tls), stopped.clone())));
     }

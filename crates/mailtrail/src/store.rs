@@ -1,6 +1,8 @@
 //! The trail and the quarantine. SQL and row types stay inside.
 
+pub mod backup;
 mod drain;
+pub mod forget;
 pub mod keeper;
 pub mod keys;
 pub mod ledger;
@@ -10,6 +12,9 @@ pub mod places;
 mod priority;
 pub mod query;
 pub mod replay;
+pub mod restore;
+pub mod restored;
+mod scrub;
 pub mod sqlite;
 #[cfg(test)]
 pub(crate) mod testing;

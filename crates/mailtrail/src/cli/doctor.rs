@@ -53,7 +53,7 @@ fn examine(global: &Global) -> Vec<Check> {
     let Ok(config) = usable else { return checks };
     checks.extend(configuration::key_file(&config.privacy));
     checks.extend(certificate::check(config.receive.tls.as_ref(), now));
-    checks.extend(disk::checks(&config.store));
+    checks.extend(disk::checks(&config.store, now));
     checks.extend(store::checks(&config, now));
     checks.extend(running::checks(&config));
     checks

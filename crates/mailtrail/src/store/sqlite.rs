@@ -2,18 +2,23 @@
 
 mod append;
 mod error;
+mod forget;
+mod forgotten;
 pub mod health;
 mod identity;
 mod intern;
 mod meta;
 mod quarantine;
 pub mod read;
+mod restored;
 pub mod sql;
 mod trail;
 
 pub use append::Appended;
 pub(super) use append::UNDRAINABLE;
 pub use error::TrailError;
+pub use forget::{Deleted, Unproven};
 pub use identity::IdentityError;
 pub use read::{ReadError, Reader};
+pub(super) use restored::{restored_from, set_restored_from};
 pub use trail::Trail;
