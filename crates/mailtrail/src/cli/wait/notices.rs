@@ -81,7 +81,7 @@ impl<'l> Teller<'l> {
                 let accepted = watched.record().map_or(watched.report().recipients, |run| run.count(Sent::Accepted));
                 Notice::Ops(Ops::NoEvents { run: Label::new(&name(watched)), accepted, since: micros(since) })
             },
-            Some((name(watched), last_accepted(watched))),
+            Some(once(watched)),
         );
     }
 
@@ -99,7 +99,7 @@ impl<'l> Teller<'l> {
                 End::TimedOut => Notice::RunTimedOut { summary, outstanding },
             }
         };
-        self.add(notice, Some((name(watched), last_accepted(watched))));
+        self.add(notice, Some(once(watched)));
     }
 
     /// Waits until all is told; what went wrong.
@@ -177,8 +177,16 @@ fn name(watched: &Watched) -> String {
     }
 }
 
-fn last_accepted(watched: &Watched) -> i64 {
-    watched.record().and_then(|record| record.accepted_at).unwrap_or_default()
+/// Under what an end is remembered, and how far the send had come: an end is told again where more mail went out since.
+fn once(watched: &Watched) -> (String, i64) {
+    let (selector, report) = (watched.selector(), watched.report());
+    let accepted = watched.record().and_then(|record| record.accepted_at);
+    let at = accepted.or(report.newest_mail).or(selector.since).unwrap_or_default();
+    match &selector.scope {
+        Scope::Run(run) => (run.clone(), at),
+        // No run has an @ in its name. `--since 2h` is another time at each call, so it does not tell sends apart.
+        Scope::Category(category) => (format!("@{category}"), at),
+    }
 }
 
 fn labels(counts: &BTreeMap<String, u64>) -> BTreeMap<Label, u64> {
