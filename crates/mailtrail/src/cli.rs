@@ -13,6 +13,7 @@ mod notify;
 mod output;
 mod private_file;
 mod question;
+mod reconcile;
 mod record;
 mod replay;
 mod runs;
@@ -30,6 +31,7 @@ mod trigger;
 mod unreached;
 mod verify;
 mod wait;
+mod webhook;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -76,7 +78,9 @@ enum Command {
     Sent(sent::Args),
     Runs(runs::Args),
     Replay(replay::Args),
+    Reconcile(reconcile::Args),
     Notify(notify::Args),
+    Webhook(webhook::Args),
     Hash(hash::Args),
     Completions(completions::Args),
 }
@@ -111,7 +115,9 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Sent(args) => sent::run(args, global),
         Command::Runs(args) => runs::run(args, global),
         Command::Replay(args) => replay::run(args, global),
+        Command::Reconcile(args) => reconcile::run(args, global),
         Command::Notify(args) => notify::run(args, global),
+        Command::Webhook(args) => webhook::run(args, global),
         Command::Hash(args) => hash::run(args, global),
         Command::Completions(args) => completions::run(args, global),
     }
