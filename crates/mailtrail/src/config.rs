@@ -3,6 +3,7 @@
 //! A value comes from a flag, else the environment, else the file, else its default; `layers` lays them over each other,
 //! `reader` makes typed values of them and collects everything that is wrong, each section's `read` knows its rules.
 
+pub mod bigquery;
 mod door;
 mod keys;
 mod layers;
@@ -16,6 +17,7 @@ pub mod secret_file;
 pub mod store;
 mod units;
 
+pub use bigquery::BigQuery;
 pub use log::{Log, LogFormat, LogLevel};
 pub use privacy::{HashMode, IpPolicy, Presence, Privacy, UrlPolicy};
 pub use problem::ConfigError;
@@ -46,6 +48,8 @@ pub struct Config {
     pub privacy: Privacy,
     /// `[store]`
     pub store: Store,
+    /// `[bigquery]`; `None` where it names no project.
+    pub bigquery: Option<BigQuery>,
     /// `[metrics] listen`; `None` where switched off.
     pub metrics_listen: Option<SocketAddr>,
     /// `[log]`
@@ -149,12 +153,13 @@ impl Loaded {
         let mut rest = Reader::new(&settings);
         let privacy = privacy::read(&mut rest);
         let store = store::read(&mut rest);
+        let bigquery = bigquery::read(&mut rest);
         let metrics_listen = metrics::read(&mut rest);
         let log = log::read(&mut rest);
         problems.append(&mut rest.problems);
         warnings.append(&mut door.warnings);
         warnings.append(&mut rest.warnings);
-        let config = Config { file, receive, privacy, store, metrics_listen, log, warnings };
+        let config = Config { file, receive, privacy, store, bigquery, metrics_listen, log, warnings };
         let door_problems = if unreadable { Vec::new() } else { door.problems };
         Self { config, problems, door_problems }
     }

@@ -36,6 +36,16 @@ pub(super) const KEYS: &[&str] = &[
     "store.kind",
     "store.path",
     "store.max_backlog",
+    "bigquery.project",
+    "bigquery.dataset",
+    "bigquery.table",
+    "bigquery.location",
+    "bigquery.endpoint",
+    "bigquery.grpc_endpoint",
+    "bigquery.forward",
+    "bigquery.quota_project",
+    "bigquery.max_bytes_billed",
+    "bigquery.append_timeout",
     "metrics.listen",
     "log.level",
     "log.format",
@@ -43,7 +53,6 @@ pub(super) const KEYS: &[&str] = &[
 
 /// Sections that later versions have, and what each will be for.
 const LATER: &[(&str, &str)] = &[
-    ("bigquery", "BigQuery"),
     ("sendgrid", "sending and SendGrid's API"),
     ("slack", "Slack notices"),
     ("alert", "alerts"),
@@ -139,7 +148,7 @@ mod tests {
             (unknown_key("receive", "keep_address"), "did you mean keep_address in [privacy]?"),
             (unknown_key("store", "zzz"), "remove it"),
             (unknown_section("recieve"), "did you mean [receive]?"),
-            (unknown_section("bigquery"), "this version does not have yet"),
+            (unknown_section("web"), "this version does not have yet"),
             (unknown_section("zzz"), "remove it"),
             (outside_sections("listen"), "did you mean listen in [receive]?"),
             (outside_sections("keyfile"), "did you mean key_file in [privacy]?"),
