@@ -3,6 +3,7 @@
 pub mod exit;
 
 mod activity;
+mod bigquery;
 mod completions;
 mod demo;
 mod doctor;
@@ -64,6 +65,8 @@ enum Command {
     Sql(sql::Args),
     Export(export::Args),
     Replay(replay::Args),
+    #[command(name = "bigquery")]
+    BigQuery(bigquery::Args),
     Hash(hash::Args),
     Completions(completions::Args),
 }
@@ -93,6 +96,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Sql(args) => sql::run(args, global),
         Command::Export(args) => export::run(args, global),
         Command::Replay(args) => replay::run(args, global),
+        Command::BigQuery(args) => bigquery::run(args, global),
         Command::Hash(args) => hash::run(args, global),
         Command::Completions(args) => completions::run(args, global),
     }

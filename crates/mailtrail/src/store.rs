@@ -1,5 +1,6 @@
 //! The trail and the quarantine. SQL and row types stay inside.
 
+pub mod bigquery;
 mod drain;
 pub mod keeper;
 pub mod keys;
