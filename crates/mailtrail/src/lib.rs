@@ -22,6 +22,8 @@ pub mod settle;
 
 pub mod store;
 
+pub mod follow;
+
 pub mod serve;
 
 pub mod cli;

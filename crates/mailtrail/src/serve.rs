@@ -14,9 +14,12 @@ use anyhow::Context as _;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
+use crate::follow::forward::Forward;
 use crate::protect::{KeyRing, Protector};
 use crate::receive::{self, Listener, Shared, Tls};
 use crate::stop::{self, Stopper};
+use crate::store::bigquery::entries;
+use crate::store::keys::Keys as _;
 use crate::store::{Keeper, KeeperOptions, Paths};
 
 /// A running receiver.
@@ -42,7 +45,13 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
         has_public_key: !config.receive.public_keys.is_empty(),
         ..KeeperOptions::default()
     };
-    let keeper = Keeper::start(&Paths::new(&config.store.path), options, keys)?;
+    let entries = entries(&keys.identity());
+    let paths = Paths::new(&config.store.path);
+    let keeper = Keeper::start(&paths, options, keys)?;
+    let forward = match config.bigquery.as_ref().filter(|bigquery| bigquery.forward) {
+        Some(bigquery) => Some(Forward::new(bigquery, &paths, entries).context("[bigquery] forward")?),
+        None => None,
+    };
 
     let tls =
         config.receive.tls.clone().map(Tls::load).transpose().context("[receive] tls_cert, tls_key")?.map(Arc::new);
@@ -64,6 +73,9 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
         }
     };
     tasks.push(tokio::spawn(alarm.watch(stopped.clone())));
+    if let Some(forward) = forward {
+        tasks.push(tokio::spawn(forward.run(stopped.clone())));
+    }
     if let Some(tls) = &tls {
         tasks.push(tokio::spawn(reload::watch_certificate(Arc::clone(tls), stopped.clone())));
     }

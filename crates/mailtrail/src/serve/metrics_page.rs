@@ -17,6 +17,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use crate::follow::forward;
 use crate::receive::Refusal;
 use crate::stop::Stop;
 use crate::store::Keeper;
@@ -69,6 +70,7 @@ fn describe() {
         "mailtrail_trail_duplicates_total",
         "items found to be in the trail already, since the start"
     );
+    forward::describe();
     for refusal in Refusal::ALL {
         metrics::counter!("mailtrail_refused_total", "reason" => refusal.as_str()).increment(0);
     }

@@ -3,6 +3,7 @@
 mod auth;
 mod check;
 mod error;
+mod event_writer;
 mod fit;
 mod meta;
 mod names;
@@ -14,11 +15,12 @@ mod rest;
 mod row;
 mod schema;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod write;
 
 pub use check::{Checked, Cost};
 pub use error::{AppendError, BigQueryError, RowRefused};
+pub use event_writer::{EventWriter, Row, takes};
 pub use meta::{Entry, entries};
 pub use plan::Plan;
 pub use print::{sql, terraform};

@@ -55,6 +55,12 @@ impl Paths {
         self.trail.with_extension("lock")
     }
 
+    /// How far the trail was forwarded.
+    #[must_use]
+    pub fn forwarded(&self) -> PathBuf {
+        self.trail.with_extension("forward.db")
+    }
+
     /// The folder that holds them.
     #[must_use]
     pub fn folder(&self) -> &Path {

@@ -2,6 +2,7 @@
 
 mod append;
 mod error;
+mod forwarded;
 pub mod health;
 mod identity;
 mod intern;
@@ -14,6 +15,7 @@ mod trail;
 pub use append::Appended;
 pub(super) use append::UNDRAINABLE;
 pub use error::TrailError;
+pub use forwarded::{Forwarded, RefusedEvent};
 pub use identity::IdentityError;
 pub use read::{ReadError, Reader};
 pub use trail::Trail;

@@ -1,6 +1,7 @@
 //! Rows as protobuf, and the descriptor that tells BigQuery how to read them. A column's field number is its place plus one.
 //! JSON columns travel as strings, timestamps as µs since the epoch (Google's table of types for the Storage Write API).
 
+use bytes::Bytes;
 use prost::encoding::{WireType, bool, encode_key, encode_varint, int64, string};
 use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{DescriptorProto, FieldDescriptorProto};
@@ -72,7 +73,7 @@ pub(crate) fn event(event: &EventRecord) -> [Value<'_>; 32] {
 }
 
 /// The bytes of a row. A missing field is a null.
-pub(crate) fn encode(values: &[Value<'_>]) -> Vec<u8> {
+pub(crate) fn encode(values: &[Value<'_>]) -> Bytes {
     let mut buffer = Vec::with_capacity(512);
     for (tag, value) in (1_u32..).zip(values) {
         match value {
@@ -83,7 +84,7 @@ pub(crate) fn encode(values: &[Value<'_>]) -> Vec<u8> {
             Value::List(texts) => string::encode_repeated(tag, texts, &mut buffer),
         }
     }
-    buffer
+    buffer.into()
 }
 
 /// prost's own takes an owned `String`.

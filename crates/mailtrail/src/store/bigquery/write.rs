@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use bytes::Bytes;
 use googleapis_tonic_google_cloud_bigquery_storage_v1::google::cloud::bigquery::storage::v1::append_rows_request::{
     ProtoData, Rows,
 };
@@ -43,7 +44,7 @@ pub(crate) struct Appender {
 }
 
 struct Job {
-    rows: Vec<Vec<u8>>,
+    rows: Vec<Bytes>,
     answer: oneshot::Sender<Result<(), AppendError>>,
 }
 
@@ -63,7 +64,7 @@ impl Appender {
     }
 
     /// Appends rows made by `row::encode`, at most [`MAX_BYTES`] of them. When this returns `Ok` they are durable.
-    pub(crate) async fn append(&self, rows: Vec<Vec<u8>>) -> Result<(), AppendError> {
+    pub(crate) async fn append(&self, rows: Vec<Bytes>) -> Result<(), AppendError> {
         let (answer, answered) = oneshot::channel();
         let gone = || AppendError::Passing("the connection was given up".to_owned());
         self.jobs.send(Job { rows, answer }).await.map_err(|_| gone())?;
@@ -118,8 +119,11 @@ impl Line {
         while let Some(job) = queue.recv().await {
             if let Some(mut connection) = self.connect(job).await {
                 let status = self.serve(&mut connection, &mut queue).await;
+                // What broke it is the oldest one's, whose turn it was; the others only went down with it.
+                let mut error = AppendError::of(status.code(), status.message());
                 for waiting in connection.waiting {
-                    let _nobody_waits = waiting.answer.send(Err(AppendError::of(status.code(), status.message())));
+                    let _nobody_waits = waiting.answer.send(Err(error));
+                    error = AppendError::Passing(status.message().to_owned());
                 }
             }
         }
@@ -206,7 +210,7 @@ impl Line {
         Status::ok("")
     }
 
-    fn request(&self, rows: Vec<Vec<u8>>) -> AppendRowsRequest {
+    fn request(&self, rows: Vec<Bytes>) -> AppendRowsRequest {
         AppendRowsRequest {
             write_stream: self.stream.clone(),
             trace_id: concat!("mailtrail:", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -1,0 +1,252 @@
+//! The trail → BigQuery: every event, at least once, from a saved place, as fast as BigQuery takes them and never faster.
+//!
+//! A thread of low priority reads and encodes ([`source`]); several batches are on the way at once, each repeated until BigQuery
+//! took it or named the rows at fault ([`flight`]); the saved place moves to the lowest contiguous acknowledgement. So a kill costs
+//! a few rows sent twice, which the unique view shows once, and an outage costs memory for those few batches alone.
+
+mod flight;
+mod health;
+mod source;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+
+pub use health::describe;
+
+use crate::clock;
+use crate::config::BigQuery;
+use crate::stop::Stop;
+use crate::store::Paths;
+use crate::store::bigquery::{BigQueryError, Dataset, Entry, EventWriter};
+use crate::store::sqlite::{Forwarded, RefusedEvent, TrailError};
+use flight::Landed;
+use health::{Backoff, Health};
+use source::{Batch, Source};
+
+/// How often the place is saved, at most.
+const SAVE_EVERY: Duration = Duration::from_millis(500);
+/// How often the metrics are renewed while nothing happens.
+const TICK: Duration = Duration::from_secs(1);
+/// How long batches on the way are waited for when the process stops.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Why forwarding cannot begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ForwardError {
+    /// Credentials or addresses.
+    #[error(transparent)]
+    BigQuery(#[from] BigQueryError),
+    /// The saved place.
+    #[error(transparent)]
+    State(#[from] TrailError),
+}
+
+/// Copies a trail to BigQuery.
+pub struct Forward {
+    dataset: Dataset,
+    writer: EventWriter,
+    entries: Vec<Entry>,
+    paths: Paths,
+    state: Arc<Mutex<Forwarded>>,
+    health: Health,
+}
+
+impl Forward {
+    /// Makes ready; `entries` say which keys the dataset must have been begun with. Asks BigQuery nothing yet: whether it can
+    /// be reached must not decide whether events can be received.
+    ///
+    /// # Errors
+    /// When there are no credentials or the saved place cannot be opened.
+    pub fn new(config: &BigQuery, paths: &Paths, entries: Vec<Entry>) -> Result<Self, ForwardError> {
+        let dataset = Dataset::new(config)?;
+        let writer = dataset.event_writer()?;
+        let state = Forwarded::open(&paths.forwarded(), &dataset.event_table())?;
+        let state = Arc::new(Mutex::new(state));
+        Ok(Self { dataset, writer, entries, paths: paths.clone(), state, health: Health::default() })
+    }
+
+    /// Runs until `stop`.
+    pub async fn run(self, mut stop: Stop) {
+        let work = async {
+            self.wait_until_fit().await;
+            let mut backoff = Backoff::default();
+            loop {
+                // Ends only where the trail or the saved place cannot be read: from there it begins anew.
+                let trouble = match self.copy(stop.clone()).await {
+                    Ok(()) => return,
+                    Err(error) => error,
+                };
+                self.health.trouble(&trouble.to_string());
+                backoff.wait().await;
+            }
+        };
+        let mut asked = stop.clone();
+        tokio::select! {
+            () = work => {}
+            // `copy` ends by itself, within its grace; whatever else is waited for is given up.
+            () = async { asked.requested().await; sleep(GRACE * 2).await } => {}
+        }
+        stop.requested().await;
+    }
+
+    /// Until the table is there, ours, and of our keys: rows of another key must not get in.
+    async fn wait_until_fit(&self) {
+        let mut backoff = Backoff::default();
+        while let Err(error) = self.dataset.verify(&self.entries).await {
+            self.health.trouble(&error.to_string());
+            backoff.wait().await;
+        }
+    }
+
+    async fn copy(&self, mut stop: Stop) -> Result<(), TrailError> {
+        let cursor = self.with_state(|state| state.cursor()).await?;
+        let mut source = Source::start(&self.paths, cursor);
+        let mut window = Window::default();
+        let mut flights: JoinSet<(u64, Landed)> = JoinSet::new();
+        let mut next_save = Instant::now();
+        loop {
+            let room = flights.len() < EventWriter::IN_FLIGHT;
+            tokio::select! {
+                batch = source.next(), if room => match batch {
+                    Some(Ok(batch)) => {
+                        let number = window.add(&batch);
+                        let (writer, health) = (self.writer.clone(), self.health.clone());
+                        flights.spawn(async move { (number, flight::fly(batch, &writer, &health).await) });
+                    }
+                    Some(Err(error)) => {
+                        self.save(&mut window).await?;
+                        self.health.trouble(&error.to_string());
+                        return Err(error);
+                    }
+                    None => return self.save(&mut window).await,
+                },
+                Some(landed) = flights.join_next() => window.landed(landed),
+                () = sleep_until(next_save), if window.has_news() => {
+                    self.save(&mut window).await?;
+                    next_save = Instant::now() + SAVE_EVERY;
+                }
+                () = sleep(TICK) => {}
+                () = stop.requested() => break,
+            }
+            self.health.progress(window.oldest_received_at(), source.waiting(window.handed_out()));
+        }
+        let deadline = Instant::now() + GRACE;
+        while let Ok(Some(landed)) = timeout_at(deadline, flights.join_next()).await {
+            window.landed(landed);
+        }
+        self.save(&mut window).await
+    }
+
+    async fn save(&self, window: &mut Window) -> Result<(), TrailError> {
+        let Some((to, refused)) = window.take_news() else { return Ok(()) };
+        self.health.refused(refused.len());
+        self.with_state(move |state| state.advance(to, &refused, clock::now_micros())).await
+    }
+
+    async fn with_state<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Forwarded) -> Result<T, TrailError> + Send + 'static,
+    ) -> Result<T, TrailError> {
+        let state = Arc::clone(&self.state);
+        let done = tokio::task::spawn_blocking(move || work(&mut state.lock().unwrap_or_else(PoisonError::into_inner)));
+        match done.await {
+            Ok(done) => done,
+            // A panic is passed on; there is no other way for such a task to end.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+}
+
+/// The batches handed out and not yet saved, in the trail's order.
+#[derive(Default)]
+struct Window {
+    batches: VecDeque<Slot>,
+    /// Number of the first batch in there.
+    first: u64,
+    handed_out: i64,
+    saved_to: Option<i64>,
+    refused: Vec<RefusedEvent>,
+}
+
+struct Slot {
+    last_id: i64,
+    received_at: i64,
+    landed: bool,
+}
+
+impl Window {
+    fn add(&mut self, batch: &Batch) -> u64 {
+        self.handed_out = batch.last_id;
+        self.batches.push_back(Slot { last_id: batch.last_id, received_at: batch.received_at, landed: false });
+        self.first + self.batches.len() as u64 - 1
+    }
+
+    fn landed(&mut self, landed: Result<(u64, Landed), tokio::task::JoinError>) {
+        let (number, landed) = match landed {
+            Ok(landed) => landed,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
+        let place = usize::try_from(number - self.first).ok();
+        if let Some(slot) = place.and_then(|place| self.batches.get_mut(place)) {
+            slot.landed = true;
+        }
+        self.refused.extend(landed.refused);
+        while self.batches.front().is_some_and(|slot| slot.landed) {
+            self.saved_to = self.batches.pop_front().map(|slot| slot.last_id);
+            self.first += 1;
+        }
+    }
+
+    fn has_news(&self) -> bool {
+        self.saved_to.is_some()
+    }
+
+    /// Where the place moves to, with all that was refused before it (and perhaps a little behind it: noted twice is noted once).
+    fn take_news(&mut self) -> Option<(i64, Vec<RefusedEvent>)> {
+        Some((self.saved_to.take()?, std::mem::take(&mut self.refused)))
+    }
+
+    fn oldest_received_at(&self) -> Option<i64> {
+        self.batches.front().map(|slot| slot.received_at)
+    }
+
+    fn handed_out(&self) -> i64 {
+        self.handed_out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(last_id: i64) -> Batch {
+        Batch { rows: Vec::new(), refused: Vec::new(), last_id, received_at: last_id }
+    }
+
+    fn land(window: &mut Window, number: u64, refused: &[i64]) {
+        let refused = refused.iter().map(|id| RefusedEvent { id: *id, why: "no".to_owned() }).collect();
+        window.landed(Ok((number, Landed { refused })));
+    }
+
+    #[test]
+    fn the_place_moves_to_the_lowest_contiguous_acknowledgement() {
+        let mut window = Window::default();
+        let numbers: Vec<u64> = [10, 20, 30].into_iter().map(|last| window.add(&batch(last))).collect();
+        land(&mut window, numbers[2], &[]);
+        land(&mut window, numbers[1], &[15]);
+        assert!(!window.has_news(), "the first is not there yet");
+        assert_eq!(window.oldest_received_at(), Some(10));
+        land(&mut window, numbers[0], &[]);
+        let (to, refused) = window.take_news().expect("all are there");
+        assert_eq!((to, refused.len(), window.oldest_received_at()), (30, 1, None));
+        let number = window.add(&batch(40));
+        land(&mut window, number, &[]);
+        assert_eq!(window.take_news().map(|(to, _)| to), Some(40));
+        assert!(window.take_news().is_none());
+    }
+}
