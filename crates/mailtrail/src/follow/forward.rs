@@ -19,6 +19,7 @@ pub use health::describe;
 
 use crate::clock;
 use crate::config::BigQuery;
+use crate::database::OpenError;
 use crate::stop::Stop;
 use crate::store::Paths;
 use crate::store::bigquery::{BigQueryError, Dataset, Entry, EventWriter};
@@ -123,7 +124,12 @@ impl Forward {
                         self.health.trouble(&error.to_string());
                         return Err(error);
                     }
-                    None => return self.save(&mut window).await,
+                    // It ends without a word only in a panic, a defect: it is begun anew.
+                    None => {
+                        self.save(&mut window).await?;
+                        let source = std::io::Error::other("the thread that reads the trail ended");
+                        return Err(OpenError::Thread { source }.into());
+                    }
                 },
                 Some(landed) = flights.join_next() => window.landed(landed),
                 () = sleep_until(next_save), if window.has_news() => {

@@ -104,7 +104,7 @@ fn read(
         for batch in cut(&page, clock::now_micros(), EventWriter::MAX_BYTES) {
             // While nobody takes the batch, the trail grows: how far is to be seen.
             let place = loop {
-                match runtime.block_on(timeout(LOOK_AGAIN, batches.reserve())) {
+                match runtime.block_on(async { timeout(LOOK_AGAIN, batches.reserve()).await }) {
                     Ok(Ok(place)) => break place,
                     Ok(Err(_closed)) => return Ok(()),
                     Err(_late) => newest.store(newest_id(&reader)?, Ordering::Relaxed),
