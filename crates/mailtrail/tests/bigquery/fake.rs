@@ -1,1 +1,146 @@
-//! x
+//! A BigQuery of the tests' own: as much of both APIs as mailtrail uses, and every way of failing that the emulator lacks.
+
+mod grpc;
+mod rest;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::Notify;
+use tonic::Code;
+
+use crate::support::Site;
+
+/// What becomes of one append.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    /// The rows are kept and acknowledged.
+    Take,
+    /// The same, after a while.
+    TakeAfter(Duration),
+    /// Kept, and the connection is cut before the acknowledgement.
+    TakeAndCut,
+    /// Not kept, and the connection is cut.
+    Cut,
+    /// Nothing is kept: these rows are at fault.
+    Rows(Vec<i64>),
+    /// Nothing is kept; the answer holds an error, the stream goes on.
+    Error(Code),
+    /// Nothing is kept; the stream ends with a status.
+    Status(Code),
+    /// Nothing is ever answered.
+    Silence,
+}
+
+/// A row as it arrived, by column.
+pub type Row = BTreeMap<String, Vec<String>>;
+
+/// Decides about an append: its number from 0, its rows.
+type Judge = dyn Fn(usize, &[Row]) -> Reply + Send + Sync;
+
+pub struct Fake {
+    _runtime: tokio::runtime::Runtime,
+    pub rest: SocketAddr,
+    pub grpc: SocketAddr,
+    state: Arc<State>,
+}
+
+struct State {
+    kept: Mutex<Kept>,
+    judge: Mutex<Arc<Judge>>,
+    /// Cuts every connection of gRPC.
+    cut: Notify,
+    /// REST calls that are refused: (part of the path, method), with status and body.
+    refusals: Mutex<Vec<(String, String, u16, String)>>,
+}
+
+#[derive(Default)]
+struct Kept {
+    rows: Vec<Row>,
+    appends: usize,
+    connections: usize,
+    most_in_flight: usize,
+    /// All bytes that came in over gRPC, and all bodies of REST calls.
+    wire: Vec<u8>,
+    tables: BTreeMap<String, Value>,
+}
+
+impl Fake {
+    pub fn start() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let state = Arc::new(State {
+            kept: Mutex::default(),
+            judge: Mutex::new(Arc::new(|_, _| Reply::Take)),
+            cut: Notify::new(),
+            refusals: Mutex::default(),
+        });
+        let rest = runtime.block_on(rest::serve(Arc::clone(&state)));
+        let grpc = runtime.block_on(grpc::serve(Arc::clone(&state)));
+        Self { _runtime: runtime, rest, grpc, state }
+    }
+
+    /// A site whose tables are made here.
+    pub fn site(&self) -> Site {
+        let mut site = Site::new();
+        crate::point(&mut site, self.rest, self.grpc);
+        let (done, _, told) = crate::run(&site, &["bigquery", "init"]);
+        assert!(done, "{told}");
+        site.environment("MAILTRAIL_BIGQUERY_FORWARD", "true");
+        site
+    }
+
+    /// From here on appends are judged so.
+    pub fn judge(&self, judge: impl Fn(usize, &[Row]) -> Reply + Send + Sync + 'static) {
+        *self.state.judge.lock().unwrap() = Arc::new(judge);
+    }
+
+    pub fn cut_all(&self) {
+        self.state.cut.notify_waiters();
+    }
+
+    /// From here on such REST calls are refused.
+    pub fn refuse(&self, method: &str, path: &str, status: u16, body: &str) {
+        let refusal = (path.to_owned(), method.to_owned(), status, body.to_owned());
+        self.state.refusals.lock().unwrap().push(refusal);
+    }
+
+    pub fn allow_all(&self) {
+        self.state.refusals.lock().unwrap().clear();
+    }
+
+    /// Values of a column over all kept rows, in the order they were kept.
+    pub fn column(&self, name: &str) -> Vec<String> {
+        self.kept().rows.iter().flat_map(|row| row.get(name).cloned().unwrap_or_default()).collect()
+    }
+
+    /// The same, each once.
+    pub fn unique(&self, name: &str) -> Vec<String> {
+        let mut values = self.column(name);
+        values.sort();
+        values.dedup();
+        values
+    }
+
+    pub fn appends(&self) -> usize {
+        self.kept().appends
+    }
+
+    pub fn connections(&self) -> usize {
+        self.kept().connections
+    }
+
+    pub fn most_in_flight(&self) -> usize {
+        self.kept().most_in_flight
+    }
+
+    pub fn wire(&self) -> Vec<u8> {
+        self.kept().wire.clone()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.state.kept.lock().unwrap()
+    }
+}

@@ -1,0 +1,69 @@
+//! Datasets and tables that are what was posted; queries that have no rows.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::State;
+
+pub(super) async fn serve(state: Arc<State>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let state = Arc::clone(&state);
+            tokio::spawn(async move {
+                let service = service_fn(|request| answer(request, Arc::clone(&state)));
+                // How a client leaves is its own matter.
+                let _ended = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            });
+        }
+    });
+    address
+}
+
+async fn answer(request: Request<Incoming>, state: Arc<State>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let body = request.into_body().collect().await.unwrap().to_bytes();
+    let (status, answer) = decide(&state, &method, &path, &body);
+    let mut response = Response::new(Full::new(Bytes::from(answer)));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    Ok(response)
+}
+
+fn decide(state: &State, method: &Method, path: &str, body: &[u8]) -> (u16, String) {
+    let refusals = state.refusals.lock().unwrap();
+    if let Some((_, _, status, body)) =
+        refusals.iter().find(|(part, of, ..)| path.contains(part) && method == of.as_str())
+    {
+        return (*status, body.clone());
+    }
+    let mut kept = state.kept.lock().unwrap();
+    kept.wire.extend_from_slice(body);
+    let json: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    let missing = || (404, json!({ "error": { "message": format!("Not found: {path}") } }).to_string());
+    if path.ends_with("/queries") {
+        return (200, json!({ "jobComplete": true, "rows": [], "numDmlAffectedRows": "1" }).to_string());
+    }
+    if method == Method::POST {
+        let name = match (&json["tableReference"]["tableId"], &json["datasetReference"]["datasetId"]) {
+            (Value::String(table), _) => format!("{path}/{table}"),
+            (_, Value::String(dataset)) => format!("{path}/{dataset}"),
+            _ => return (400, "{}".to_owned()),
+        };
+        kept.tables.insert(name, json.clone());
+        return (200, json.to_string());
+    }
+    kept.tables.get(path).map_or_else(missing, |table| (200, table.to_string()))
+}
