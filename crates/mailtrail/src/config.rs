@@ -22,7 +22,7 @@ pub use log::{Log, LogFormat, LogLevel};
 pub use privacy::{HashMode, IpPolicy, Presence, Privacy, UrlPolicy};
 pub use problem::ConfigError;
 pub use receive::{BasicCredential, Receive, SignatureMode, TlsFiles};
-pub use store::Store;
+pub use store::{Store, StoreKind};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -153,7 +153,7 @@ impl Loaded {
         let mut rest = Reader::new(&settings);
         let privacy = privacy::read(&mut rest);
         let store = store::read(&mut rest);
-        let bigquery = bigquery::read(&mut rest);
+        let bigquery = bigquery::read(&mut rest, store.kind);
         let metrics_listen = metrics::read(&mut rest);
         let log = log::read(&mut rest);
         problems.append(&mut rest.problems);

@@ -4,8 +4,10 @@ mod alarm;
 mod metrics_page;
 mod reload;
 mod road;
+mod sink;
 
 pub use road::Road;
+pub use sink::Sink;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,13 +15,13 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio::task::JoinHandle;
 
-use crate::config::Config;
+use crate::config::{Config, StoreKind};
 use crate::follow::forward::Forward;
 use crate::protect::{KeyRing, Protector};
 use crate::receive::{self, Listener, Shared, Tls};
 use crate::stop::{self, Stopper};
-use crate::store::bigquery::entries;
-use crate::store::keys::Keys as _;
+use crate::store::bigquery::{self, Dataset, Intake};
+use crate::store::keys::{Identity, Keys as _};
 use crate::store::{Keeper, KeeperOptions, Paths};
 
 /// A running receiver.
@@ -27,7 +29,7 @@ pub struct Server {
     address: SocketAddr,
     metrics_address: Option<SocketAddr>,
     shared: Arc<Shared<Road>>,
-    keeper: Keeper,
+    sink: Sink,
     tls: Option<Arc<Tls>>,
     stop: Stopper,
     tasks: Vec<JoinHandle<()>>,
@@ -40,17 +42,10 @@ pub struct Server {
 pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let keys = Arc::new(KeyRing::load(&config.privacy)?);
     let protector = Protector::new(Arc::clone(&keys), &config.privacy);
-    let options = KeeperOptions {
-        max_backlog_bytes: config.store.max_backlog,
-        has_public_key: !config.receive.public_keys.is_empty(),
-        ..KeeperOptions::default()
-    };
-    let entries = entries(&keys.identity());
-    let paths = Paths::new(&config.store.path);
-    let keeper = Keeper::start(&paths, options, keys)?;
-    let forward = match config.bigquery.as_ref().filter(|bigquery| bigquery.forward) {
-        Some(bigquery) => Some(Forward::new(bigquery, &paths, entries).context("[bigquery] forward")?),
-        None => None,
+    let identity = keys.identity();
+    let (sink, forward) = match config.store.kind {
+        StoreKind::Sqlite => on_this_machine(config, keys, &identity)?,
+        StoreKind::BigQuery => (in_bigquery(config, &identity).await?, None),
     };
 
     let tls =
@@ -58,7 +53,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let listener = Listener::bind(&config.receive, tls.clone()).await.context("[receive] listen")?;
     let address = listener.address()?;
     let (stop, stopped) = stop::channel();
-    let road = Road::new(protector, keeper.clone());
+    let road = Road::new(protector, sink.clone());
     let alarm = road.alarm();
     let shared = Arc::new(Shared::new(&config.receive, road));
 
@@ -66,7 +61,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let metrics_address = match config.metrics_listen {
         None => None,
         Some(listen) => {
-            let page = metrics_page::bind(listen, keeper.clone()).await.context("[metrics] listen")?;
+            let page = metrics_page::bind(listen, sink.clone()).await.context("[metrics] listen")?;
             let bound = page.address()?;
             tasks.push(tokio::spawn(page.serve(stopped.clone())));
             Some(bound)
@@ -80,7 +75,37 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
         tasks.push(tokio::spawn(reload::watch_certificate(Arc::clone(tls), stopped.clone())));
     }
     tasks.push(tokio::spawn(receive::serve(listener, Arc::clone(&shared), stopped)));
-    Ok(Server { address, metrics_address, shared, keeper, tls, stop, tasks })
+    Ok(Server { address, metrics_address, shared, sink, tls, stop, tasks })
+}
+
+fn on_this_machine(
+    config: &Config,
+    keys: Arc<KeyRing>,
+    identity: &Identity,
+) -> anyhow::Result<(Sink, Option<Forward>)> {
+    let options = KeeperOptions {
+        max_backlog_bytes: config.store.max_backlog,
+        has_public_key: !config.receive.public_keys.is_empty(),
+        ..KeeperOptions::default()
+    };
+    let paths = Paths::new(&config.store.path);
+    let keeper = Keeper::start(&paths, options, keys)?;
+    let forward = config
+        .bigquery
+        .as_ref()
+        .filter(|bigquery| bigquery.forward)
+        .map(|bigquery| Forward::new(bigquery, &paths, bigquery::entries(identity)))
+        .transpose()
+        .context("[bigquery] forward")?;
+    Ok((Sink::Spool(keeper), forward))
+}
+
+/// Refuses to start where rows could not be kept, or would be of another key than those that are there.
+async fn in_bigquery(config: &Config, identity: &Identity) -> anyhow::Result<Sink> {
+    let section = config.bigquery.as_ref().context("[bigquery] project is missing")?;
+    let dataset = Dataset::new(section)?;
+    dataset.verify(&bigquery::entries(identity)).await?;
+    Ok(Sink::BigQuery(Intake::start(&dataset)?))
 }
 
 impl Server {
@@ -96,10 +121,13 @@ impl Server {
         self.metrics_address
     }
 
-    /// The store that it writes.
+    /// The store on this machine that it writes; `None` where that is BigQuery.
     #[must_use]
-    pub fn keeper(&self) -> &Keeper {
-        &self.keeper
+    pub fn keeper(&self) -> Option<&Keeper> {
+        match &self.sink {
+            Sink::Spool(keeper) => Some(keeper),
+            Sink::BigQuery(_) => None,
+        }
     }
 
     /// Takes over credentials, keys and certificate from a configuration read again: all of them, or none.
@@ -118,7 +146,7 @@ impl Server {
                 tracing::error!(panicked = error.is_panic(), "a task ended badly");
             }
         }
-        let keeper = self.keeper.clone();
+        let Sink::Spool(keeper) = self.sink else { return };
         if tokio::task::spawn_blocking(move || keeper.stop()).await.is_err() {
             tracing::error!("closing the store ended in a panic; what is spooled is drained at the next start");
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::reader::Reader;
+use super::store::StoreKind;
 
 const REST: &str = "https://bigquery.googleapis.com";
 const GRPC: &str = "https://bigquerystorage.googleapis.com";
@@ -103,8 +104,8 @@ impl Endpoint {
     }
 }
 
-/// `None` where the section names no project.
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<BigQuery> {
+/// `None` where the section names no project; an error where events are to be kept there (`kind`).
+pub(super) fn read(reader: &mut Reader<'_>, kind: StoreKind) -> Option<BigQuery> {
     let forward = reader.boolean("bigquery.forward", false);
     let project = name(reader, "bigquery.project");
     let dataset = name(reader, "bigquery.dataset");
@@ -115,7 +116,14 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<BigQuery> {
     let quota_project = name(reader, "bigquery.quota_project");
     let max_bytes_billed = reader.size("bigquery.max_bytes_billed", 10 << 30, "10GiB");
     let append_timeout = reader.duration("bigquery.append_timeout", Duration::from_secs(8), "8s");
-    let wanted = forward || project.is_some() || dataset.is_some();
+    let only_there = kind == StoreKind::BigQuery;
+    if only_there && forward {
+        reader.problem(
+            "bigquery.forward",
+            "copies a trail of kind \"sqlite\", and [store] kind is \"bigquery\": remove one",
+        );
+    }
+    let wanted = only_there || forward || project.is_some() || dataset.is_some();
     for (key, missing) in [("bigquery.project", project.is_none()), ("bigquery.dataset", dataset.is_none())] {
         if wanted && missing && !reader.is_set(key) {
             reader.problem(key, "is missing: events need a project and a dataset to go to");

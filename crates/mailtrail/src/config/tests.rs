@@ -187,7 +187,6 @@ fn sections_of_later_versions_are_refused_by_name() {
         let told = problem(&with_auth("", section));
         assert!(told.contains("this version does not have yet"), "{told}");
     }
-    assert!(problem(&with_auth("", "[store]\nkind = \"bigquery\"")).contains("does not have it yet"));
 }
 
 #[test]
@@ -196,6 +195,10 @@ fn bigquery_needs_a_project_and_a_dataset_and_both_its_doors_on_one_side() {
     let bigquery = config.bigquery.unwrap();
     assert_eq!((bigquery.table.as_str(), bigquery.forward, bigquery.is_emulator()), ("sendgrid_event", true, false));
     assert_eq!(load(&with_auth("", "[bigquery]\ntable = \"t\"")).unwrap().bigquery, None);
+    let only_there = "[store]\nkind = \"bigquery\"\n[bigquery]\nproject = \"p\"\ndataset = \"d\"";
+    assert_eq!(load(&with_auth("", only_there)).unwrap().store.kind, StoreKind::BigQuery);
+    assert!(problem(&with_auth("", &format!("{only_there}\nforward = true"))).contains("remove one"));
+    assert_eq!(load(&with_auth("", "[store]\nkind = \"bigquery\"")).unwrap_err().problems().len(), 2);
     let refused = [
         ("dataset = \"d\"", "[bigquery] project is missing"),
         ("project = \"p\"", "[bigquery] dataset is missing"),

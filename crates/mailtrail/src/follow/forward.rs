@@ -1,10 +1,9 @@
 //! The trail → BigQuery: every event, at least once, from a saved place, as fast as BigQuery takes them and never faster.
 //!
 //! A thread of low priority reads and encodes ([`source`]); several batches are on the way at once, each repeated until BigQuery
-//! took it or named the rows at fault ([`flight`]); the saved place moves to the lowest contiguous acknowledgement. So a kill costs
+//! took it or named the rows at fault (`store::bigquery::deliver`); the saved place moves to the lowest contiguous acknowledgement. So a kill costs
 //! a few rows sent twice, which the unique view shows once, and an outage costs memory for those few batches alone.
 
-mod flight;
 mod health;
 mod source;
 
@@ -22,10 +21,9 @@ use crate::config::BigQuery;
 use crate::database::OpenError;
 use crate::stop::Stop;
 use crate::store::Paths;
-use crate::store::bigquery::{BigQueryError, Dataset, Entry, EventWriter};
+use crate::store::bigquery::{Backoff, BigQueryError, Dataset, Entry, EventWriter, Pulse as _, Row, deliver};
 use crate::store::sqlite::{Forwarded, RefusedEvent, TrailError};
-use flight::Landed;
-use health::{Backoff, Health};
+use health::Health;
 use source::{Batch, Source};
 
 /// How often the place is saved, at most.
@@ -117,7 +115,7 @@ impl Forward {
                     Some(Ok(batch)) => {
                         let number = window.add(&batch);
                         let (writer, health) = (self.writer.clone(), self.health.clone());
-                        flights.spawn(async move { (number, flight::fly(batch, &writer, &health).await) });
+                        flights.spawn(async move { (number, fly(batch, &writer, &health).await) });
                     }
                     Some(Err(error)) => {
                         self.save(&mut window).await?;
@@ -166,6 +164,19 @@ impl Forward {
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
+}
+
+/// What came of a batch.
+struct Landed {
+    /// Events that BigQuery will not take; the others it has.
+    refused: Vec<RefusedEvent>,
+}
+
+async fn fly(batch: Batch, writer: &EventWriter, health: &Health) -> Landed {
+    let (ids, rows): (Vec<i64>, Vec<Row>) = batch.rows.into_iter().unzip();
+    let refused = deliver(rows, writer, health).await.into_iter();
+    let refused = refused.filter_map(|row| Some(RefusedEvent { id: *ids.get(row.index)?, why: row.why }));
+    Landed { refused: batch.refused.into_iter().chain(refused).collect() }
 }
 
 /// The batches handed out and not yet saved, in the trail's order.

@@ -2,14 +2,18 @@
 
 mod auth;
 mod check;
+mod deliver;
 mod error;
 mod event_writer;
 mod fit;
+mod intake;
 mod meta;
 mod names;
 mod plan;
 mod print;
+mod quarantine;
 mod query;
+mod received;
 mod resource;
 mod rest;
 mod row;
@@ -19,8 +23,10 @@ pub(crate) mod testing;
 mod write;
 
 pub use check::{Checked, Cost};
+pub use deliver::{Backoff, Pulse, Undeliverable, deliver};
 pub use error::{AppendError, BigQueryError, RowRefused};
 pub use event_writer::{EventWriter, Row, takes};
+pub use intake::{Acknowledged, Intake, IntakeError, Prepared};
 pub use meta::{Entry, entries};
 pub use plan::Plan;
 pub use print::{sql, terraform};

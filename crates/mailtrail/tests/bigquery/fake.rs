@@ -60,6 +60,8 @@ struct State {
 #[derive(Default)]
 struct Kept {
     rows: Vec<Row>,
+    /// Of the quarantine.
+    aside: Vec<Row>,
     appends: usize,
     connections: usize,
     most_in_flight: usize,
@@ -89,6 +91,14 @@ impl Fake {
         let (done, _, told) = crate::run(&site, &["bigquery", "init"]);
         assert!(done, "{told}");
         site.environment("MAILTRAIL_BIGQUERY_FORWARD", "true");
+        site
+    }
+
+    /// A site that keeps nothing itself.
+    pub fn stateless_site(&self) -> Site {
+        let mut site = self.site();
+        site.environment("MAILTRAIL_BIGQUERY_FORWARD", "false");
+        site.environment("MAILTRAIL_STORE_KIND", "bigquery");
         site
     }
 
@@ -122,6 +132,11 @@ impl Fake {
         values.sort();
         values.dedup();
         values
+    }
+
+    /// Rows of the quarantine.
+    pub fn aside(&self) -> Vec<Row> {
+        self.kept().aside.clone()
     }
 
     pub fn appends(&self) -> usize {

@@ -13,6 +13,7 @@ mod support;
 
 mod forward;
 mod init;
+mod stateless;
 mod trouble;
 
 use std::net::SocketAddr;

@@ -11,8 +11,8 @@ use crate::clock;
 use crate::config::{self, Config};
 use crate::protect::KeyRing;
 use crate::serve::{self, Server};
-use crate::store::Paths;
 use crate::store::sqlite::Reader;
+use crate::store::{Keeper, Paths};
 use anyhow::Context as _;
 use sendgrid_simulator::plan::Shape;
 use sendgrid_simulator::{BulkMail, Delivery, Plan, Report, Retry, Signer, Story, Target};
@@ -102,7 +102,7 @@ impl Stage {
         let now = clock::now_micros() / 1_000_000;
         let (report, second) = tokio::join!(delivery.post(&self.plan, now), self.outage(server));
         let (server, stopped_after) = second?;
-        server.keeper().drained().await;
+        keeper(&server)?.drained().await;
         server.stop().await;
         Ok(Delivered { report: report?, address, stopped_after })
     }
@@ -111,7 +111,7 @@ impl Stage {
     async fn outage(&self, server: Server) -> anyhow::Result<(Server, u64)> {
         let half = self.plan.events() as u64 / 2;
         let taken = loop {
-            let state = server.keeper().state();
+            let state = keeper(&server)?.state();
             let taken = state.stored + state.duplicate + state.backlog.items;
             if taken >= half {
                 break taken;
@@ -142,4 +142,8 @@ impl Stage {
         self.folder.stays = keep;
         keep.then(|| self.folder.path.clone())
     }
+}
+
+fn keeper(server: &Server) -> anyhow::Result<&Keeper> {
+    server.keeper().context("the demo keeps its events on this machine")
 }

@@ -1,35 +1,11 @@
-//! How forwarding is doing: waits, metrics, and a word in the log when it changes.
+//! How forwarding is doing: metrics, and a word in the log when it changes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
-
-use aws_lc_rs::rand;
 
 use crate::clock;
 use crate::log;
-
-/// The first wait after a failure, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
-
-/// Waits longer after each failure, with jitter, so that many who failed together do not come back together.
-pub(super) struct Backoff(Duration);
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self(PAUSES.0)
-    }
-}
-
-impl Backoff {
-    pub(super) async fn wait(&mut self) {
-        let mut random = [0];
-        // Without random numbers the wait is the whole one.
-        let share = if rand::fill(&mut random).is_ok() { f64::from(random[0]) / 255.0 } else { 1.0 };
-        tokio::time::sleep(self.0.mul_f64(0.5 + share / 2.0)).await;
-        self.0 = (self.0 * 2).min(PAUSES.1);
-    }
-}
+use crate::store::bigquery::Pulse;
 
 /// Shared by all batches on the way.
 #[derive(Clone, Default)]
@@ -42,9 +18,8 @@ struct Counts {
     in_trouble: AtomicBool,
 }
 
-impl Health {
-    /// BigQuery took so many rows.
-    pub(super) fn taken(&self, rows: usize) {
+impl Pulse for Health {
+    fn taken(&self, rows: usize) {
         self.0.taken.fetch_add(1, Ordering::Relaxed);
         metrics::counter!("mailtrail_forward_rows_total").increment(rows as u64);
         metrics::gauge!("mailtrail_forward_up").set(1.0);
@@ -53,13 +28,11 @@ impl Health {
         }
     }
 
-    /// How many requests BigQuery has taken since the start.
-    pub(super) fn requests_taken(&self) -> u64 {
+    fn requests_taken(&self) -> u64 {
         self.0.taken.load(Ordering::Relaxed)
     }
 
-    /// Something did not work, and is tried again.
-    pub(super) fn trouble(&self, why: &str) {
+    fn trouble(&self, why: &str) {
         metrics::counter!("mailtrail_forward_failures_total").increment(1);
         metrics::gauge!("mailtrail_forward_up").set(0.0);
         if self.0.in_trouble.swap(true, Ordering::Relaxed) {
@@ -68,7 +41,9 @@ impl Health {
             tracing::warn!("forwarding to BigQuery stopped for now, events wait in the trail: {why}");
         }
     }
+}
 
+impl Health {
     /// Rows that BigQuery will not take.
     pub(super) fn refused(&self, rows: usize) {
         if rows > 0 {

@@ -18,6 +18,7 @@ pub(crate) enum Value<'a> {
     Integer(i64),
     Bool(bool),
     List(&'a [String]),
+    Bytes(&'a [u8]),
 }
 
 impl<'a> Value<'a> {
@@ -78,7 +79,8 @@ pub(crate) fn encode(values: &[Value<'_>]) -> Bytes {
     for (tag, value) in (1_u32..).zip(values) {
         match value {
             Value::Null => {}
-            Value::Text(text) => encode_text(tag, text, &mut buffer),
+            Value::Text(text) => encode_bytes(tag, text.as_bytes(), &mut buffer),
+            Value::Bytes(bytes) => encode_bytes(tag, bytes, &mut buffer),
             Value::Integer(number) => int64::encode(tag, number, &mut buffer),
             Value::Bool(flag) => bool::encode(tag, flag, &mut buffer),
             Value::List(texts) => string::encode_repeated(tag, texts, &mut buffer),
@@ -87,11 +89,11 @@ pub(crate) fn encode(values: &[Value<'_>]) -> Bytes {
     buffer.into()
 }
 
-/// prost's own takes an owned `String`.
-fn encode_text(tag: u32, text: &str, buffer: &mut Vec<u8>) {
+/// Texts and bytes look alike on the wire; prost's own functions take owned ones.
+fn encode_bytes(tag: u32, bytes: &[u8], buffer: &mut Vec<u8>) {
     encode_key(tag, WireType::LengthDelimited, buffer);
-    encode_varint(text.len() as u64, buffer);
-    buffer.extend_from_slice(text.as_bytes());
+    encode_varint(bytes.len() as u64, buffer);
+    buffer.extend_from_slice(bytes);
 }
 
 /// How a table's rows are to be read.
@@ -128,6 +130,7 @@ mod tests {
             Value::Text(_) => matches!(kind, Kind::String | Kind::Json),
             Value::Integer(_) => matches!(kind, Kind::Timestamp | Kind::Integer),
             Value::Bool(_) => kind == Kind::Bool,
+            Value::Bytes(_) => kind == Kind::Bytes,
         }
     }
 
@@ -162,6 +165,7 @@ mod tests {
                 Value::Integer(number) => vec![number.to_string()],
                 Value::Bool(flag) => vec![i64::from(flag).to_string()],
                 Value::List(list) => list.to_vec(),
+                Value::Bytes(_) => unreachable!("events have none"),
             };
             assert_eq!(found, expected, "{name}");
         }
