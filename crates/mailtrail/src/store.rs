@@ -7,6 +7,7 @@ pub mod keys;
 pub mod lock;
 pub mod paths;
 pub mod query;
+pub mod questions;
 pub mod replay;
 pub mod sqlite;
 #[cfg(test)]

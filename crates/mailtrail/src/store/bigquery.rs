@@ -1,5 +1,6 @@
 //! Google BigQuery: the dataset, its tables, appending and asking. SQL and wire types stay inside.
 
+mod ask;
 mod auth;
 mod check;
 mod deliver;
@@ -22,6 +23,7 @@ mod schema;
 pub(crate) mod testing;
 mod write;
 
+pub use ask::{Asker, EachRow, SqlValue};
 pub use check::{Checked, Cost};
 pub use deliver::{Backoff, Pulse, Undeliverable, deliver};
 pub use error::{AppendError, BigQueryError, RowRefused};

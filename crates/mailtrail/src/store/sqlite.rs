@@ -14,6 +14,7 @@ mod trail;
 
 pub use append::Appended;
 pub(super) use append::UNDRAINABLE;
+pub(super) use append::message_digest;
 pub use error::TrailError;
 pub use forwarded::{Forwarded, RefusedEvent};
 pub use identity::IdentityError;

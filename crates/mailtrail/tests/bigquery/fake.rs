@@ -65,6 +65,9 @@ struct Kept {
     appends: usize,
     connections: usize,
     most_in_flight: usize,
+    /// What queries would read, and how many were asked in earnest.
+    query_bytes: u64,
+    queries: Vec<Value>,
     /// All bytes that came in over gRPC, and all bodies of REST calls.
     wire: Vec<u8>,
     tables: BTreeMap<String, Value>,
@@ -132,6 +135,16 @@ impl Fake {
         values.sort();
         values.dedup();
         values
+    }
+
+    /// From here on queries would read so much.
+    pub fn price(&self, bytes: u64) {
+        self.kept().query_bytes = bytes;
+    }
+
+    /// Queries that were asked in earnest, not only looked at.
+    pub fn queries(&self) -> Vec<Value> {
+        self.kept().queries.clone()
     }
 
     /// Rows of the quarantine.

@@ -13,6 +13,7 @@ mod support;
 
 mod forward;
 mod init;
+mod questions;
 mod stateless;
 mod trouble;
 

@@ -67,7 +67,7 @@ impl BigQueryError {
 fn advice(reason: &str, permission: &str) -> String {
     match reason {
         "accessDenied" | "forbidden" => format!(
-            ". This needs the permission {permission}: have the service account granted a role that holds it (roles/bigquery.dataEditor on the dataset for tables and rows, roles/bigquery.jobUser on the project for queries)"
+            ". This needs the permission {permission}: have the service account granted a role that holds it (roles/bigquery.dataEditor on the dataset for tables and rows, roles/bigquery.jobUser on the project for queries). It may also mean that the table is not there: `mailtrail bigquery init` makes it"
         ),
         "unauthorized" | "authError" => {
             ". The credentials were not accepted: are they of this project, and not expired?".to_owned()

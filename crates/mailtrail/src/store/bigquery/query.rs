@@ -66,8 +66,8 @@ impl Query {
 /// An answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Rows {
-    /// Names and types of the columns.
-    pub(crate) columns: Vec<(String, String)>,
+    /// The columns: `name`, `type`, `mode`, and `fields` of structs.
+    pub(crate) fields: Vec<Value>,
     /// A value a column: text, null, or for lists an array of `{"v": …}`.
     pub(crate) rows: Vec<Vec<Value>>,
     /// What was read for it.
@@ -78,11 +78,32 @@ pub(crate) struct Rows {
     pub(crate) changed: u64,
 }
 
+/// A part of an answer, and where the rest is.
+pub(crate) struct Page {
+    job: Job,
+    token: Option<String>,
+    pub(crate) rows: Rows,
+}
+
+/// Who works on an answer. Where it is complete at once, there may be none.
+struct Job {
+    id: Option<String>,
+    location: Option<String>,
+}
+
+impl Job {
+    fn of(answer: &Value) -> Self {
+        let text = |pointer| answer.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        Self { id: text("/jobReference/jobId"), location: text("/jobReference/location") }
+    }
+}
+
 /// Where questions are asked.
 #[derive(Clone)]
 pub(crate) struct Jobs {
     rest: Rest,
     project: String,
+    dataset: String,
     location: Option<String>,
     max_bytes_billed: u64,
 }
@@ -92,50 +113,75 @@ impl Jobs {
         Self {
             rest,
             project: config.project.to_string(),
+            dataset: config.dataset.to_string(),
             location: config.location.as_ref().map(ToString::to_string),
             max_bytes_billed: config.max_bytes_billed,
         }
     }
 
+    /// Where tables are looked for that are named without a dataset.
+    pub(crate) fn default_dataset(&self) -> Value {
+        json!({ "projectId": self.project, "datasetId": self.dataset })
+    }
+
     /// What a question would read, in bytes; costs nothing.
     pub(crate) async fn dry_run(&self, query: &Query) -> Result<u64, BigQueryError> {
-        let answer = self.start(query, true).await?;
+        let answer = self.start(query, true, PAGE).await?;
         Ok(number(&answer, "totalBytesProcessed"))
     }
 
     /// Asks, and waits for all of the answer.
     pub(crate) async fn ask(&self, query: &Query) -> Result<Rows, BigQueryError> {
-        let mut answer = self.start(query, false).await?;
-        let mut rows = Rows::default();
+        let mut page = self.first(query, PAGE).await?;
+        let mut rows = std::mem::take(&mut page.rows);
+        while let Some(mut next) = self.next(&page, PAGE).await? {
+            rows.rows.append(&mut next.rows.rows);
+            page = next;
+        }
+        Ok(rows)
+    }
+
+    /// Asks, and waits for the first `size` rows of the answer.
+    pub(crate) async fn first(&self, query: &Query, size: u32) -> Result<Page, BigQueryError> {
+        self.complete(self.start(query, false, size).await?, size).await
+    }
+
+    /// The page behind another one; `None` behind the last.
+    pub(crate) async fn next(&self, last: &Page, size: u32) -> Result<Option<Page>, BigQueryError> {
+        let Some(token) = &last.token else { return Ok(None) };
+        let answer = self.go_on(&last.job, Some(token), size).await?;
+        Ok(Some(self.complete(answer, size).await?))
+    }
+
+    async fn complete(&self, mut answer: Value, size: u32) -> Result<Page, BigQueryError> {
         let begun = tokio::time::Instant::now();
         loop {
-            let complete = answer.get("jobComplete").and_then(Value::as_bool).unwrap_or(false);
-            if complete {
-                take(&mut rows, &answer);
-            } else if begun.elapsed() > LONGEST {
+            let job = Job::of(&answer);
+            if answer.get("jobComplete").and_then(Value::as_bool).unwrap_or(false) {
+                let token = answer.get("pageToken").and_then(Value::as_str).filter(|token| !token.is_empty());
+                return Ok(Page { job, token: token.map(str::to_owned), rows: rows(&answer) });
+            }
+            if begun.elapsed() > LONGEST {
                 let why = format!("no answer within {} minutes", LONGEST.as_secs() / 60);
                 return Err(BigQueryError::Answer { doing: DOING.to_owned(), why });
             }
-            let token = answer.get("pageToken").and_then(Value::as_str).filter(|token| !token.is_empty());
-            if complete && token.is_none() {
-                return Ok(rows);
-            }
-            answer = self.go_on(&answer, token).await?;
+            answer = self.go_on(&job, None, size).await?;
         }
     }
 
-    async fn start(&self, query: &Query, dry_run: bool) -> Result<Value, BigQueryError> {
+    async fn start(&self, query: &Query, dry_run: bool, size: u32) -> Result<Value, BigQueryError> {
         let parameters: Vec<Value> = query.parameters.iter().map(|(name, value)| value.to_json(name)).collect();
         let mut body = json!({
             "query": query.sql,
             "useLegacySql": false,
             "parameterMode": "NAMED",
             "queryParameters": parameters,
-            "maxResults": PAGE,
+            "maxResults": size,
             "timeoutMs": WAIT.as_millis() as u64,
             "maximumBytesBilled": self.max_bytes_billed.to_string(),
             "formatOptions": { "useInt64Timestamp": true },
             "dryRun": dry_run,
+            "defaultDataset": self.default_dataset(),
             // A repeated call with the same id is not a second question.
             "requestId": crate::run::RequestId::random().map(|id| id.to_string()).unwrap_or_default(),
             "labels": { "mailtrail": "query" },
@@ -147,18 +193,17 @@ impl Jobs {
         self.call(Method::POST, path, Some(body)).await
     }
 
-    async fn go_on(&self, answer: &Value, token: Option<&str>) -> Result<Value, BigQueryError> {
-        let text = |pointer| answer.pointer(pointer).and_then(Value::as_str);
-        let Some(job) = text("/jobReference/jobId") else {
+    async fn go_on(&self, job: &Job, token: Option<&str>, size: u32) -> Result<Value, BigQueryError> {
+        let Some(id) = &job.id else {
             return Err(BigQueryError::Answer { doing: DOING.to_owned(), why: "it names no job".to_owned() });
         };
         let mut path = format!(
-            "projects/{}/queries/{}?maxResults={PAGE}&timeoutMs={}&formatOptions.useInt64Timestamp=true",
+            "projects/{}/queries/{}?maxResults={size}&timeoutMs={}&formatOptions.useInt64Timestamp=true",
             self.project,
-            escaped(job),
+            escaped(id),
             WAIT.as_millis()
         );
-        if let Some(location) = text("/jobReference/location") {
+        if let Some(location) = &job.location {
             path.push_str(&format!("&location={}", escaped(location)));
         }
         if let Some(token) = token {
@@ -186,18 +231,18 @@ impl Jobs {
 
 const DOING: &str = "answer a query";
 
-fn take(rows: &mut Rows, answer: &Value) {
+fn rows(answer: &Value) -> Rows {
     let list = |pointer| answer.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
-    if rows.columns.is_empty() {
-        let text = |field: &Value, key| field.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        rows.columns = list("/schema/fields").map(|field| (text(field, "name"), text(field, "type"))).collect();
-        rows.bytes_processed = number(answer, "totalBytesProcessed");
-        rows.bytes_billed = number(answer, "totalBytesBilled");
-    }
-    rows.changed += number(answer, "numDmlAffectedRows");
-    for row in list("/rows") {
+    let cells = |row: &Value| -> Vec<Value> {
         let cells = row.get("f").and_then(Value::as_array).into_iter().flatten();
-        rows.rows.push(cells.map(|cell| cell.get("v").cloned().unwrap_or(Value::Null)).collect());
+        cells.map(|cell| cell.get("v").cloned().unwrap_or(Value::Null)).collect()
+    };
+    Rows {
+        fields: list("/schema/fields").cloned().collect(),
+        rows: list("/rows").map(cells).collect(),
+        bytes_processed: number(answer, "totalBytesProcessed"),
+        bytes_billed: number(answer, "totalBytesBilled"),
+        changed: number(answer, "numDmlAffectedRows"),
     }
 }
 

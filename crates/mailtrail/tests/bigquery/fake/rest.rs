@@ -53,8 +53,20 @@ fn decide(state: &State, method: &Method, path: &str, body: &[u8]) -> (u16, Stri
     kept.wire.extend_from_slice(body);
     let json: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let missing = || (404, json!({ "error": { "message": format!("Not found: {path}") } }).to_string());
+    if path.ends_with("/jobs") {
+        let select = json["configuration"]["query"]["query"].as_str().is_some_and(|query| query.starts_with("SELECT"));
+        let kind = if select { "SELECT" } else { "DELETE" };
+        let query = json!({ "statementType": kind, "totalBytesProcessed": kept.query_bytes.to_string() });
+        return (200, json!({ "statistics": { "query": query } }).to_string());
+    }
     if path.ends_with("/queries") {
-        return (200, json!({ "jobComplete": true, "rows": [], "numDmlAffectedRows": "1" }).to_string());
+        let bytes = kept.query_bytes.to_string();
+        if json["dryRun"] != true {
+            kept.queries.push(json);
+        }
+        let answer =
+            json!({ "jobComplete": true, "rows": [], "numDmlAffectedRows": "1", "totalBytesProcessed": bytes });
+        return (200, answer.to_string());
     }
     if method == Method::POST {
         let name = match (&json["tableReference"]["tableId"], &json["datasetReference"]["datasetId"]) {
