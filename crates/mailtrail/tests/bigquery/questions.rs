@@ -155,11 +155,14 @@ fn both_stores_give_the_same_answers() {
     assert!(told.contains("bytes)") && told.contains("1 of the events repeat"), "{told}");
 
     // Statuses have no command of their own yet.
-    site.configure_more(&format!(
-        "[bigquery]\nproject = \"demo\"\ndataset = \"mail\"\nendpoint = \"http://{}\"\ngrpc_endpoint = \"http://{}\"\n",
+    let path = site.path().join("mailtrail.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let with_bigquery = format!(
+        "{config}[bigquery]\nproject = \"demo\"\ndataset = \"mail\"\nendpoint = \"http://{}\"\ngrpc_endpoint = \"http://{}\"\n",
         emulator.rest, emulator.grpc
-    ));
-    let config = config::load_for_questions(Some(&site.path().join("mailtrail.toml"))).unwrap();
+    );
+    site.write_secret("mailtrail.toml", &with_bigquery);
+    let config = config::load_for_questions(Some(&path)).unwrap();
     let reader = Reader::open(&Paths::new(site.path().join("mailtrail.db"))).unwrap();
     let asker = Asker::open(config.bigquery.as_ref().unwrap()).unwrap();
     let stores: [&dyn Questions; 2] = [&reader, &asker];

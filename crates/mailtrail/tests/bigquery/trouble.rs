@@ -117,17 +117,17 @@ fn a_table_that_takes_nothing_empties_nothing() {
 fn unavailable_exhausted_and_expired_are_waited_out() {
     let fake = Fake::start();
     let site = fake.site();
-    let codes = [Code::Unavailable, Code::ResourceExhausted, Code::Unauthenticated, Code::Internal, Code::Aborted];
-    fake.judge(move |number, _| match number {
-        // In the answer and as the stream's end, each.
-        0..5 => Reply::Error(codes[number]),
-        5..10 => Reply::Status(codes[number - 5]),
-        _ => Reply::Take,
-    });
     let server = site.serve();
-    post(&site, &server, "a", 3, 10);
-    arrive(&server, &fake, 30);
-    assert!(server.metric("mailtrail_forward_failures_total") >= 5.0);
+    let codes = [Code::Unavailable, Code::ResourceExhausted, Code::Unauthenticated, Code::Internal, Code::Aborted];
+    // In the answer and as the stream's end, each.
+    let replies = codes.into_iter().flat_map(|code| [Reply::Error(code), Reply::Status(code)]);
+    for (round, reply) in replies.enumerate() {
+        let first = fake.appends();
+        fake.judge(move |number, _| if number == first { reply.clone() } else { Reply::Take });
+        post(&site, &server, &format!("r{round}"), 1, 10);
+        arrive(&server, &fake, (round + 1) * 10);
+    }
+    assert!(server.metric("mailtrail_forward_failures_total") >= 10.0);
     assert!(set_aside(&site).is_empty());
     let log = server.stop();
     assert!(log.contains("stopped for now") && log.contains("forwarding to BigQuery goes on"), "{log}");

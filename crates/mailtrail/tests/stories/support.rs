@@ -54,12 +54,6 @@ impl Site {
         self.write_secret("mailtrail.toml", &config);
     }
 
-    /// Adds sections.
-    pub fn configure_more(&self, sections: &str) {
-        let config = std::fs::read_to_string(self.path().join("mailtrail.toml")).unwrap();
-        self.write_secret("mailtrail.toml", &format!("{config}{sections}"));
-    }
-
     /// Sets an environment variable for what is started from here on.
     pub fn environment(&mut self, name: &str, value: &str) {
         self.environment.push((name.to_owned(), value.to_owned()));

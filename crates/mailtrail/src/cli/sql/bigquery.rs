@@ -52,7 +52,7 @@ pub(super) fn run(
         // No row: a heading all the same, where the form has one.
         None => begin(output, &columns)?,
     };
-    drop(sheet.end()?);
+    sheet.end()?;
     question.tell(rows, "row", None);
     Ok(Exit::Done)
 }
