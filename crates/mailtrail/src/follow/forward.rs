@@ -72,26 +72,19 @@ impl Forward {
 
     /// Runs until `stop`.
     pub async fn run(self, mut stop: Stop) {
-        let work = async {
-            self.wait_until_fit().await;
-            let mut backoff = Backoff::default();
-            loop {
-                // Ends only where the trail or the saved place cannot be read: from there it begins anew.
-                let trouble = match self.copy(stop.clone()).await {
-                    Ok(()) => return,
-                    Err(error) => error,
-                };
-                self.health.trouble(&trouble.to_string());
-                backoff.wait().await;
-            }
-        };
-        let mut asked = stop.clone();
         tokio::select! {
-            () = work => {}
-            // `copy` ends by itself, within its grace; whatever else is waited for is given up.
-            () = async { asked.requested().await; sleep(GRACE * 2).await } => {}
+            () = self.wait_until_fit() => {}
+            () = stop.requested() => return,
         }
-        stop.requested().await;
+        let mut backoff = Backoff::default();
+        // Ends by itself when asked to stop. Else the trail or the saved place cannot be read, and it begins anew from there.
+        while let Err(error) = self.copy(stop.clone()).await {
+            self.health.trouble(&error.to_string());
+            tokio::select! {
+                () = backoff.wait() => {}
+                () = stop.requested() => return,
+            }
+        }
     }
 
     /// Until the table is there, ours, and of our keys: rows of another key must not get in.

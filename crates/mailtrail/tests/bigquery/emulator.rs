@@ -34,6 +34,11 @@ impl Emulator {
         Some(Self { python, data, child, rest, grpc })
     }
 
+    /// The python that has it, and Google's own client.
+    pub fn python(&self) -> &Path {
+        &self.python
+    }
+
     /// SIGKILL.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();

@@ -2,9 +2,11 @@
 
 mod grpc;
 mod rest;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -45,6 +47,10 @@ pub struct Fake {
     _runtime: tokio::runtime::Runtime,
     pub rest: SocketAddr,
     pub grpc: SocketAddr,
+    /// Gives out tokens, and stays plain.
+    pub tokens: SocketAddr,
+    /// PEM, where it speaks TLS.
+    pub certificate: Option<String>,
     state: Arc<State>,
 }
 
@@ -53,8 +59,20 @@ struct State {
     judge: Mutex<Arc<Judge>>,
     /// Cuts every connection of gRPC.
     cut: Notify,
+    /// How many tokens were given out; the last one alone is good, where tokens are asked for.
+    token: AtomicUsize,
+    needs_token: AtomicBool,
     /// REST calls that are refused: (part of the path, method), with status and body.
     refusals: Mutex<Vec<(String, String, u16, String)>>,
+}
+
+impl State {
+    /// Whether somebody who shows this may come in.
+    fn admits(&self, authorization: Option<&http::HeaderValue>) -> bool {
+        let good = format!("Bearer token-{}", self.token.load(Ordering::Relaxed));
+        !self.needs_token.load(Ordering::Relaxed)
+            || authorization.is_some_and(|shown| shown.as_bytes() == good.as_bytes())
+    }
 }
 
 #[derive(Default)]
@@ -75,16 +93,38 @@ struct Kept {
 
 impl Fake {
     pub fn start() -> Self {
+        Self::start_as(false)
+    }
+
+    /// With TLS, and for those alone who have a token.
+    pub fn start_guarded() -> Self {
+        Self::start_as(true)
+    }
+
+    fn start_as(guarded: bool) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let state = Arc::new(State {
             kept: Mutex::default(),
             judge: Mutex::new(Arc::new(|_, _| Reply::Take)),
             cut: Notify::new(),
             refusals: Mutex::default(),
+            token: AtomicUsize::new(0),
+            needs_token: AtomicBool::new(guarded),
         });
-        let rest = runtime.block_on(rest::serve(Arc::clone(&state)));
-        let grpc = runtime.block_on(grpc::serve(Arc::clone(&state)));
-        Self { _runtime: runtime, rest, grpc, state }
+        let tls = guarded.then(tls::acceptors);
+        let (certificate, for_rest, for_grpc) = match tls {
+            Some((certificate, rest, grpc)) => (Some(certificate), Some(rest), Some(grpc)),
+            None => (None, None, None),
+        };
+        let rest = runtime.block_on(rest::serve(Arc::clone(&state), for_rest));
+        let grpc = runtime.block_on(grpc::serve(Arc::clone(&state), for_grpc));
+        let tokens = runtime.block_on(rest::serve(Arc::clone(&state), None));
+        Self { _runtime: runtime, rest, grpc, tokens, certificate, state }
+    }
+
+    /// The tokens given out so far are good no more.
+    pub fn expire_tokens(&self) {
+        self.state.token.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A site whose tables are made here.

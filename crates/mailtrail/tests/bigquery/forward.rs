@@ -75,7 +75,7 @@ fn what_was_there_before_forwarding_was_switched_on_goes_too() {
 /// Both ends are killed again and again, at points that differ each time.
 #[test]
 fn kills_of_either_end_lose_nothing_and_the_unique_view_shows_each_event_once() {
-    const ROUNDS: u64 = 8;
+    const ROUNDS: u64 = 16;
     let Some(mut emulator) = Emulator::start() else { return };
     let site = forwarding(&emulator);
     let mut acknowledged = Vec::new();

@@ -11,7 +11,9 @@ mod fake;
 #[path = "../stories/support.rs"]
 mod support;
 
+mod credentials;
 mod forward;
+mod guide;
 mod init;
 mod questions;
 mod stateless;

@@ -150,7 +150,7 @@ fn it_does_not_start_where_rows_could_not_be_kept() {
 /// Instances are killed at any time, and the server too: what was acknowledged is in the unique view, once.
 #[test]
 fn kills_of_instances_and_server_lose_nothing_acknowledged() {
-    const ROUNDS: usize = 6;
+    const ROUNDS: usize = 15;
     let Some(mut emulator) = Emulator::start() else { return };
     let mut site = Site::new();
     point(&mut site, emulator.rest, emulator.grpc);

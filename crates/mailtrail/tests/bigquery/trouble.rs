@@ -6,10 +6,10 @@ use tonic::Code;
 
 use crate::fake::{Fake, Reply, Row};
 use crate::support::{Running, Site, batch, event, now};
-use crate::{run, wait_for};
+use crate::wait_for;
 
 /// Posts so many events; returns how long the slowest 200 took.
-fn post(site: &Site, server: &Running, name: &str, posts: usize, events: usize) -> Duration {
+pub fn post(site: &Site, server: &Running, name: &str, posts: usize, events: usize) -> Duration {
     let mut slowest = Duration::ZERO;
     for post in 0..posts {
         let events: Vec<String> = (0..events)
@@ -25,7 +25,7 @@ fn post(site: &Site, server: &Running, name: &str, posts: usize, events: usize) 
     slowest
 }
 
-fn arrive(server: &Running, fake: &Fake, wanted: usize) {
+pub fn arrive(server: &Running, fake: &Fake, wanted: usize) {
     wait_for(server, "every event", || fake.unique("sg_event_id").len() >= wanted);
     assert_eq!(fake.unique("sg_event_id").len(), wanted);
     // And nothing is left on the way: the saved place is behind the last.
@@ -39,7 +39,7 @@ fn refused_and_place(server: &Running) -> (f64, bool) {
 }
 
 /// `forward_failed`: events' ids in the trail and the reasons.
-fn set_aside(site: &Site) -> Vec<(i64, String)> {
+pub fn set_aside(site: &Site) -> Vec<(i64, String)> {
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
     let state = rusqlite::Connection::open_with_flags(site.path().join("mailtrail.forward.db"), flags).unwrap();
     let mut select = state.prepare("SELECT event_id, why FROM forward_failed ORDER BY event_id").unwrap();
@@ -234,28 +234,4 @@ fn no_plain_address_goes_over_the_wire() {
     for plain in ["jane.doe", "jane%2edoe", "amfuzs5kb2u"] {
         assert!(!holds(plain), "{plain} went over the wire");
     }
-}
-
-#[test]
-fn what_init_may_not_do_is_named() {
-    let fake = Fake::start();
-    let mut site = Site::new();
-    crate::point(&mut site, fake.rest, fake.grpc);
-    let denied =
-        r#"{"error":{"code":403,"message":"Access Denied: Project demo","errors":[{"reason":"accessDenied"}]}}"#;
-    for (method, path, permission) in [
-        ("GET", "/datasets/mail", "bigquery.datasets.get"),
-        ("POST", "/datasets", "bigquery.datasets.create"),
-        ("POST", "/datasets/mail/tables", "bigquery.tables.create"),
-        ("POST", "/queries", "bigquery.jobs.create"),
-    ] {
-        fake.allow_all();
-        fake.refuse(method, path, 403, denied);
-        let (done, _, told) = run(&site, &["bigquery", "init"]);
-        assert!(!done && told.contains(permission) && told.contains("Access Denied"), "{permission}: {told}");
-    }
-    fake.allow_all();
-    // What was made before a refusal stays, and another run goes on from there.
-    let (done, made, told) = run(&site, &["bigquery", "init"]);
-    assert!(done && !made.contains("create the dataset"), "{made}{told}");
 }

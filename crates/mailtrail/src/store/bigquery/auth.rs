@@ -22,10 +22,8 @@ impl Auth {
         if config.is_emulator() {
             return Ok(Self { credentials: None, quota_project: None });
         }
-        let credentials = Builder::default()
-            .with_scopes([SCOPE])
-            .build()
-            .map_err(|error| BigQueryError::Credentials(error.to_string()))?;
+        let credentials =
+            Builder::default().with_scopes([SCOPE]).build().map_err(|error| BigQueryError::Credentials(why(&error)))?;
         let quota_project = config.quota_project.as_ref().and_then(|name| HeaderValue::from_str(name.as_str()).ok());
         Ok(Self { credentials: Some(credentials), quota_project })
     }
@@ -34,7 +32,7 @@ impl Auth {
     pub(crate) async fn headers(&self) -> Result<HeaderMap, BigQueryError> {
         let Some(credentials) = &self.credentials else { return Ok(HeaderMap::new()) };
         let found = credentials.headers(Extensions::new()).await;
-        let mut headers = match found.map_err(|error| BigQueryError::Credentials(error.to_string()))? {
+        let mut headers = match found.map_err(|error| BigQueryError::Credentials(why(&error)))? {
             CacheableResource::New { data, .. } => data,
             CacheableResource::NotModified => HeaderMap::new(),
         };
@@ -43,4 +41,15 @@ impl Auth {
         }
         Ok(headers)
     }
+}
+
+/// An error with its innermost cause, without the full stops that would end our own sentence.
+fn why(error: &dyn std::error::Error) -> String {
+    let said = error.to_string();
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    let (said, root) = (said.trim_end_matches('.'), cause.to_string());
+    if said.contains(root.trim_end_matches('.')) { said.to_owned() } else { format!("{said} ({root})") }
 }

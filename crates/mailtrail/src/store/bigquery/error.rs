@@ -108,10 +108,23 @@ pub enum AppendError {
     },
 }
 
+/// BigQuery's text about rows may quote them: what could be an address goes, and it ends somewhere.
+pub(super) fn harmless(text: &str) -> String {
+    const MOST: usize = 300;
+    let suspicious = |word: &str| word.contains(['@', '＠']) || word.to_ascii_lowercase().contains("%40");
+    let words = text.split(' ').map(|word| if suspicious(word) { "[…]" } else { word });
+    let text = words.collect::<Vec<_>>().join(" ");
+    match text.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text,
+    }
+}
+
 impl AppendError {
     /// Sorts a status of the Storage Write API. Only what surely needs somebody is no passing trouble.
     pub(crate) fn of(code: Code, message: &str) -> Self {
-        let refused = |reason| Self::Refused { reason, message: message.to_owned() };
+        let message = harmless(message);
+        let refused = |reason| Self::Refused { reason, message: message.clone() };
         match code {
             Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition => refused("invalid"),
             Code::NotFound => refused("notFound"),
@@ -119,6 +132,35 @@ impl AppendError {
             Code::Unimplemented => refused("notImplemented"),
             // UNAUTHENTICATED: the next connection asks for a new token.
             code => Self::Passing(format!("{code}: {message}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_quotes_a_row_is_said_without_what_could_be_an_address() {
+        let told = harmless("Invalid value \"jane@example.com\" for a=b%40c and more");
+        assert_eq!(told, "Invalid value […] for […] and more");
+        assert_eq!(harmless(&"日".repeat(1000)).chars().count(), 301);
+        let error = AppendError::of(Code::InvalidArgument, "bad row: jane@example.com");
+        assert!(!format!("{error} {error:?}").contains("jane"));
+    }
+
+    #[test]
+    fn only_what_surely_needs_somebody_is_no_passing_trouble() {
+        use Code::{
+            Aborted, Cancelled, DeadlineExceeded, Internal, ResourceExhausted, Unauthenticated, Unavailable, Unknown,
+        };
+        for code in
+            [Aborted, Cancelled, DeadlineExceeded, Internal, ResourceExhausted, Unauthenticated, Unavailable, Unknown]
+        {
+            assert!(matches!(AppendError::of(code, ""), AppendError::Passing(_)), "{code:?}");
+        }
+        for code in [Code::InvalidArgument, Code::NotFound, Code::PermissionDenied, Code::Unimplemented] {
+            assert!(matches!(AppendError::of(code, ""), AppendError::Refused { .. }), "{code:?}");
         }
     }
 }

@@ -23,7 +23,7 @@ use tonic::transport::{Channel, ClientTlsConfig};
 use tonic::{Code, Extensions, Request, Status, Streaming};
 
 use super::auth::Auth;
-use super::error::{AppendError, BigQueryError, RowRefused};
+use super::error::{AppendError, BigQueryError, RowRefused, harmless};
 use super::names::Names;
 use super::query::escaped;
 use super::row;
@@ -237,7 +237,9 @@ fn judge(answer: AppendRowsResponse, rows: usize) -> Result<(), AppendError> {
     let refused: Vec<RowRefused> = answer
         .row_errors
         .into_iter()
-        .filter_map(|error| Some(RowRefused { index: usize::try_from(error.index).ok()?, message: error.message }))
+        .filter_map(|error| {
+            Some(RowRefused { index: usize::try_from(error.index).ok()?, message: harmless(&error.message) })
+        })
         .filter(|error| error.index < rows)
         .collect();
     match answer.response {

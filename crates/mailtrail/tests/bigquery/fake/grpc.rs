@@ -20,25 +20,28 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost_types::DescriptorProto;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
+use tokio_rustls::TlsAcceptor;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::server::{Grpc, StreamingService};
 use tonic::{Request, Response, Status, Streaming};
 
+use super::tls::{Stream, greet};
 use super::{Reply, Row, State};
 use crate::decode::decode;
 
-pub(super) async fn serve(state: Arc<State>) -> SocketAddr {
+pub(super) async fn serve(state: Arc<State>, tls: Option<TlsAcceptor>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            let state = Arc::clone(&state);
+            let (state, tls) = (Arc::clone(&state), tls.clone());
             state.kept.lock().unwrap().connections += 1;
             tokio::spawn(async move {
+                let Some(stream) = greet(stream, tls).await else { return };
                 let cut = Arc::new(Notify::new());
                 let tapped = TokioIo::new(Tap { stream, state: Arc::clone(&state) });
                 let service = service_fn(|request: http::Request<hyper::body::Incoming>| {
@@ -75,7 +78,8 @@ impl StreamingService<AppendRowsRequest> for Appends {
         let (state, cut) = (Arc::clone(&self.state), Arc::clone(&self.cut));
         Box::pin(async move {
             let (answers, stream) = mpsc::channel(16);
-            tokio::spawn(take_all(request.into_inner(), state, cut, answers));
+            let shown = request.metadata().clone().into_headers().remove(http::header::AUTHORIZATION);
+            tokio::spawn(take_all(request.into_inner(), state, cut, answers, shown));
             Ok(Response::new(ReceiverStream::new(stream)))
         })
     }
@@ -86,6 +90,7 @@ async fn take_all(
     state: Arc<State>,
     cut: Arc<Notify>,
     answers: mpsc::Sender<Result<AppendRowsResponse, Status>>,
+    shown: Option<http::HeaderValue>,
 ) {
     let mut descriptor = None;
     // Requests are read while earlier ones are being worked on, as BigQuery does.
@@ -98,6 +103,11 @@ async fn take_all(
         }
     });
     while let Some(request) = queue.recv().await {
+        if !state.admits(shown.as_ref()) {
+            let expired = Status::unauthenticated("Request had invalid authentication credentials.");
+            let _client_is_gone = answers.send(Err(expired)).await;
+            return;
+        }
         let waiting = queue.len() + 1;
         let rows = rows_of(&request, &mut descriptor);
         if request.write_stream.contains("/sendgrid_quarantine/") {
@@ -175,7 +185,7 @@ fn rows_of(request: &AppendRowsRequest, descriptor: &mut Option<DescriptorProto>
 
 /// Keeps a copy of what is read.
 struct Tap {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     state: Arc<State>,
 }
 
