@@ -92,6 +92,12 @@ impl Forward {
         let mut backoff = Backoff::default();
         while let Err(error) = self.dataset.verify(&self.entries).await {
             self.health.trouble(&error.to_string());
+            let paths = self.paths.clone();
+            let waiting = self.with_state(move |state| source::waiting(&paths, state.cursor()?)).await;
+            // What cannot be read now is said when it is to be copied.
+            if let Ok((waiting, oldest_received_at)) = waiting {
+                self.health.progress(oldest_received_at, waiting);
+            }
             backoff.wait().await;
         }
     }
@@ -99,7 +105,7 @@ impl Forward {
     async fn copy(&self, mut stop: Stop) -> Result<(), TrailError> {
         let cursor = self.with_state(|state| state.cursor()).await?;
         let mut source = Source::start(&self.paths, cursor);
-        let mut window = Window::default();
+        let mut window = Window::behind(cursor);
         let mut flights: JoinSet<(u64, Landed)> = JoinSet::new();
         let mut next_save = Instant::now();
         loop {

@@ -67,6 +67,8 @@ fn what_was_there_before_forwarding_was_switched_on_goes_too() {
     post(&site, &server, (0..5).map(|n| format!("meanwhile-{n}")));
     wait_for(&server, "it to be said", || server.log().contains("bigquery init"));
     assert_eq!(server.metric("mailtrail_forward_up"), 0.0);
+    wait_for(&server, "what waits to be counted", || server.metric("mailtrail_forward_waiting_events") == 505.0);
+    assert!(server.metric("mailtrail_forward_lag_seconds") > 0.0);
     assert!(run(&site, &["bigquery", "init"]).0);
     wait_for(&server, "all events in BigQuery", || stored(&emulator) == 505);
     server.stop();

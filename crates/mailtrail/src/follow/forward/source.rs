@@ -16,7 +16,7 @@ use crate::store::query::EventRecord;
 use crate::store::sqlite::{ReadError, Reader, RefusedEvent, TrailError};
 
 /// Events read at once, and in one batch at most.
-const PAGE: usize = 4_000;
+const PAGE: usize = 2_000;
 /// With nothing to read, the trail is looked at again after this: no event waits longer.
 const IDLE: Duration = Duration::from_millis(500);
 /// With a batch that nobody takes, so often.
@@ -119,6 +119,14 @@ fn read(
             }
         }
     }
+}
+
+/// About how many events stand in the trail behind a place, and when the first of them was received.
+pub(super) fn waiting(paths: &Paths, cursor: i64) -> Result<(u64, Option<i64>), TrailError> {
+    let reader = Reader::open(paths).map_err(trouble)?;
+    let first = reader.after(cursor, 1).map_err(trouble)?;
+    let count = u64::try_from(newest_id(&reader)? - cursor).unwrap_or(0);
+    Ok((count, first.first().map(|event| event.received_at)))
 }
 
 fn newest_id(reader: &Reader) -> Result<i64, TrailError> {

@@ -12,7 +12,6 @@ pub(super) struct Landed {
 }
 
 /// The batches handed out and not yet saved, in the trail's order.
-#[derive(Default)]
 pub(super) struct Window {
     batches: VecDeque<Slot>,
     /// Number of the first batch in there.
@@ -29,6 +28,11 @@ struct Slot {
 }
 
 impl Window {
+    /// All events up to this id were handed out before.
+    pub(super) fn behind(id: i64) -> Self {
+        Self { batches: VecDeque::new(), first: 0, handed_out: id, saved_to: None, refused: Vec::new() }
+    }
+
     pub(super) fn add(&mut self, batch: &Batch) -> u64 {
         self.handed_out = batch.last_id;
         self.batches.push_back(Slot { last_id: batch.last_id, received_at: batch.received_at, landed: false });
@@ -84,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_place_moves_to_the_lowest_contiguous_acknowledgement() {
-        let mut window = Window::default();
+        let mut window = Window::behind(0);
         let numbers: Vec<u64> = [10, 20, 30].into_iter().map(|last| window.add(&batch(last))).collect();
         land(&mut window, numbers[2], &[]);
         land(&mut window, numbers[1], &[15]);

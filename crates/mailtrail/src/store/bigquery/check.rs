@@ -1,8 +1,10 @@
 //! `bigquery check`: a row of every column type goes in, is read back, and goes again. What no document promises is shown here.
 
+use bytes::Bytes;
 use serde_json::Value as Json;
 
 use super::Dataset;
+use super::deliver::Backoff;
 use super::error::{AppendError, BigQueryError};
 use super::meta::Entry;
 use super::query::{Parameter, Query, Rows};
@@ -14,6 +16,8 @@ use crate::store::query::EventRecord;
 
 /// The probe's event, which no filter for mail finds.
 const PROBE: &str = "mailtrail_probe";
+/// How often the append is tried.
+const TRIES: usize = 5;
 
 /// What the check did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,13 +66,25 @@ impl Dataset {
         cost.bytes_appended = bytes.len() as u64;
         let appender = Appender::start(&self.config, self.auth.clone(), &EVENTS)?;
         let begun = tokio::time::Instant::now();
-        appender.append(vec![bytes]).await.map_err(|error| self.append_failed(error))?;
+        self.append_probe(&appender, bytes).await.map_err(|error| self.append_failed(error))?;
         let append = begun.elapsed();
         let read = self.read_back(&probe, &mut cost).await;
         let deleted = self.delete(&probe, &mut cost).await;
         let columns = read?;
         self.prove_lock(&mut cost).await?;
         Ok(Checked { append, columns, left_behind: deleted.err().map(|error| error.to_string()), cost })
+    }
+
+    /// A table that was made a moment ago may not be known everywhere yet, so it is tried a few times.
+    async fn append_probe(&self, appender: &Appender, row: Bytes) -> Result<(), AppendError> {
+        let mut backoff = Backoff::default();
+        for _ in 1..TRIES {
+            match appender.append(vec![row.clone()]).await {
+                Err(AppendError::Passing(_) | AppendError::Refused { reason: "notFound", .. }) => backoff.wait().await,
+                settled => return settled,
+            }
+        }
+        appender.append(vec![row]).await
     }
 
     fn append_failed(&self, error: AppendError) -> BigQueryError {

@@ -13,7 +13,8 @@ pub(super) fn columns() -> String {
         .columns
         .iter()
         .map(|column| match column.kind {
-            Kind::Json => format!("TO_JSON_STRING({0}) AS {0}", column.name),
+            // Of a null it would make the text null.
+            Kind::Json => format!("IF({0} IS NULL, NULL, TO_JSON_STRING({0})) AS {0}", column.name),
             _ => column.name.to_owned(),
         })
         .collect();
