@@ -8,6 +8,7 @@ mod error;
 mod event_writer;
 mod fit;
 mod intake;
+mod json;
 mod meta;
 mod names;
 mod plan;

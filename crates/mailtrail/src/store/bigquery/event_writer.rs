@@ -1,12 +1,14 @@
 //! Events into their table.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::Dataset;
 use super::error::{AppendError, BigQueryError};
-use super::row;
 use super::schema::EVENTS;
 use super::write::{Appender, IN_FLIGHT, MAX_BYTES, ROW_OVERHEAD};
+use super::{json, row};
 use crate::store::query::EventRecord;
 
 const DAY: i64 = 86_400_000_000;
@@ -28,7 +30,15 @@ impl Row {
     /// Of an event.
     #[must_use]
     pub fn of(event: &EventRecord) -> Self {
-        Self(row::encode(&row::event(event)))
+        let custom_args = event.custom_args.as_deref().map(json::exact);
+        let extra = event.extra.as_deref().map(json::exact);
+        let changed = |json: &Option<Cow<'_, str>>| matches!(json, Some(Cow::Owned(_)));
+        if !changed(&custom_args) && !changed(&extra) {
+            return Self(row::encode(&row::event(event)));
+        }
+        let owned = |json: Option<Cow<'_, str>>| json.map(Cow::into_owned);
+        let event = EventRecord { custom_args: owned(custom_args), extra: owned(extra), ..event.clone() };
+        Self(row::encode(&row::event(&event)))
     }
 
     /// What it takes of a request's [`EventWriter::MAX_BYTES`].
@@ -75,7 +85,17 @@ impl Dataset {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing;
     use super::*;
+
+    #[test]
+    fn numbers_that_bigquery_would_refuse_travel_as_text() {
+        let mut event = testing::full_event(1);
+        event.custom_args = Some(r#"{"id":12345678901234567890123,"n":1}"#.to_owned());
+        let read = testing::decode(&row::descriptor(&EVENTS), &Row::of(&event).0);
+        assert_eq!(read["custom_args"], [r#"{"id":"12345678901234567890123","n":1}"#]);
+        assert_eq!(read["extra"], [r#"{"extra":1}"#]);
+    }
 
     #[test]
     fn days_that_cannot_be_streamed_to() {
