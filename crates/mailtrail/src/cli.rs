@@ -10,11 +10,13 @@ mod doctor;
 mod export;
 mod hash;
 mod init;
+mod notify;
 mod output;
 mod private_file;
 mod question;
 mod record;
 mod replay;
+mod send;
 mod serve;
 mod sql;
 mod stats;
@@ -64,9 +66,11 @@ enum Command {
     Tail(tail::Args),
     Sql(sql::Args),
     Export(export::Args),
+    Send(Box<send::Args>),
     Replay(replay::Args),
     #[command(name = "bigquery")]
     BigQuery(bigquery::Args),
+    Notify(notify::Args),
     Hash(hash::Args),
     Completions(completions::Args),
 }
@@ -95,8 +99,10 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Tail(args) => tail::run(args, global),
         Command::Sql(args) => sql::run(args, global),
         Command::Export(args) => export::run(args, global),
+        Command::Send(args) => send::run(*args, global),
         Command::Replay(args) => replay::run(args, global),
         Command::BigQuery(args) => bigquery::run(args, global),
+        Command::Notify(args) => notify::run(args, global),
         Command::Hash(args) => hash::run(args, global),
         Command::Completions(args) => completions::run(args, global),
     }

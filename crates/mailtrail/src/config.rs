@@ -3,8 +3,10 @@
 //! A value comes from a flag, else the environment, else the file, else its default; `layers` lays them over each other,
 //! `reader` makes typed values of them and collects everything that is wrong, each section's `read` knows its rules.
 
+pub mod alert;
 pub mod bigquery;
 mod door;
+pub mod hook;
 mod keys;
 mod layers;
 pub mod log;
@@ -14,15 +16,24 @@ mod problem;
 mod reader;
 pub mod receive;
 pub mod secret_file;
+pub mod sendgrid;
+pub mod slack;
 pub mod store;
 mod units;
+pub mod webhook;
 
+pub use alert::{Alert, Destination, Watched};
 pub use bigquery::BigQuery;
+pub use hook::HookUrl;
+pub(crate) use keys::nearest;
 pub use log::{Log, LogFormat, LogLevel};
 pub use privacy::{HashMode, IpPolicy, Presence, Privacy, UrlPolicy};
 pub use problem::ConfigError;
 pub use receive::{BasicCredential, Receive, SignatureMode, TlsFiles};
+pub use sendgrid::{ApiKey, SendGrid, Sender};
+pub use slack::{Language, Slack};
 pub use store::{Store, StoreKind};
+pub use webhook::{Webhook, WebhookSecret};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -50,6 +61,14 @@ pub struct Config {
     pub store: Store,
     /// `[bigquery]`; `None` where it names no project.
     pub bigquery: Option<BigQuery>,
+    /// `[sendgrid]`
+    pub sendgrid: SendGrid,
+    /// `[slack]`
+    pub slack: Slack,
+    /// `[webhook]`; `None` where there is no `url`.
+    pub webhook: Option<Webhook>,
+    /// `[[alert]]`, each a rule.
+    pub alerts: Vec<Alert>,
     /// `[metrics] listen`; `None` where switched off.
     pub metrics_listen: Option<SocketAddr>,
     /// `[log]`
@@ -148,18 +167,38 @@ impl Loaded {
         let port = environment.get("PORT").and_then(|port| port.to_str());
         let receive = door::read(&mut door, port);
         if let Some(path) = &file {
-            judge_permissions(&mut door, path, &settings);
+            judge_permissions(&mut door, path, &settings, &["receive.basic_auth"]);
         }
         let mut rest = Reader::new(&settings);
+        if let Some(path) = &file {
+            judge_permissions(&mut rest, path, &settings, &SECRETS);
+        }
         let privacy = privacy::read(&mut rest);
         let store = store::read(&mut rest);
         let bigquery = bigquery::read(&mut rest, store.kind);
+        let sendgrid = sendgrid::read(&mut rest);
+        let slack = slack::read(&mut rest);
+        let webhook = webhook::read(&mut rest);
+        let alerts = alert::read(&mut rest, slack.business.is_some() || webhook.is_some());
         let metrics_listen = metrics::read(&mut rest);
         let log = log::read(&mut rest);
         problems.append(&mut rest.problems);
         warnings.append(&mut door.warnings);
         warnings.append(&mut rest.warnings);
-        let config = Config { file, receive, privacy, store, bigquery, metrics_listen, log, warnings };
+        let config = Config {
+            file,
+            receive,
+            privacy,
+            store,
+            bigquery,
+            sendgrid,
+            slack,
+            webhook,
+            alerts,
+            metrics_listen,
+            log,
+            warnings,
+        };
         let door_problems = if unreadable { Vec::new() } else { door.problems };
         Self { config, problems, door_problems }
     }
@@ -180,24 +219,24 @@ fn find_file(explicit: Option<&Path>, environment: &Environment) -> Option<PathB
         .or_else(|| Some(PathBuf::from(FILE_NAME)).filter(|path| path.exists()))
 }
 
+/// Keys beside the door's whose values nobody else may read.
+const SECRETS: [&str; 5] =
+    ["sendgrid.api_key", "slack.webhook_url", "slack.ops_webhook_url", "webhook.url", "webhook.secret"];
+
 /// A configuration file that holds passwords is a secret itself.
-fn judge_permissions(reader: &mut Reader<'_>, path: &Path, settings: &Settings) {
-    let holds_password =
-        settings.get("receive.basic_auth").is_some_and(|setting| matches!(setting.origin, layers::Origin::File { .. }));
-    if !holds_password {
-        return;
-    }
+fn judge_permissions(reader: &mut Reader<'_>, path: &Path, settings: &Settings, secrets: &[&'static str]) {
+    let in_file =
+        |key: &str| settings.get(key).is_some_and(|setting| matches!(setting.origin, layers::Origin::File { .. }));
+    let Some(key) = secrets.iter().copied().find(|key| in_file(key)) else { return };
     let shown = path.display();
     match secret_file::permissions(path) {
         // That it cannot be read was said already.
         Ok(Permissions::Narrow) | Err(_) => {}
         Ok(Permissions::WideNotOurs(mode)) => {
-            reader.warn("receive.basic_auth", format!("stands in {shown}, which everybody may read (mode {mode:04o})"));
+            reader.warn(key, format!("stands in {shown}, which everybody may read (mode {mode:04o})"));
         }
-        Ok(Permissions::Wide(mode)) => reader.problem(
-            "receive.basic_auth",
-            format!("stands in a file that everybody may read (mode {mode:04o}): run chmod 600 {shown}"),
-        ),
+        Ok(Permissions::Wide(mode)) => reader
+            .problem(key, format!("stands in a file that everybody may read (mode {mode:04o}): run chmod 600 {shown}")),
     }
 }
 

@@ -1,3 +1,5 @@
-//! Who reads the trail from a saved place, in order and at least once, and hands it on.
+//! Readers of the trail with a saved place: each misses nothing, may tell something twice after a kill, and never slows the
+//! receiver down.
 
+pub mod alert;
 pub mod forward;

@@ -22,6 +22,16 @@ pub mod settle;
 
 pub mod store;
 
+pub mod list;
+
+pub mod sendgrid;
+
+pub mod compose;
+
+pub mod send;
+
+pub mod notify;
+
 pub mod follow;
 
 pub mod serve;

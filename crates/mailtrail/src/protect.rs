@@ -18,4 +18,5 @@ pub use address::{EmailHash, normalise};
 pub use key_file::{KeyError, KeyFile};
 pub use key_ring::{KeyRing, OpenError};
 pub use protector::Protector;
+pub use redact::without_addresses;
 pub use row::{AddressRow, BatchRow, EventRow, ProtectedBatch, SealedRow};

@@ -1,4 +1,5 @@
-//! The one place where the parts are put together: receiver, spool and drain, metrics, reload, and the order of stopping.
+//! The one place where the parts are put together: receiver, spool and drain, alerts, metrics, reload, and the order of
+//! stopping.
 
 mod alarm;
 mod metrics_page;
@@ -16,12 +17,14 @@ use anyhow::Context as _;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, StoreKind};
-use crate::follow::forward::Forward;
+use crate::follow::{self, forward::Forward};
+use crate::notify::Notifier;
 use crate::protect::{KeyRing, Protector};
 use crate::receive::{self, Listener, Shared, Tls};
-use crate::stop::{self, Stopper};
+use crate::stop::{self, Stop, Stopper};
 use crate::store::bigquery::{self, Dataset, Intake};
 use crate::store::keys::{Identity, Keys as _};
+use crate::store::sqlite::Reader;
 use crate::store::{Keeper, KeeperOptions, Paths};
 
 /// A running receiver.
@@ -67,7 +70,13 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
             Some(bound)
         }
     };
-    tasks.push(tokio::spawn(alarm.watch(stopped.clone())));
+    let notifier = notifier(config);
+    // Followers read a trail; of stateless receivers there are many, and each would tell the same.
+    if config.store.kind == StoreKind::Sqlite {
+        note_last_event(config);
+        tasks.extend(alerts(config, &notifier, stopped.clone()));
+    }
+    tasks.push(tokio::spawn(alarm.watch(notifier, stopped.clone())));
     if let Some(forward) = forward {
         tasks.push(tokio::spawn(forward.run(stopped.clone())));
     }
@@ -106,6 +115,40 @@ async fn in_bigquery(config: &Config, identity: &Identity) -> anyhow::Result<Sin
     let dataset = Dataset::new(section)?;
     dataset.verify(&bigquery::entries(identity)).await?;
     Ok(Sink::BigQuery(Intake::start(&dataset)?))
+}
+
+/// Who is told. That nobody can be told is no reason not to receive.
+fn notifier(config: &Config) -> Notifier {
+    Notifier::new(config).unwrap_or_else(|error| {
+        tracing::error!("nobody will be notified of anything: {error}");
+        Notifier::none()
+    })
+}
+
+/// The follower of alerts. As with the notifier, receiving comes first.
+fn alerts(config: &Config, notifier: &Notifier, stopped: Stop) -> Option<JoinHandle<()>> {
+    match follow::alert::start(config, notifier, stopped) {
+        Ok(end) => end.map(|end| {
+            tokio::spawn(async move {
+                // An error says that its thread is gone, which means the same.
+                let _ended = end.await;
+            })
+        }),
+        Err(error) => {
+            tracing::error!("no alert will be told: {error}");
+            None
+        }
+    }
+}
+
+/// Until the next event comes in, the metric says when the last one did.
+fn note_last_event(config: &Config) {
+    let last = Reader::open_to_follow(&Paths::new(&config.store.path)).and_then(|reader| reader.last_received(0));
+    match last {
+        Ok(Some(at)) => road::note_last_event(at),
+        Ok(None) => {}
+        Err(error) => tracing::warn!("when the last event came in is not known: {error}"),
+    }
 }
 
 impl Server {

@@ -4,8 +4,11 @@ pub mod bigquery;
 mod drain;
 pub mod keeper;
 pub mod keys;
+pub mod ledger;
 pub mod lock;
 pub mod paths;
+pub mod places;
+mod priority;
 pub mod query;
 pub mod questions;
 pub mod replay;
@@ -15,3 +18,5 @@ pub(crate) mod testing;
 
 pub use keeper::{Keeper, KeeperOptions, KeeperState, StartError};
 pub use paths::Paths;
+pub use places::{Places, PlacesError};
+pub use priority::give_way;

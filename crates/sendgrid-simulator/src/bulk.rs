@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::{Event, EventKey};
+pub use crate::fate::{Mix, Outcome};
 use crate::message::Message;
 use crate::random::Random;
 
@@ -26,54 +27,6 @@ pub struct BulkMail {
     pub mix: Mix,
 }
 
-/// Shares of the fates, in any unit. Each one that is not zero occurs at least once where there are recipients enough.
-#[derive(Debug, Clone)]
-pub struct Mix {
-    /// Delivered at the first attempt.
-    pub delivered: u32,
-    /// Deferred, then delivered.
-    pub deferred_then_delivered: u32,
-    /// Deferred, and nothing more until the end of the story.
-    pub deferred_for_long: u32,
-    /// Refused for good.
-    pub bounce: u32,
-    /// Refused as a message (a bounce of type `blocked`).
-    pub blocked: u32,
-    /// Not tried by SendGrid.
-    pub dropped: u32,
-    /// Delivered, then bounced hours later.
-    pub late_bounce: u32,
-}
-
-impl Default for Mix {
-    fn default() -> Self {
-        Self {
-            delivered: 860,
-            deferred_then_delivered: 70,
-            deferred_for_long: 10,
-            bounce: 25,
-            blocked: 15,
-            dropped: 15,
-            late_bounce: 5,
-        }
-    }
-}
-
-/// What became of a recipient.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Outcome {
-    /// Got it.
-    Delivered,
-    /// Nobody knows yet.
-    Deferred,
-    /// Refused for good, at once or later.
-    Bounce,
-    /// Refused as a message.
-    Blocked,
-    /// Not tried.
-    Dropped,
-}
-
 /// What a [`BulkMail`] came to: the events, and the truth to hold a receiver against.
 #[derive(Debug, Clone)]
 pub struct Story {
@@ -94,51 +47,6 @@ impl Story {
     #[must_use]
     pub fn count(&self, outcome: Outcome) -> usize {
         self.outcomes.values().filter(|o| **o == outcome).count()
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Fate {
-    Delivered,
-    DeferredThenDelivered,
-    DeferredForLong,
-    Bounce,
-    Blocked,
-    Dropped,
-    LateBounce,
-}
-
-impl Mix {
-    fn shares(&self) -> [(Fate, u32); 7] {
-        [
-            (Fate::Delivered, self.delivered),
-            (Fate::DeferredThenDelivered, self.deferred_then_delivered),
-            (Fate::DeferredForLong, self.deferred_for_long),
-            (Fate::Bounce, self.bounce),
-            (Fate::Blocked, self.blocked),
-            (Fate::Dropped, self.dropped),
-            (Fate::LateBounce, self.late_bounce),
-        ]
-    }
-
-    /// One fate a recipient, in random order.
-    fn deal(&self, recipients: usize, random: &mut Random) -> Vec<Fate> {
-        let shares = self.shares();
-        let total: u64 = shares.iter().map(|(_, share)| u64::from(*share)).sum();
-        // Each that may occur first, then by lot.
-        let mut fates: Vec<Fate> =
-            shares.iter().filter(|(_, share)| *share > 0).map(|(fate, _)| *fate).take(recipients).collect();
-        while fates.len() < recipients {
-            let mut lot = random.below(total);
-            let drawn = shares.iter().find(|(_, share)| {
-                let hit = lot < u64::from(*share);
-                lot = lot.saturating_sub(u64::from(*share));
-                hit
-            });
-            fates.push(drawn.map_or(Fate::Delivered, |(fate, _)| *fate));
-        }
-        random.shuffle(&mut fates);
-        fates
     }
 }
 
@@ -173,64 +81,12 @@ impl BulkMail {
             if let Some(run) = &self.run {
                 message.custom_args.push(("mailtrail_run".to_owned(), run.clone()));
             }
-            let outcome = live_through(fate, &message, at, &mut random, &mut events);
+            let outcome = fate.live_through(&message, at, &mut random, &mut events);
             outcomes.insert(address, outcome);
         }
         // Stable: events of one second stay in the order they were told.
         events.sort_by_key(Event::timestamp);
         Story { events, outcomes }
-    }
-}
-
-fn live_through(fate: Fate, message: &Message, at: i64, random: &mut Random, events: &mut Vec<Event>) -> Outcome {
-    if matches!(fate, Fate::Dropped) {
-        events.push(message.dropped(at, random));
-        return Outcome::Dropped;
-    }
-    events.push(message.processed(at));
-    let deferrals = match fate {
-        Fate::DeferredThenDelivered => 1 + random.below(3) as u32,
-        Fate::DeferredForLong => 3 + random.below(3) as u32,
-        _ => 0,
-    };
-    let mut now = at + random.seconds(0, 20);
-    for attempt in 0..deferrals {
-        events.push(message.deferred(now, attempt, random));
-        now += random.seconds(60, 300) << attempt;
-    }
-    match fate {
-        Fate::DeferredForLong => return Outcome::Deferred,
-        Fate::Bounce => {
-            events.push(message.bounce(now, random));
-            return Outcome::Bounce;
-        }
-        Fate::Blocked => {
-            events.push(message.blocked(now, random));
-            return Outcome::Blocked;
-        }
-        Fate::Delivered | Fate::DeferredThenDelivered | Fate::Dropped | Fate::LateBounce => {}
-    }
-    events.push(message.delivered(now, deferrals, random));
-    if matches!(fate, Fate::LateBounce) {
-        events.push(message.late_bounce(now + random.seconds(3600, 6 * 3600), random));
-        return Outcome::Bounce;
-    }
-    read(message, now, random, events);
-    Outcome::Delivered
-}
-
-/// What readers do: some mail providers fetch pictures at once, some people open, some of those click.
-fn read(message: &Message, delivered: i64, random: &mut Random, events: &mut Vec<Event>) {
-    if random.chance(0.2) {
-        events.push(message.open(delivered + random.seconds(1, 60), true, random));
-    }
-    if !random.chance(0.3) {
-        return;
-    }
-    let opened = delivered + random.seconds(30, 8 * 3600);
-    events.push(message.open(opened, false, random));
-    if random.chance(0.25) {
-        events.push(message.click(opened + random.seconds(2, 300), random));
     }
 }
 

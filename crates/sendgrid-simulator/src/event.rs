@@ -43,6 +43,14 @@ impl Event {
         self
     }
 
+    /// The same at another time.
+    #[must_use]
+    pub fn at(mut self, timestamp: i64) -> Self {
+        self.timestamp = timestamp;
+        self.fields.insert("timestamp".to_owned(), timestamp.into());
+        self
+    }
+
     /// `event`
     #[must_use]
     pub fn name(&self) -> &str {

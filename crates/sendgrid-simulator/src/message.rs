@@ -33,6 +33,7 @@ pub struct Message {
     pub custom_args: Vec<(String, String)>,
     sg_message_id: String,
     smtp_id: String,
+    index: usize,
 }
 
 impl std::fmt::Debug for Message {
@@ -46,16 +47,23 @@ impl Message {
     #[must_use]
     pub fn new(random: &mut Random, email: &str, at: i64) -> Self {
         let message_id = URL_SAFE_NO_PAD.encode(random.sixteen());
+        Self::of_request(&message_id, 0, random, email, at)
+    }
+
+    /// The message to the `index`-th recipient (from 0) of the request that was answered with `message_id`.
+    #[must_use]
+    pub fn of_request(message_id: &str, index: usize, random: &mut Random, email: &str, at: i64) -> Self {
         let pod = 1 + random.below(40);
-        let sg_message_id = format!("{message_id}.recvd-786d47b7ff-42mlq-1-{at:X}-{:X}.0", random.below(256));
+        let sg_message_id = format!("{message_id}.recvd-786d47b7ff-42mlq-1-{at:X}-{:X}.{index}", random.below(256));
         let smtp_id = format!("<{message_id}@geopod-ismtpd-{pod}>");
         Self {
-            message_id,
+            message_id: message_id.to_owned(),
             email: email.to_owned(),
             categories: Vec::new(),
             custom_args: Vec::new(),
             sg_message_id,
             smtp_id,
+            index,
         }
     }
 
@@ -83,14 +91,14 @@ impl Message {
     /// SendGrid took it and will send it.
     #[must_use]
     pub fn processed(&self, at: i64) -> Event {
-        self.sending("processed", &format!("processed-{USER_ID}-{}-0", self.message_id), at).with("send_at", 0)
+        self.sending("processed", "processed", at).with("send_at", 0)
     }
 
     /// The remote server asked to come back later; `attempt` counts from zero.
     #[must_use]
     pub fn deferred(&self, at: i64, attempt: u32, random: &mut Random) -> Event {
         let domain = self.email.rsplit('@').next().unwrap_or_default();
-        self.sending("deferred", &format!("deferred-{attempt}-{USER_ID}-{}-0", self.message_id), at)
+        self.sending("deferred", &format!("deferred-{attempt}"), at)
             .with("attempt", attempt.to_string())
             .with("domain", domain)
             .with("from", "news@example.org")
@@ -100,7 +108,7 @@ impl Message {
     /// The remote server took it.
     #[must_use]
     pub fn delivered(&self, at: i64, attempt: u32, random: &mut Random) -> Event {
-        self.sending("delivered", &format!("delivered-{attempt}-{USER_ID}-{}-0", self.message_id), at)
+        self.sending("delivered", &format!("delivered-{attempt}"), at)
             .with("ip", *random.pick(SENDING_IPS))
             .with("response", remote::delivered(random, &self.email))
             .with("tls", 1)
@@ -121,7 +129,7 @@ impl Message {
     }
 
     fn refused(&self, at: i64, kind: &str, answer: Answer, random: &mut Random) -> Event {
-        self.sending("bounce", &format!("bounce-0-{USER_ID}-{}-0", self.message_id), at)
+        self.sending("bounce", "bounce-0", at)
             .with("bounce_classification", answer.classification)
             .with("ip", *random.pick(SENDING_IPS))
             .with("reason", answer.text)
@@ -147,9 +155,7 @@ impl Message {
     #[must_use]
     pub fn dropped(&self, at: i64, random: &mut Random) -> Event {
         let answer = remote::dropped(random, &self.email);
-        self.sending("dropped", &format!("drop-{USER_ID}-{}-0", self.message_id), at)
-            .with("reason", answer.text)
-            .with("status", answer.status)
+        self.sending("dropped", "drop", at).with("reason", answer.text).with("status", answer.status)
     }
 
     /// The picture in it was fetched, by a person or by their mail provider's machine.
@@ -169,10 +175,10 @@ impl Message {
             .with("url_offset", json!({"index": random.below(8), "type": "html"}))
     }
 
-    fn sending(&self, name: &str, plain_id: &str, at: i64) -> Event {
-        self.common(name, at)
-            .with("sg_event_id", URL_SAFE_NO_PAD.encode(plain_id))
-            .with("smtp-id", self.smtp_id.as_str())
+    /// `kind`: how the id of the event begins.
+    fn sending(&self, name: &str, kind: &str, at: i64) -> Event {
+        let id = format!("{kind}-{USER_ID}-{}-{}", self.message_id, self.index);
+        self.common(name, at).with("sg_event_id", URL_SAFE_NO_PAD.encode(id)).with("smtp-id", self.smtp_id.as_str())
     }
 
     fn engagement(&self, name: &str, at: i64, random: &mut Random) -> Event {

@@ -54,6 +54,26 @@ impl Report {
         self.acknowledged_posts == self.posts
     }
 
+    /// Takes in the report of a further delivery to the same receiver.
+    pub fn merge(&mut self, other: Self) {
+        self.posts += other.posts;
+        self.acknowledged_posts += other.acknowledged_posts;
+        self.acknowledged_events += other.acknowledged_events;
+        self.acknowledged.extend(other.acknowledged);
+        self.accepted += other.accepted;
+        self.quarantined += other.quarantined;
+        self.retries += other.retries;
+        for (status, count) in other.statuses {
+            *self.statuses.entry(status).or_default() += count;
+        }
+        self.unanswered += other.unanswered;
+        self.first_failure = self.first_failure.take().or(other.first_failure);
+        self.first_refusal = self.first_refusal.take().or(other.first_refusal);
+        self.elapsed += other.elapsed;
+        self.times.extend(other.times);
+        self.times.sort_unstable();
+    }
+
     /// The time to a 2xx that `share` of such answers kept (0.5: the median, 1.0: the longest); `None` without any.
     #[must_use]
     pub fn time_to_200(&self, share: f64) -> Option<Duration> {

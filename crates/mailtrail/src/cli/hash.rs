@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::Global;
 use super::exit::{Exit, UsageError};
-use super::output::csv::original;
 use crate::config::{self, HashMode};
+use crate::list::original;
 use crate::protect::{EmailHash, KeyRing};
 
 /// Addresses to hashes, to join the trail with your own tables

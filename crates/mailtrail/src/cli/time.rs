@@ -34,6 +34,14 @@ pub(super) fn parse(text: &str, now: i64) -> Result<i64, UsageError> {
     Ok(start.timestamp().as_microsecond())
 }
 
+/// Reads a time to come: `2h` is so long after `now`; otherwise as [`parse`].
+pub(super) fn ahead(text: &str, now: i64) -> Result<i64, UsageError> {
+    match ago(text.trim()) {
+        Some(span) => Ok(now.saturating_add(span)),
+        None => parse(text, now),
+    }
+}
+
 /// `90s`, `15m`, `2h`, `30d`, `2w` in µs.
 fn ago(text: &str) -> Option<i64> {
     let unit = text.chars().last()?;

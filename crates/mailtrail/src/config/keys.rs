@@ -46,23 +46,82 @@ pub(super) const KEYS: &[&str] = &[
     "bigquery.quota_project",
     "bigquery.max_bytes_billed",
     "bigquery.append_timeout",
+    "sendgrid.api_key",
+    "sendgrid.api_key_file",
+    "sendgrid.host",
+    "sendgrid.allow_host",
+    "sendgrid.from",
+    "sendgrid.on_behalf_of",
+    "sendgrid.timeout",
+    "slack.webhook_url",
+    "slack.webhook_url_file",
+    "slack.ops_webhook_url",
+    "slack.ops_webhook_url_file",
+    "slack.language",
+    "slack.reasons",
+    "webhook.url",
+    "webhook.url_file",
+    "webhook.secret",
+    "webhook.secret_file",
     "metrics.listen",
     "log.level",
     "log.format",
 ];
 
-/// Sections that later versions have, and what each will be for.
-const LATER: &[(&str, &str)] = &[
-    ("sendgrid", "sending and SendGrid's API"),
-    ("slack", "Slack notices"),
-    ("alert", "alerts"),
-    ("web", "the web page"),
-    ("output", "languages and time zones of output"),
+/// Keys of sections that may stand several times, `[[section]]` each; the environment cannot give them.
+pub(super) const REPEATED: &[&str] = &[
+    "alert.name",
+    "alert.events",
+    "alert.status",
+    "alert.category",
+    "alert.run",
+    "alert.silence",
+    "alert.to",
+    "alert.group",
+    "alert.every",
 ];
+
+/// Sections that later versions have, and what each will be for.
+const LATER: &[(&str, &str)] = &[("web", "the web page"), ("output", "languages and time zones of output")];
 
 /// The key itself, as this program spells it.
 pub(super) fn find(section: &str, key: &str) -> Option<&'static str> {
-    KEYS.iter().copied().find(|known| known.split_once('.') == Some((section, key)))
+    all().find(|known| known.split_once('.') == Some((section, key)))
+}
+
+/// Keys of all sections.
+pub(super) fn all() -> impl Iterator<Item = &'static str> + Clone {
+    KEYS.iter().chain(REPEATED).copied()
+}
+
+/// What a section is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Section {
+    /// `[name]`, once.
+    Single,
+    /// `[[name]]`, as often as wanted.
+    Repeated(&'static str),
+    Unknown,
+}
+
+/// What the section of this name is.
+pub(super) fn section(name: &str) -> Section {
+    let home = |keys: &[&'static str]| {
+        keys.iter().filter_map(|key| key.split_once('.')).map(|(section, _)| section).find(|section| *section == name)
+    };
+    match (home(KEYS), home(REPEATED)) {
+        (Some(_), _) => Section::Single,
+        (None, Some(name)) => Section::Repeated(name),
+        (None, None) => Section::Unknown,
+    }
+}
+
+/// How the beginning of a section is written.
+fn bracketed(section: &str) -> String {
+    match self::section(section) {
+        Section::Repeated(_) => format!("[[{section}]]"),
+        Section::Single | Section::Unknown => format!("[{section}]"),
+    }
 }
 
 /// The name of the environment variable of a key: `MAILTRAIL_RECEIVE_LISTEN`.
@@ -73,7 +132,7 @@ pub(super) fn variable(key: &str) -> String {
 /// How people read a key: `[receive] listen`.
 pub(super) fn shown(key: &str) -> String {
     match key.split_once('.') {
-        Some((section, name)) => format!("[{section}] {name}"),
+        Some((section, name)) => format!("{} {name}", bracketed(section)),
         None => key.to_owned(),
     }
 }
@@ -83,23 +142,24 @@ pub(super) fn unknown_section(section: &str) -> String {
     if let Some((_, purpose)) = LATER.iter().find(|(name, _)| *name == section) {
         return format!("[{section}] is for {purpose}, which this version does not have yet: remove the section");
     }
-    let sections = || KEYS.iter().filter_map(|key| key.split_once('.')).map(|(section, _)| section);
-    match nearest(section, sections()) {
-        Some(known) => format!("[{section}] is no section: did you mean [{known}]?"),
+    let sections = all().filter_map(|key| key.split_once('.')).map(|(section, _)| section);
+    match nearest(section, sections) {
+        Some(known) => format!("[{section}] is no section: did you mean {}?", bracketed(known)),
         None => format!("[{section}] is no section: remove it"),
     }
 }
 
 /// What to tell about a key that its section does not have.
 pub(super) fn unknown_key(section: &str, key: &str) -> String {
-    let split = || KEYS.iter().filter_map(|known| known.split_once('.'));
+    let shown = bracketed(section);
+    let split = || all().filter_map(|known| known.split_once('.'));
     let siblings = split().filter(|(home, _)| *home == section).map(|(_, name)| name);
     if let Some(known) = nearest(key, siblings) {
-        return format!("[{section}] {key} is no key: did you mean {known}?");
+        return format!("{shown} {key} is no key: did you mean {known}?");
     }
     match split().find(|(_, name)| *name == key) {
-        Some((home, _)) => format!("[{section}] {key} is no key: did you mean {key} in [{home}]?"),
-        None => format!("[{section}] {key} is no key: remove it (docs/configuration.md lists them all)"),
+        Some((home, _)) => format!("{shown} {key} is no key: did you mean {key} in {}?", bracketed(home)),
+        None => format!("{shown} {key} is no key: remove it (docs/configuration.md lists them all)"),
     }
 }
 
@@ -123,11 +183,15 @@ pub(super) fn nearest_variable(name: &str) -> Option<String> {
     let meant = name.strip_prefix("MAILTRAIL_")?.to_ascii_lowercase();
     let names: Vec<String> = KEYS.iter().map(|key| key.replace('.', "_")).collect();
     let near = nearest(&meant, names.iter().map(String::as_str))?;
+    // Kubernetes sets MAILTRAIL_SERVICE_HOST and others for a service of our name: only a slip of the pen counts.
+    if strsim::damerau_levenshtein(&meant, near) > 3 {
+        return None;
+    }
     Some(format!("MAILTRAIL_{}", near.to_ascii_uppercase()))
 }
 
 /// The most similar candidate, where it is similar at all.
-fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+pub(crate) fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
     candidates
         .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
         .filter(|(similarity, _)| *similarity > 0.84)
@@ -148,6 +212,9 @@ mod tests {
             (unknown_key("receive", "keep_address"), "did you mean keep_address in [privacy]?"),
             (unknown_key("store", "zzz"), "remove it"),
             (unknown_section("recieve"), "did you mean [receive]?"),
+            (unknown_section("alerts"), "did you mean [[alert]]?"),
+            (unknown_key("alert", "event"), "[[alert]] event is no key: did you mean events?"),
+            (unknown_key("alert", "language"), "did you mean language in [slack]?"),
             (unknown_section("web"), "this version does not have yet"),
             (unknown_section("zzz"), "remove it"),
             (outside_sections("listen"), "did you mean listen in [receive]?"),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
-use super::keys;
+use super::keys::{self, Section};
 
 /// Variables that are read elsewhere or name a key in another way.
 const CONFIG_VARIABLE: &str = "MAILTRAIL_CONFIG";
@@ -97,12 +97,26 @@ pub(super) struct Settings {
     by_key: BTreeMap<&'static str, Setting>,
     /// Folder of the file, to which the paths in it are relative; empty without a file.
     folder: PathBuf,
+    /// Sections that stand several times: each with its own values, in the order written.
+    repeated: BTreeMap<&'static str, Vec<Repeated>>,
+}
+
+/// One of several sections of the same name.
+pub(super) struct Repeated {
+    /// File and line where it begins.
+    pub(super) place: String,
+    pub(super) settings: Settings,
 }
 
 impl Settings {
     pub(super) fn get(&self, key: &str) -> Option<&Setting> {
-        debug_assert!(keys::KEYS.contains(&key), "{key} is not in the table of keys");
+        debug_assert!(keys::all().any(|known| known == key), "{key} is not in the table of keys");
         self.by_key.get(key)
+    }
+
+    /// All sections of this name.
+    pub(super) fn repeated(&self, section: &str) -> &[Repeated] {
+        self.repeated.get(section).map(Vec::as_slice).unwrap_or_default()
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -122,32 +136,37 @@ impl Settings {
                 return vec![format!("{place}: not TOML: {}", error.message())];
             }
         };
-        let mut problems = Vec::new();
+        let mut file = FileReader { path, line_of: &line_of, problems: Vec::new() };
         for (section, value) in document.get_ref() {
             let place = at(section.span().start);
             let section = section.get_ref();
-            let is_section = keys::KEYS.iter().any(|key| key.split('.').next() == Some(section));
-            let Some(table) = value.get_ref().as_table().filter(|_| is_section) else {
-                let is_table = value.get_ref().is_table() || is_array_of_tables(value.get_ref());
-                problems.push(match (is_section, is_table) {
-                    (true, _) => format!("{place}: {section} is a section: write [{section}] on a line of its own"),
-                    (false, true) => format!("{place}: {}", keys::unknown_section(section)),
-                    (false, false) => format!("{place}: {}", keys::outside_sections(section)),
-                });
-                continue;
-            };
-            for (name, value) in table {
-                let offset = name.span().start;
-                match keys::find(section, name.get_ref()) {
-                    None => problems.push(format!("{}: {}", at(offset), keys::unknown_key(section, name.get_ref()))),
-                    Some(key) => {
-                        let origin = Origin::File { path: path.to_owned(), line: line_of(offset) };
-                        self.by_key.entry(key).or_insert(Setting { raw: raw(value.get_ref()), origin });
+            let value = value.get_ref();
+            let is_table = value.is_table() || is_array_of_tables(value);
+            match (keys::section(section), value) {
+                (Section::Single, DeValue::Table(table)) => file.section(section, table, self),
+                (Section::Repeated(name), DeValue::Array(items)) if items.iter().all(|item| item.get_ref().is_table()) => {
+                    for item in items {
+                        let mut settings = Self { folder: self.folder.clone(), ..Self::default() };
+                        if let DeValue::Table(table) = item.get_ref() {
+                            file.section(section, table, &mut settings);
+                        }
+                        let place = at(item.span().start);
+                        self.repeated.entry(name).or_default().push(Repeated { place, settings });
                     }
                 }
+                (Section::Single, _) => {
+                    file.problems.push(format!("{place}: {section} is a section: write [{section}] on a line of its own"));
+                }
+                (Section::Repeated(_), _) => file.problems.push(format!(
+                    "{place}: {section} may stand several times: write [[{section}]] on a line of its own, with two brackets"
+                )),
+                (Section::Unknown, _) if is_table => {
+                    file.problems.push(format!("{place}: {}", keys::unknown_section(section)));
+                }
+                (Section::Unknown, _) => file.problems.push(format!("{place}: {}", keys::outside_sections(section))),
             }
         }
-        problems
+        file.problems
     }
 
     /// Lays the environment beneath what is there already. Returns problems, and warnings about unknown variables.
@@ -189,6 +208,32 @@ impl Settings {
         let setting =
             Setting { raw: Raw::Word(Zeroizing::new(value.to_owned())), origin: Origin::Flag(flag.to_owned()) };
         self.by_key.insert(key, setting);
+    }
+}
+
+/// Takes the values of one file.
+struct FileReader<'f> {
+    path: &'f Path,
+    line_of: &'f dyn Fn(usize) -> usize,
+    problems: Vec<String>,
+}
+
+impl FileReader<'_> {
+    /// The keys of one section.
+    fn section(&mut self, section: &str, table: &DeTable<'_>, settings: &mut Settings) {
+        for (name, value) in table {
+            let line = (self.line_of)(name.span().start);
+            match keys::find(section, name.get_ref()) {
+                None => {
+                    let told = keys::unknown_key(section, name.get_ref());
+                    self.problems.push(format!("{}:{line}: {told}", self.path.display()));
+                }
+                Some(key) => {
+                    let origin = Origin::File { path: self.path.to_owned(), line };
+                    settings.by_key.entry(key).or_insert(Setting { raw: raw(value.get_ref()), origin });
+                }
+            }
+        }
     }
 }
 

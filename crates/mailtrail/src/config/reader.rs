@@ -18,6 +18,14 @@ pub(super) enum Secrecy {
     Public,
 }
 
+/// Where a value stands that may be given in place or as a file.
+enum Given {
+    Here,
+    InFile(PathBuf, Zeroizing<String>),
+    /// What is wrong with this key was noted.
+    Unusable(&'static str),
+}
+
 /// Hands out values by key (`section.key`); a value that cannot be used is noted and counts as missing.
 pub(super) struct Reader<'s> {
     settings: &'s Settings,
@@ -38,6 +46,18 @@ impl<'s> Reader<'s> {
 
     pub(super) fn warn(&mut self, key: &str, what: impl AsRef<str>) {
         self.warnings.push(format!("{} {}", keys::shown(key), what.as_ref()));
+    }
+
+    /// A reader for each section of this name, with the place where it begins.
+    pub(super) fn repeated(&self, section: &str) -> Vec<(&'s str, Reader<'s>)> {
+        let sections = self.settings.repeated(section).iter();
+        sections.map(|one| (one.place.as_str(), Reader::new(&one.settings))).collect()
+    }
+
+    /// Takes over what another reader noted.
+    pub(super) fn absorb(&mut self, other: Reader<'_>) {
+        self.problems.extend(other.problems);
+        self.warnings.extend(other.warnings);
     }
 
     /// Whether anybody said anything about this key.
@@ -187,22 +207,54 @@ impl<'s> Reader<'s> {
         secrecy: Secrecy,
         read: fn(&str) -> Vec<Zeroizing<String>>,
     ) -> (&'static str, Vec<Zeroizing<String>>) {
-        let layer = |key| self.settings.get(key).map(|setting: &Setting| setting.origin.layer());
-        match (layer(key), layer(file_key)) {
-            (Some(own), Some(file)) if own == file => {
-                self.problem(key, format!("and {} are both set: keep one", keys::shown(file_key)));
-                (key, Vec::new())
-            }
-            (own, Some(file)) if own.is_none_or(|own| own < file) => {
-                let Some(path) = self.path(file_key) else { return (file_key, Vec::new()) };
-                let Some(text) = self.file(file_key, &path, secrecy) else { return (file_key, Vec::new()) };
+        match self.given(key, file_key, secrecy) {
+            Given::Here => (key, self.texts(key)),
+            Given::Unusable(key) => (key, Vec::new()),
+            Given::InFile(path, text) => {
                 let items = read(&text);
                 if items.is_empty() {
                     self.problem(file_key, format!("{} is empty", path.display()));
                 }
                 (file_key, items)
             }
-            _ => (key, self.texts(key)),
+        }
+    }
+
+    /// One secret text, given in place or as a file, without blanks at its ends. Says which key counted.
+    pub(super) fn secret(
+        &mut self,
+        key: &'static str,
+        file_key: &'static str,
+    ) -> Option<(&'static str, Zeroizing<String>)> {
+        let (key, text) = match self.given(key, file_key, Secrecy::Secret) {
+            Given::Here => (key, Zeroizing::new(self.text(key)?)),
+            Given::Unusable(_) => return None,
+            Given::InFile(_, text) => (file_key, text),
+        };
+        let trimmed = Zeroizing::new(text.trim().to_owned());
+        if trimmed.is_empty() {
+            self.problem(key, "is empty: write the secret there, or remove the key");
+            return None;
+        }
+        Some((key, trimmed))
+    }
+
+    /// Of a value that may stand in place or in a file: which of the two counts.
+    fn given(&mut self, key: &'static str, file_key: &'static str, secrecy: Secrecy) -> Given {
+        let layer = |key| self.settings.get(key).map(|setting: &Setting| setting.origin.layer());
+        match (layer(key), layer(file_key)) {
+            (Some(own), Some(file)) if own == file => {
+                self.problem(key, format!("and {} are both set: keep one", keys::shown(file_key)));
+                Given::Unusable(key)
+            }
+            (own, Some(file)) if own.is_none_or(|own| own < file) => {
+                let Some(path) = self.path(file_key) else { return Given::Unusable(file_key) };
+                match self.file(file_key, &path, secrecy) {
+                    Some(text) => Given::InFile(path, text),
+                    None => Given::Unusable(file_key),
+                }
+            }
+            _ => Given::Here,
         }
     }
 

@@ -74,10 +74,10 @@ fn the_file_of_defaults_has_every_key_each_with_a_comment() {
     let mut found = BTreeSet::new();
     let mut above = "";
     for line in DEFAULTS.lines() {
-        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-            section = name;
-        }
         let bare = line.strip_prefix("# ").unwrap_or(line);
+        if let Some(name) = bare.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            section = name.trim_matches(['[', ']']);
+        }
         if let Some((name, _)) = bare.split_once(" = ")
             && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
         {
@@ -86,7 +86,7 @@ fn the_file_of_defaults_has_every_key_each_with_a_comment() {
         }
         above = line;
     }
-    assert_eq!(found, keys::KEYS.iter().map(|key| (*key).to_owned()).collect());
+    assert_eq!(found, keys::all().map(str::to_owned).collect());
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn every_problem_is_said_at_once_with_its_place() {
 
 #[test]
 fn sections_of_later_versions_are_refused_by_name() {
-    for section in ["[sendgrid]", "[slack]", "[[alert]]", "[web]"] {
+    for section in ["[web]", "[output]"] {
         let told = problem(&with_auth("", section));
         assert!(told.contains("this version does not have yet"), "{told}");
     }
@@ -338,6 +338,80 @@ fn a_password_in_a_file_for_everybody_is_refused() {
 }
 
 #[test]
+fn where_notices_go() {
+    let folder = Folder::with(&with_auth("", "[slack]\nwebhook_url_file = \"url\"\nlanguage = \"ja\""));
+    folder.write("url", "https://hooks.slack.com/services/hunter2\n", 0o600);
+    let slack = folder.load(&[]).unwrap().slack;
+    assert_eq!(slack.business.as_ref().unwrap().expose().path(), "/services/hunter2");
+    assert_eq!(slack.ops, slack.business, "operators are told where nothing else is said");
+    assert_eq!(slack.language, Language::Japanese);
+    folder.write("url", "https://hooks.slack.com/services/hunter2", 0o644);
+    assert!(folder.load(&[]).unwrap_err().to_string().contains("chmod 600"));
+
+    let webhook = "[webhook]\nurl = \"https://a.example/x\"\nsecret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"";
+    assert!(load(&with_auth("", webhook)).unwrap().webhook.is_some());
+    assert!(load(&with_auth("", "")).unwrap().webhook.is_none());
+    let refused = [
+        ("[slack]\nwebhook_url = \"http://hooks.slack.com/hunter2\"", "must begin with https://"),
+        ("[slack]\nwebhook_url = \"hunter2\"", "is not a URL"),
+        ("[slack]\nwebhook_url = \"  \"", "is empty"),
+        ("[slack]\nwebhook_url = [\"hunter2\"]", "is not a text"),
+        ("[slack]\nwebhook_url = \"https://a.example/\"\nwebhook_url_file = \"hunter2\"", "keep one"),
+        ("[slack]\nlanguage = \"fr\"", "must be one of \"en\", \"ja\""),
+        ("[webhook]\nurl = \"https://a.example/hunter2\"", "no secret"),
+        ("[webhook]\nsecret = \"hunter2\"", "no url"),
+        ("[webhook]\nurl = \"https://a.example/\"\nsecret = \"hunter2\"", "is not whsec_"),
+    ];
+    for (text, expected) in refused {
+        let told = problem(&with_auth("", text));
+        assert!(told.contains(expected) && !told.contains("hunter2"), "{told:?} does not say {expected:?}");
+    }
+}
+
+#[test]
+fn alerts_stand_several_times() {
+    let slack = "[slack]\nwebhook_url = \"https://a.example/\"\n";
+    let text = "[[alert]]\n[[alert]]\nname = \"spam\"\nevents = [\"spamreport\"]\ncategory = \"news\"\nto = \"ops\"\n\
+                group = \"1s\"\n[[alert]]\nsilence = \"6h\"";
+    let alerts = load(&with_auth("", &format!("{slack}{text}"))).unwrap().alerts;
+    let [all, spam, silence] = &alerts[..] else { panic!("{alerts:?}") };
+    assert_eq!(all.name, "bounce, blocked, dropped");
+    assert_eq!(
+        (all.to, all.group, all.every),
+        (Destination::Business, Duration::from_secs(30), Duration::from_secs(300))
+    );
+    assert_eq!((spam.name.as_str(), spam.to, spam.group), ("spam", Destination::Ops, Duration::from_secs(1)));
+    assert_eq!(spam.watched, Watched { events: vec!["spamreport".into()], statuses: vec![] });
+    assert_eq!((silence.silence, silence.to), (Some(Duration::from_secs(6 * 3600)), Destination::Ops));
+    assert_eq!(silence.watched, Watched { events: vec![], statuses: vec![] });
+
+    let refused = [
+        ("[[alert]]\nevnts = [\"bounce\"]", "mailtrail.toml:7: [[alert]] evnts is no key: did you mean events?"),
+        (
+            "[[alert]]\n[[alert]]\nevents = [\"bonce\"]",
+            "mailtrail.toml:8: [[alert]] events has \"bonce\", which is no event: did you mean bounce?",
+        ),
+        ("[[alert]]\nevents = [\"blocked\"]", "status = [\"blocked\"]"),
+        ("[[alert]]\nstatus = [\"blokked\"]", "did you mean blocked?"),
+        ("[[alert]]\nstatus = \"bounce\"", "must be a list"),
+        ("[[alert]]\nto = \"boss\"", "must be one of \"business\", \"ops\""),
+        (
+            "[[alert]]\n[[alert]]",
+            "mailtrail.toml:7: [[alert]] is called \"bounce, blocked, dropped\", as another one is",
+        ),
+        ("[alert]\nevents = [\"bounce\"]", "mailtrail.toml:6: alert may stand several times: write [[alert]]"),
+        ("[[alerts]]", "did you mean [[alert]]?"),
+        ("[[alert]]\nsilence = \"soon\"", "is not a duration"),
+    ];
+    for (text, expected) in refused {
+        let told = problem(&with_auth("", &format!("{slack}{text}")));
+        assert!(told.contains(expected), "{told:?} does not say {expected:?}");
+    }
+    let nobody = load(&with_auth("", "[[alert]]")).unwrap().warnings;
+    assert!(nobody.len() == 1 && nobody[0].contains("tell nobody"), "{nobody:?}");
+}
+
+#[test]
 fn a_secret_is_in_no_message() {
     let texts = [
         "[receive]\nbasic_auth = [\"hunter2\"]",
@@ -376,4 +450,26 @@ proptest::proptest! {
         let mut settings = Settings::default();
         let _problems = settings.add_file(Path::new("x.toml"), &text);
     }
+}
+
+#[test]
+fn the_api_key_comes_from_the_file_the_environment_or_a_file_of_its_own() {
+    let folder = Folder::with("[sendgrid]\napi_key_file = \"key\"");
+    folder.write("key", "SG.from-file\n", 0o600);
+    let key = |environment: &[(&str, &str)]| {
+        let config = folder.load_for(Purpose::Questions, environment).unwrap();
+        config.sendgrid.api_key.map(|key| key.expose().to_owned())
+    };
+    assert_eq!(key(&[]).as_deref(), Some("SG.from-file"));
+    assert_eq!(key(&[("MAILTRAIL_SENDGRID_API_KEY", "SG.from-environment")]).as_deref(), Some("SG.from-environment"));
+
+    let wrong = "[sendgrid]\napi_key = \"SG.se cret\"\nhost = \"https://api.example.com\"\nfrom = \"jane\"\non_behalf_of = \"\"";
+    let error = Folder::with(wrong).load_for(Purpose::Questions, &[]).unwrap_err();
+    assert_eq!(error.problems().len(), 4, "{error}");
+    assert!(!error.to_string().contains("cret") && !error.to_string().contains("jane"), "{error}");
+
+    let open = Folder::with("");
+    let file = open.write(FILE_NAME, "[sendgrid]\napi_key = \"SG.secret\"", 0o644);
+    let error = open.load_for(Purpose::Questions, &[]).unwrap_err().to_string();
+    assert!(error.contains("chmod 600") && error.contains(&file.display().to_string()), "{error}");
 }

@@ -120,7 +120,7 @@ impl KeyRing {
             HashMode::HmacSha256 => bytes.copy_from_slice(hmac::sign(key, normalised.as_bytes()).as_ref()),
             HashMode::Sha256 => bytes.copy_from_slice(digest(&SHA256, normalised.as_bytes()).as_ref()),
         }
-        EmailHash::new(bytes)
+        EmailHash::from_bytes(bytes)
     }
 
     /// The digest of the canonical raw event: the same for repeats under another id.

@@ -19,6 +19,12 @@ use scan::Scan;
 /// What stands where an address stood.
 pub(super) const REPLACEMENT: &str = "[address]";
 
+/// A text of somebody else's, such as an error of an API, without anything that is shaped like an address.
+#[must_use]
+pub fn without_addresses(text: &str) -> Cow<'_, str> {
+    Redactor::new(None).text(text, Kind::Fixed)
+}
+
 /// Where a text comes from: only where people and servers write freely may a bare local part be an address. A category or
 /// run that equals somebody's local part must survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

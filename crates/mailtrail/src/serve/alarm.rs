@@ -1,11 +1,12 @@
 //! The built-in alarm: several POSTs refused and none accepted for ten minutes means that events are being lost, for
-//! good after 24 hours. Told in the log at `error`, and in a metric.
+//! good after 24 hours. Told in the log at `error`, in a metric, and to who is notified.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::notify::{Notice, Notifier, Ops};
 use crate::receive::Refusal;
 use crate::stop::Stop;
 
@@ -26,6 +27,8 @@ struct Run {
     /// Every refusal was about the age of the signature.
     only_freshness: bool,
     told: bool,
+    /// A run that was told has ended, which is not told yet.
+    over: bool,
 }
 
 impl Alarm {
@@ -35,7 +38,7 @@ impl Alarm {
             tracing::info!("POSTs are accepted again");
             metrics::gauge!("mailtrail_refusing_everything").set(0.0);
         }
-        *run = Run::default();
+        *run = Run { over: run.told || run.over, ..Run::default() };
     }
 
     pub(super) fn refused(&self, refusal: Refusal) {
@@ -48,21 +51,32 @@ impl Alarm {
     }
 
     /// Says once for each such time that nothing is accepted; runs until `stop`.
-    pub(super) async fn watch(self, mut stop: Stop) {
+    pub(super) async fn watch(self, notifier: Notifier, mut stop: Stop) {
         metrics::gauge!("mailtrail_refusing_everything").set(0.0);
         loop {
             tokio::select! {
-                () = tokio::time::sleep(LOOK_EVERY) => self.look(),
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = stop.requested() => return,
+            }
+            let Some(notice) = self.look().map(Notice::Ops) else { continue };
+            tokio::select! {
+                sent = notifier.send(&notice) => if let Err(error) = sent {
+                    tracing::error!("{error}");
+                },
                 () = stop.requested() => return,
             }
         }
     }
 
-    fn look(&self) {
+    /// What is to be told now.
+    fn look(&self) -> Option<Ops> {
         let mut run = self.lock();
-        let (Some(since), Some(last)) = (run.since, run.last) else { return };
+        if std::mem::take(&mut run.over) {
+            return Some(Ops::RefusalsOver);
+        }
+        let (Some(since), Some(last)) = (run.since, run.last) else { return None };
         if run.told || run.refused < AT_LEAST || since.elapsed() < AFTER {
-            return;
+            return None;
         }
         run.told = true;
         metrics::gauge!("mailtrail_refusing_everything").set(1.0);
@@ -86,16 +100,12 @@ impl Alarm {
             minutes = since.elapsed().as_secs() / 60,
             "no POST is being accepted; SendGrid gives events up after 24 hours: {hint}"
         );
+        Some(Ops::Refusals { refused: u64::from(run.refused), lasting: since.elapsed(), reason: last.as_str() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Run> {
         // Nothing under the lock can panic half way.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    #[cfg(test)]
-    fn told(&self) -> bool {
-        self.lock().told
     }
 }
 
@@ -109,13 +119,17 @@ mod tests {
         for _ in 0..AT_LEAST {
             alarm.refused(Refusal::SignatureWrong);
         }
-        alarm.look();
-        assert!(!alarm.told(), "too early");
+        assert_eq!(alarm.look(), None, "too early");
         tokio::time::advance(AFTER).await;
-        alarm.look();
-        assert!(alarm.told());
+        let told = alarm.look();
+        assert!(
+            matches!(told, Some(Ops::Refusals { refused: 3, lasting: AFTER, reason: "signature_wrong" })),
+            "{told:?}"
+        );
+        assert_eq!(alarm.look(), None, "once");
         alarm.accepted();
-        assert!(!alarm.told());
+        alarm.accepted();
+        assert_eq!((alarm.look(), alarm.look()), (Some(Ops::RefusalsOver), None));
     }
 
     #[tokio::test(start_paused = true)]
@@ -128,7 +142,6 @@ mod tests {
         alarm.accepted();
         alarm.refused(Refusal::SignatureWrong);
         tokio::time::advance(AFTER).await;
-        alarm.look();
-        assert!(!alarm.told(), "a single refusal is no alarm");
+        assert_eq!(alarm.look(), None, "a single refusal is no alarm");
     }
 }

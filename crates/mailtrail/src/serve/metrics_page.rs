@@ -71,6 +71,15 @@ fn describe() {
         "items found to be in the trail already, since the start"
     );
     forward::describe();
+    metrics::describe_gauge!("mailtrail_last_event_timestamp_seconds", "when the last event came in, Unix time");
+    metrics::describe_gauge!("mailtrail_follow_lag_events", "events in the trail that a follower has not read yet");
+    metrics::describe_counter!(
+        "mailtrail_alerts_total",
+        "messages of alerts by outcome: told, or put off and tried again"
+    );
+    for outcome in ["told", "put_off"] {
+        metrics::counter!("mailtrail_alerts_total", "outcome" => outcome).increment(0);
+    }
     for refusal in Refusal::ALL {
         metrics::counter!("mailtrail_refused_total", "reason" => refusal.as_str()).increment(0);
     }

@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 
 use super::alarm::Alarm;
 use super::sink::{Ready, Sink};
+use crate::clock;
 use crate::decode::decode;
 use crate::protect::Protector;
 use crate::receive::{Authentic, Keep, Kept, Refusal};
@@ -67,6 +68,9 @@ impl Keep for Road {
         if kept.accepted + kept.quarantined > 0 {
             ready.keep().await?;
         }
+        if kept.accepted > 0 {
+            note_last_event(clock::now_micros());
+        }
         metrics::counter!("mailtrail_items_accepted_total").increment(kept.accepted as u64);
         metrics::counter!("mailtrail_items_quarantined_total").increment(kept.quarantined as u64);
         self.alarm.accepted();
@@ -80,6 +84,11 @@ impl Keep for Road {
     fn refused(&self, refusal: Refusal) {
         self.alarm.refused(refusal);
     }
+}
+
+/// When the last event came in, µs since the epoch.
+pub(super) fn note_last_event(at: i64) {
+    metrics::gauge!("mailtrail_last_event_timestamp_seconds").set(at as f64 / 1e6);
 }
 
 /// The label of what is none of SendGrid's documented types: labels come from a fixed set, whatever is sent.

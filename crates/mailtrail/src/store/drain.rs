@@ -7,15 +7,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::keys::Keys;
+use super::priority::give_way;
 use super::sqlite::{Appended, Trail, TrailError};
 use crate::spool::{Outlet, OutletError, Position};
 
 /// Items in one transaction, about: large ones are what makes the trail fast (`BEGIN IMMEDIATE` lets other writers in
 /// between).
 const ITEMS_A_COMMIT: u64 = 20_000;
-/// Answering comes first: with all processors busy the drain gets a few hundredths of one, and catches up afterwards.
-#[cfg(target_os = "linux")]
-const NICE: i32 = 15;
 /// Idle, the thread looks again after this even if nobody woke it.
 const IDLE: Duration = Duration::from_secs(5);
 /// After a small transaction it lets more come in: many small ones would take the disk's syncs from those who wait for a
@@ -92,11 +90,7 @@ enum DrainError {
 
 /// Runs until told to stop.
 pub(super) fn run(mut outlet: Outlet, mut trail: Trail, keys: &dyn Keys, state: &DrainState) {
-    // On Linux priorities are a thread's own; elsewhere this would slow the whole process down.
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-        tracing::debug!("the drain keeps its priority: {error}");
-    }
+    give_way("the drain");
     let mut pause = RETRY.0;
     while !state.must_stop() {
         match step(&mut outlet, &mut trail, keys, state) {

@@ -1,5 +1,9 @@
 //! Questions to a store and their answers, without any SQL.
 
+mod brief;
+
+pub use brief::Brief;
+
 use crate::protect::EmailHash;
 use crate::settle::Status;
 

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod alert;
 mod ask;
 mod attack;
 mod disk;
@@ -12,4 +13,5 @@ mod operate;
 mod payloads;
 mod privacy;
 mod receive;
+mod send;
 mod tls;

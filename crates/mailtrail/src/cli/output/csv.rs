@@ -2,12 +2,13 @@
 //!
 //! On a terminal, what would steer it is shown as in a table; a file gets the text as it is.
 //!
-//! Readers undo exactly that: a leading `'` followed by one of `= + - @`, tab or CR is not part of the value.
+//! Readers undo exactly that (`list::original`).
 
 use std::io::{self, Write};
 
 use super::visible::visible;
 use super::{Cell, OutputArgs};
+use crate::list::FORMULA;
 
 /// How cells are written.
 #[derive(Debug, Clone, Copy)]
@@ -46,20 +47,9 @@ pub(super) fn line(out: &mut impl Write, cells: &[Cell], manner: Manner) -> io::
     )
 }
 
-/// What a spreadsheet takes for the beginning of a formula.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
-
 /// No formula, whatever it begins with.
 fn neutral(text: String) -> String {
     if text.starts_with(FORMULA) { format!("'{text}") } else { text }
-}
-
-/// The cell without the `'` that [`neutral`] put before it.
-pub(in crate::cli) fn original(cell: &str) -> &str {
-    match cell.strip_prefix('\'') {
-        Some(rest) if rest.starts_with(FORMULA) => rest,
-        _ => cell,
-    }
 }
 
 fn write(out: &mut impl Write, cells: impl Iterator<Item = String>) -> io::Result<()> {

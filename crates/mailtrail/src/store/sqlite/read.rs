@@ -2,6 +2,7 @@
 //! the write-ahead log back for long.
 
 mod counts;
+mod follow;
 mod list;
 mod record;
 mod select;
@@ -21,6 +22,9 @@ use crate::store::Paths;
 
 /// KiB of pages kept in memory: many answers look up rows all over the trail, and read some pages many times.
 const CACHE_KIB: i64 = 64 * 1024;
+
+/// The same for followers.
+const FOLLOWER_CACHE_KIB: i64 = 4 * 1024;
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +69,16 @@ impl Reader {
             #[cfg(test)]
             issued: std::cell::RefCell::default(),
         })
+    }
+
+    /// As [`open`](Self::open), for who reads what has just been written, once: with a small cache.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_to_follow(paths: &Paths) -> Result<Self, ReadError> {
+        let reader = Self::open(paths)?;
+        reader.sql.pragma_update(None, "cache_size", -FOLLOWER_CACHE_KIB)?;
+        Ok(reader)
     }
 
     /// Every statement goes through here.

@@ -32,6 +32,9 @@ impl Trail {
     pub fn open(path: &Path) -> Result<Self, TrailError> {
         let mut connection = database::open(path, &FORMAT)?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        // Each row refers to numbers that this connection just looked up or gave; looking them up again for every event
+        // would be half of its work. Tests check the references.
+        connection.pragma_update(None, "foreign_keys", false)?;
         database::settle(&connection)?;
         let wal = Wal::watch(&mut connection, CHECKPOINT_PAGES)?;
         Ok(Self { connection, interned: Interned::default(), wal })

@@ -48,6 +48,7 @@ proptest! {
         prop_assert_eq!(total.stored, expected.len() as u64);
         prop_assert_eq!(total.stored + total.duplicate, items as u64);
         prop_assert_eq!(stored(&path), ids(expected.iter().copied()));
+        prop_assert_eq!(texts(&path, "SELECT \"table\" FROM pragma_foreign_key_check"), Vec::<String>::new());
 
         let once = tempfile::tempdir().expect("a folder");
         let (mut other, other_path) = open(once.path());

@@ -62,7 +62,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<EventRecord> {
     })
 }
 
-fn list(row: &Row<'_>, at: usize) -> rusqlite::Result<Vec<String>> {
+pub(super) fn list(row: &Row<'_>, at: usize) -> rusqlite::Result<Vec<String>> {
     let Some(json) = row.get_ref(at)?.as_str_or_null()? else { return Ok(Vec::new()) };
     serde_json::from_str(json)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(at, Type::Text, Box::new(error)))

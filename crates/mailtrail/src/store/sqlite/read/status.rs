@@ -11,7 +11,7 @@ use crate::store::query::{Filter, RecipientStatus, Scope};
 use crate::store::sqlite::append::message_digest;
 
 /// How long after a message's first event a bounce without ids is still taken for its own, µs.
-const ASTRAY_WITHIN: i64 = 7 * 24 * 3600 * 1_000_000;
+pub(super) const ASTRAY_WITHIN: i64 = 7 * 24 * 3600 * 1_000_000;
 
 impl Reader {
     /// The status of every recipient that has an event in the scope at that time, by hash. Events of tests do not count.

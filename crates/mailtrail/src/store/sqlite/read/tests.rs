@@ -191,6 +191,56 @@ fn ids<'a>(events: impl IntoIterator<Item = &'a EventRecord>) -> Vec<i64> {
 }
 
 #[test]
+fn followers_read_what_others_read_but_tests() {
+    let fixture = Fixture::new();
+    let reader = &fixture.reader;
+    assert_eq!(reader.last_id().expect("an answer"), 420);
+    assert_eq!(reader.last_received(0).expect("an answer"), Some(fixture.all[399].received_at));
+    assert_eq!(reader.last_received(400).expect("an answer"), None, "only tests follow");
+    let names = texts(&["bounce"]);
+    for names in [None, Some(&names[..])] {
+        let briefs = reader.briefs(100, 410, names).expect("an answer");
+        let expected: Vec<&EventRecord> = fixture.all[100..400]
+            .iter()
+            .filter(|event| names.is_none_or(|names| names.contains(&event.event)))
+            .collect();
+        assert_eq!(briefs.len(), expected.len());
+        for (brief, event) in briefs.iter().zip(expected) {
+            assert_eq!((brief.id, &brief.event, &brief.domain), (event.id, &event.event, &event.email_domain));
+            assert_eq!((brief.timestamp, brief.received_at), (event.timestamp, event.received_at));
+            assert_eq!((&brief.classification, &brief.status_code), (&event.bounce_classification, &event.status));
+            assert_eq!(brief.recipient.is_some(), event.email_hash.is_some());
+            let astray = event.event == "bounce" && event.message_id.is_none() && event.run.is_none();
+            if !astray {
+                assert_eq!((&brief.run, &brief.categories), (&event.run, &event.category));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bounce_without_ids_counts_where_its_mail_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let paths = Paths::new(folder.path().join("mail.db"));
+    let mut trail = Trail::open(paths.trail()).expect("opens");
+    const DAY: i64 = 24 * 3600 * SECOND;
+    let mut rows = batch(0..5);
+    let mail = |run: &str, at| (Some(run.to_owned()), vec![format!("category of {run}")], at);
+    let of = [mail("long ago", 0), mail("older", 10 * DAY), mail("newer", 11 * DAY), mail("after it", 13 * DAY)];
+    for (event, (run, category, at)) in rows.events.iter_mut().zip(of.into_iter().chain([(None, vec![], 12 * DAY)])) {
+        event.message_id = run.clone();
+        event.sg_message_id = run.clone();
+        event.event = if run.is_some() { "delivered".into() } else { "bounce".into() };
+        (event.run, event.category, event.timestamp) = (run, category, START + at);
+        event.address = Some(AddressRow { email_hash: [1; 32], email_domain: None, email: None });
+    }
+    trail.append(&[encode(rows)], &plain_seal).expect("appended");
+    let briefs = Reader::open(&paths).and_then(|reader| reader.briefs(0, 5, Some(&texts(&["bounce"])))).expect("read");
+    assert_eq!(briefs.len(), 1);
+    assert_eq!((briefs[0].run.as_deref(), &briefs[0].categories), (Some("newer"), &texts(&["category of newer"])));
+}
+
+#[test]
 fn records_are_the_view_s_rows() {
     let fixture = Fixture::new();
     let sql = connect(fixture.paths.trail());

@@ -49,6 +49,10 @@ fn no_statement_walks_over_the_trail() {
     reader.timeline(&Subject::Message("message-1".into()), 10).expect("an answer");
     reader.newest(10).expect("an answer");
     reader.after(10, 10).expect("an answer");
+    reader.last_id().expect("an answer");
+    reader.last_received(10).expect("an answer");
+    reader.briefs(10, 400, None).expect("an answer");
+    reader.briefs(10, 400, Some(&texts(&["bounce"]))).expect("an answer");
     for scope in [Scope::Category("news".into()), Scope::Run("run-1".into())] {
         reader.latest_status(&scope, None, None).expect("an answer");
         reader.latest_status(&scope, Some(START), None).expect("an answer");

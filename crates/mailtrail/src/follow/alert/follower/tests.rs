@@ -1,0 +1,200 @@
+//! A follower on a real trail, telling a service on loopback.
+
+use std::future::Future;
+
+use super::*;
+use crate::config::{Language, Slack, Watched};
+use crate::follow::alert::rule::tests::alert;
+use crate::notify::Patience;
+use crate::notify::testing::{Answer, OK, Service};
+use crate::protect::BatchRow;
+use crate::stop;
+use crate::store::Paths;
+use crate::store::sqlite::Trail;
+use crate::store::testing::{batch, encode, plain_seal};
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Fixture {
+    _folder: tempfile::TempDir,
+    paths: Paths,
+    trail: Trail,
+    next: u64,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::new(folder.path().join("mail.db"));
+        let trail = Trail::open(paths.trail()).unwrap();
+        Self { _folder: folder, paths, trail, next: 0 }
+    }
+
+    /// Stores events, all different.
+    fn store(&mut self, count: u64, event: &str, verified_by: &str) {
+        let mut rows: BatchRow<String> = batch(self.next..self.next + count);
+        self.next += count;
+        rows.verified_by = Some(verified_by.to_owned());
+        rows.received_at = clock::now_micros();
+        for row in &mut rows.events {
+            row.event = event.to_owned();
+            row.category = vec!["news".into()];
+        }
+        self.trail.append(&[encode(rows)], &plain_seal).unwrap();
+    }
+
+    fn follower(&self, service: &Service, rules: &[Alert]) -> Follower {
+        let slack = Slack {
+            business: Some(service.url()),
+            ops: Some(service.url()),
+            language: Language::English,
+            reasons: false,
+        };
+        let notifier = Notifier::with(slack, None, Patience::COMMAND).unwrap();
+        let (reader, places) = (Reader::open(&self.paths).unwrap(), Places::open(&self.paths).unwrap());
+        Follower::new(rules, reader, places, notifier).unwrap()
+    }
+}
+
+fn quick(alert: Alert) -> Alert {
+    Alert { group: Duration::from_millis(20), every: Duration::from_millis(20), ..alert }
+}
+
+fn bounces() -> Alert {
+    quick(alert(&["bounce"], &[]))
+}
+
+/// Runs a follower until `until` has come true, and stops it.
+async fn run(follower: Follower, until: impl Future<Output = ()>) {
+    let (stopper, stopped) = stop::channel();
+    let work = follower.run(stopped);
+    let control = async {
+        tokio::time::timeout(PATIENCE, until).await.expect("what was waited for did not come");
+        stopper.stop();
+    };
+    tokio::join!(work, control);
+}
+
+async fn posts(service: &Service, count: usize) {
+    while service.posts().len() < count {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Events that a post of the service speaks of.
+fn told(post: &str) -> u64 {
+    let (_, body) = post.split_once("\r\n\r\n").unwrap();
+    let json: serde_json::Value = serde_json::from_str(body).unwrap();
+    let text = json["text"].as_str().unwrap();
+    text.split_whitespace().find_map(|word| word.replace(',', "").parse().ok()).unwrap_or_else(|| panic!("{text}"))
+}
+
+#[tokio::test]
+async fn a_new_rule_begins_at_the_end_and_tells_of_what_comes() {
+    let mut fixture = Fixture::new();
+    fixture.store(50, "bounce", "real");
+    let service = Service::start(&[OK]).await;
+    let follower = fixture.follower(&service, &[bounces()]);
+    fixture.store(7, "bounce", "real");
+    fixture.store(9, "delivered", "real");
+    fixture.store(11, "bounce", "test");
+    run(follower, posts(&service, 1)).await;
+    assert_eq!(service.posts().iter().map(|post| told(post)).collect::<Vec<_>>(), [7]);
+
+    // Told once: the place was saved.
+    fixture.store(3, "bounce", "real");
+    run(fixture.follower(&service, &[bounces()]), posts(&service, 2)).await;
+    assert_eq!(told(&service.posts()[1]), 3);
+}
+
+#[tokio::test]
+async fn what_nobody_took_is_told_after_the_next_start() {
+    let mut fixture = Fixture::new();
+    let failing = Service::start(&[Answer::Status(503, "", "")]).await;
+    let follower = fixture.follower(&failing, &[bounces()]);
+    fixture.store(40, "bounce", "real");
+    run(follower, posts(&failing, 1)).await;
+
+    let service = Service::start(&[Answer::Status(500, "", ""), Answer::Cut, OK]).await;
+    fixture.store(2, "bounce", "real");
+    run(fixture.follower(&service, &[bounces()]), posts(&service, 3)).await;
+    assert!(service.posts().iter().all(|post| told(post) == 42), "the same message is repeated until it is taken");
+
+    // Told now; a rule that is new meanwhile does not tell of it either.
+    let other = Alert { name: "other".into(), ..bounces() };
+    let quiet = Service::start(&[OK]).await;
+    let follower = fixture.follower(&quiet, &[bounces(), other]);
+    fixture.store(1, "bounce", "real");
+    run(follower, posts(&quiet, 2)).await;
+    assert!(quiet.posts().iter().all(|post| told(post) == 1));
+}
+
+#[tokio::test]
+async fn while_nobody_takes_it_more_is_counted() {
+    let mut fixture = Fixture::new();
+    let service = Service::start(&[Answer::Status(429, "retry-after: 1\r\n", ""), OK]).await;
+    let follower = fixture.follower(&service, &[bounces()]);
+    fixture.store(10, "bounce", "real");
+    let told_in_all = || service.posts().iter().map(|post| told(post)).collect::<Vec<_>>();
+    let more = async {
+        posts(&service, 1).await;
+        // More than a page.
+        fixture.store(6000, "bounce", "real");
+        while told_in_all().iter().sum::<u64>() < 6020 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    run(follower, more).await;
+    let told = told_in_all();
+    assert_eq!((&told[..2], told.iter().sum()), (&[10, 10][..], 6020));
+    assert!(told.len() <= 4, "{told:?}");
+}
+
+#[tokio::test]
+async fn silence_is_told_and_its_end() {
+    let mut fixture = Fixture::new();
+    let service = Service::start(&[OK]).await;
+    let silence = |name: &str, alert: Alert| Alert {
+        name: name.into(),
+        silence: Some(Duration::from_millis(300)),
+        ..quick(alert)
+    };
+    let any = silence("any", alert(&[], &[]));
+    let of_category = silence("news", Alert { category: Some("news".into()), ..alert(&[], &[]) });
+    let of_other = silence("other", Alert { category: Some("other".into()), ..alert(&[], &[]) });
+    let rules = [any, of_category, of_other];
+    run(fixture.follower(&service, &rules), posts(&service, 3)).await;
+    assert!(service.posts().iter().all(|post| post.contains("No events are coming in")));
+
+    // After a restart it is not told again, but its end is.
+    let follower = fixture.follower(&service, &rules);
+    fixture.store(1, "open", "test");
+    let more = async {
+        // A test is no sign of life.
+        tokio::time::sleep(LOOK_EVERY * 3).await;
+        assert_eq!(service.posts().len(), 3);
+        fixture.store(1, "open", "real");
+        posts(&service, 5).await;
+    };
+    run(follower, more).await;
+    let over = |name: &str| {
+        let mut over = service.posts().into_iter().skip(3).filter(|post| post.contains("coming in again"));
+        over.any(|post| post.contains(&format!("again: {name}")))
+    };
+    assert!(over("any") && over("news") && !over("other"));
+}
+
+#[tokio::test]
+async fn another_trail_is_followed_from_its_end() {
+    let mut fixture = Fixture::new();
+    let service = Service::start(&[OK]).await;
+    Places::open(&fixture.paths).unwrap().save([("alert/rule", Some(1_000_000)), ("alert/gone", Some(3))]).unwrap();
+    fixture.store(5, "bounce", "real");
+    let rule = Alert { watched: Watched { events: vec!["bounce".into()], statuses: vec![] }, ..bounces() };
+    let follower = fixture.follower(&service, &[rule]);
+    fixture.store(2, "bounce", "real");
+    run(follower, posts(&service, 1)).await;
+    assert_eq!(told(&service.posts()[0]), 2);
+    assert_eq!(Places::open(&fixture.paths).unwrap().get("alert/gone").unwrap(), None, "of a rule that is no more");
+}

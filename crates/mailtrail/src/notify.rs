@@ -1,0 +1,20 @@
+//! What people are told: a notice is pure data without addresses; here it becomes words, a Slack message or signed JSON, and
+//! is posted.
+
+mod client;
+mod label;
+pub mod notice;
+mod notifier;
+mod page;
+mod retry;
+pub mod slack;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod webhook;
+mod words;
+
+pub use client::SendError;
+pub use label::Label;
+pub use notice::{AlertGroup, Counted, Counts, Destination, Domains, Notice, Ops, Outstanding, RunSummary};
+pub use notifier::{Channel, NoticeId, Notifier, NotifyError, Told};
+pub use retry::{Backoff, Patience};

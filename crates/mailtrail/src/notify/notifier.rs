@@ -1,0 +1,231 @@
+//! Posts notices to everybody who is configured.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::rand;
+use reqwest::header::HeaderMap;
+use tokio::task::JoinSet;
+
+use super::client::{Client, SendError};
+use super::notice::{Destination, Notice};
+use super::page::Page;
+use super::retry::{Backoff, Patience};
+use super::{slack, webhook};
+use crate::clock;
+use crate::config::{Config, HookUrl, Language, Slack, Webhook};
+
+/// A place that notices are posted to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Channel {
+    /// `[slack]`
+    Slack(Destination),
+    /// `[webhook]`
+    Webhook,
+}
+
+impl fmt::Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Slack(Destination::Business) => "Slack",
+            Self::Slack(Destination::Ops) => "Slack (ops)",
+            Self::Webhook => "the webhook",
+        })
+    }
+}
+
+/// Tells a notice from others, also when it is posted again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticeId(String);
+
+impl NoticeId {
+    /// A new one.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn random() -> Result<Self, SendError> {
+        let mut bytes = [0; 16];
+        rand::fill(&mut bytes).map_err(|_| SendError::Client("the system gives no random numbers".to_owned()))?;
+        Ok(Self(format!("msg_{:032x}", u128::from_be_bytes(bytes))))
+    }
+
+    /// For where there are no random numbers and something has to be told all the same.
+    pub(crate) fn fixed() -> Self {
+        Self(format!("msg_{:032x}", clock::now_micros()))
+    }
+
+    /// `msg_` and 32 hex digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Who took a notice; nobody where nothing is configured.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Told {
+    /// Each channel that took it.
+    pub channels: Vec<Channel>,
+}
+
+/// Somebody was not told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotifyError {
+    /// Who took the notice.
+    pub told: Vec<Channel>,
+    /// Who did not, and why. Not empty.
+    pub failed: Vec<(Channel, SendError)>,
+}
+
+impl std::error::Error for NotifyError {}
+
+impl fmt::Display for NotifyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (channel, error)) in self.failed.iter().enumerate() {
+            let between = if index == 0 { "" } else { "; " };
+            write!(f, "{between}the notice did not reach {channel}: {error}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Posts notices. Cheap to clone.
+#[derive(Clone)]
+pub struct Notifier(Option<Arc<Parts>>);
+
+struct Parts {
+    client: Client,
+    slack: Slack,
+    webhook: Option<Webhook>,
+    patience: Patience,
+}
+
+impl Notifier {
+    /// For everybody who is configured, with the patience of a command; without anybody as [`none`](Self::none).
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be used (the system's root certificates, for one).
+    pub fn new(config: &Config) -> Result<Self, SendError> {
+        Self::with(config.slack.clone(), config.webhook.clone(), Patience::COMMAND)
+    }
+
+    /// From parts of a configuration, with other patience.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with(slack: Slack, webhook: Option<Webhook>, patience: Patience) -> Result<Self, SendError> {
+        if slack.business.is_none() && slack.ops.is_none() && webhook.is_none() {
+            return Ok(Self::none());
+        }
+        Ok(Self(Some(Arc::new(Parts { client: Client::new()?, slack, webhook, patience }))))
+    }
+
+    /// Tells nobody.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// Whether anybody would be told anything.
+    #[must_use]
+    pub fn is_configured(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Who is to be told of this notice.
+    #[must_use]
+    pub fn channels(&self, notice: &Notice) -> Vec<Channel> {
+        let Some(parts) = &self.0 else { return Vec::new() };
+        let mut channels = Vec::new();
+        let destinations: &[Destination] = match notice {
+            Notice::Test if parts.slack.ops != parts.slack.business => &Destination::ALL,
+            _ => &[notice.destination()],
+        };
+        let configured = destinations.iter().filter(|destination| parts.slack.url(**destination).is_some());
+        channels.extend(configured.map(|destination| Channel::Slack(*destination)));
+        channels.extend(parts.webhook.as_ref().map(|_| Channel::Webhook));
+        channels
+    }
+
+    /// Tells everybody, trying again for up to two minutes where that may help.
+    ///
+    /// # Errors
+    /// When somebody could not be told; says who, and who was.
+    pub async fn send(&self, notice: &Notice) -> Result<Told, NotifyError> {
+        // All at once: one that hangs must not hold up the others.
+        let mut sends = JoinSet::new();
+        for channel in self.channels(notice) {
+            let (this, notice) = (self.clone(), notice.clone());
+            sends.spawn(async move { (channel, this.insist(channel, &notice).await) });
+        }
+        let (mut told, mut failed) = (Vec::new(), Vec::new());
+        for (channel, result) in sends.join_all().await {
+            match result {
+                Ok(()) => told.push(channel),
+                Err(error) => failed.push((channel, error)),
+            }
+        }
+        told.sort_unstable();
+        failed.sort_unstable_by_key(|(channel, _)| *channel);
+        if failed.is_empty() { Ok(Told { channels: told }) } else { Err(NotifyError { told, failed }) }
+    }
+
+    async fn insist(&self, channel: Channel, notice: &Notice) -> Result<(), SendError> {
+        let Some(parts) = &self.0 else { return Ok(()) };
+        let id = NoticeId::random()?;
+        let mut backoff = Backoff::new(parts.patience);
+        loop {
+            let error = match self.send_once(channel, notice, &id).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            match backoff.wait(error.retry_after()).filter(|_| error.may_pass()) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return Err(error),
+            }
+        }
+    }
+
+    /// Tries one channel once; a channel that is not configured is told at once.
+    ///
+    /// # Errors
+    /// When it did not take the notice.
+    pub async fn send_once(&self, channel: Channel, notice: &Notice, id: &NoticeId) -> Result<(), SendError> {
+        let Some(parts) = &self.0 else { return Ok(()) };
+        let Slack { language, reasons, .. } = parts.slack;
+        match channel {
+            Channel::Slack(destination) => {
+                let Some(url) = parts.slack.url(destination) else { return Ok(()) };
+                let message = slack::message(notice, language, reasons);
+                parts.client.post(url, HeaderMap::new(), message.to_string()).await
+            }
+            Channel::Webhook => {
+                let Some(to) = &parts.webhook else { return Ok(()) };
+                let now = clock::now_micros();
+                let body = webhook::body(notice, language, reasons, now);
+                let headers = webhook::headers(&to.secret, id, now.div_euclid(1_000_000), &body);
+                parts.client.post(&to.url, headers, body).await
+            }
+        }
+    }
+}
+
+impl Slack {
+    fn url(&self, destination: Destination) -> Option<&HookUrl> {
+        match destination {
+            Destination::Business => self.business.as_ref(),
+            Destination::Ops => self.ops.as_ref(),
+        }
+    }
+}
+
+impl Notice {
+    /// The notice as lines for a terminal: what Slack shows, without what mail servers wrote.
+    #[must_use]
+    pub fn to_text(&self, language: Language) -> Vec<String> {
+        Page::new(self, language, false).lines()
+    }
+}
+
+#[cfg(test)]
+mod tests;

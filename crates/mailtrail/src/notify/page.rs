@@ -1,0 +1,187 @@
+//! A notice in words, before it takes the form of Slack, JSON or a terminal.
+
+use super::label::Label;
+use super::notice::{AlertGroup, Counted, Domains, Notice, Ops, Outstanding, RunSummary};
+use super::words::{Field, Words, grouped, share};
+use crate::config::Language;
+use crate::settle::Status;
+
+/// A notice in one language.
+pub(super) struct Page {
+    /// What it is about, where it is about something that has a name.
+    pub(super) subject: Option<Label>,
+    /// What happened, in one line of our own words.
+    pub(super) headline: String,
+    /// Names and values, of our own words.
+    pub(super) facts: Vec<(&'static str, String)>,
+    /// What was counted, under a heading.
+    pub(super) lists: Vec<(&'static str, Vec<Counted>)>,
+    /// What it means and what to do, in our own words.
+    pub(super) notes: Vec<String>,
+}
+
+impl Page {
+    /// `reasons`: whether what mail servers wrote is quoted.
+    pub(super) fn new(notice: &Notice, language: Language, reasons: bool) -> Self {
+        let words = super::words::of(language);
+        let mut page = Self {
+            subject: None,
+            headline: format!("{} {}", mark(notice), words.headline(notice)),
+            facts: Vec::new(),
+            lists: Vec::new(),
+            notes: words.notes(notice),
+        };
+        match notice {
+            Notice::RunSettled(summary) => page.summary(summary, words, reasons),
+            Notice::RunTimedOut { summary, outstanding }
+            | Notice::RunInterim { summary, outstanding }
+            | Notice::RunQuiet { summary, outstanding } => {
+                page.summary(summary, words, reasons);
+                page.outstanding(outstanding, words);
+            }
+            Notice::Alert(group) => page.alert(group, words),
+            Notice::Ops(ops) => page.ops(ops, words),
+            Notice::Test => {}
+        }
+        page
+    }
+
+    /// The headline with what it is about.
+    pub(super) fn title(&self) -> String {
+        match &self.subject {
+            Some(subject) => format!("{}: {subject}", self.headline),
+            None => self.headline.clone(),
+        }
+    }
+
+    /// Lines for a terminal.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let mut lines = vec![self.title()];
+        lines.extend(self.facts.iter().map(|(name, value)| format!("  {name}: {value}")));
+        for (heading, items) in &self.lists {
+            lines.push(format!("  {heading}"));
+            lines.extend(items.iter().map(|item| format!("    {}", counted(item))));
+        }
+        lines.extend(self.notes.iter().map(|note| format!("  {note}")));
+        lines
+    }
+
+    fn summary(&mut self, summary: &RunSummary, words: &dyn Words, reasons: bool) {
+        self.subject = Some(summary.run.clone());
+        self.fact(words, Field::Recipients, grouped(summary.recipients));
+        // The best news first; what nobody has is left out.
+        let order = [
+            Status::Delivered,
+            Status::Bounce,
+            Status::Blocked,
+            Status::Dropped,
+            Status::Deferred,
+            Status::Processed,
+            Status::Unknown,
+        ];
+        for status in order {
+            let count = summary.counts.get(status);
+            if count > 0 || status == Status::Delivered {
+                let value = format!("{} ({})", grouped(count), share(count, summary.recipients));
+                self.facts.push((words.status(status), value));
+            }
+        }
+        self.fact(words, Field::Unreached, grouped(summary.unreached()));
+        let completeness = if summary.completeness.is_finite() { summary.completeness.clamp(0.0, 1.0) } else { 0.0 };
+        // Rounded down: 100 % means everybody.
+        self.fact(words, Field::Completeness, format!("{:.1}%", (completeness * 1000.0).floor() / 10.0));
+        self.fact(words, Field::Elapsed, words.duration(summary.elapsed));
+        self.list(words, Field::TopReasons, &summary.top_reasons);
+        if reasons {
+            self.list(words, Field::RawReasons, &summary.raw_reasons);
+        }
+    }
+
+    fn outstanding(&mut self, outstanding: &Outstanding, words: &dyn Words) {
+        self.domains(words, Field::OutstandingDomains, &outstanding.domains);
+    }
+
+    fn alert(&mut self, group: &AlertGroup, words: &dyn Words) {
+        self.subject = Some(group.rule.clone());
+        let named = |(label, count): &Counted| {
+            let name = Status::parse(label.as_str()).map(|status| words.status(status));
+            let name = name.or_else(|| words.event(label.as_str()));
+            (name.map_or_else(|| label.clone(), Label::new), *count)
+        };
+        self.list(words, Field::Events, &group.counts.iter().map(named).collect::<Vec<_>>());
+        self.list(words, Field::TopReasons, &group.top_reasons);
+        self.list(words, Field::Runs, &group.runs);
+        self.list(words, Field::Categories, &group.categories);
+        self.domains(words, Field::Domains, &group.domains);
+        self.fact(words, Field::From, words.time(group.first));
+        self.fact(words, Field::Until, words.time(group.last));
+    }
+
+    fn ops(&mut self, ops: &Ops, words: &dyn Words) {
+        match ops {
+            Ops::Silence { rule, lasting, last } => {
+                self.subject = Some(rule.clone());
+                self.fact(words, Field::Lasting, words.duration(*lasting));
+                if let Some(last) = last {
+                    self.fact(words, Field::LastEvent, words.time(*last));
+                }
+            }
+            Ops::SilenceOver { rule, lasted } => {
+                self.subject = Some(rule.clone());
+                self.fact(words, Field::Lasting, words.duration(*lasted));
+            }
+            Ops::Refusals { refused, lasting, reason } => {
+                self.fact(words, Field::Refused, grouped(*refused));
+                self.fact(words, Field::Lasting, words.duration(*lasting));
+                self.fact(words, Field::Reason, (*reason).to_owned());
+            }
+            Ops::RefusalsOver => {}
+            Ops::NoEvents { run, accepted, since } => {
+                self.subject = Some(run.clone());
+                self.fact(words, Field::Accepted, grouped(*accepted));
+                self.fact(words, Field::Lasting, words.duration(*since));
+            }
+        }
+    }
+
+    fn fact(&mut self, words: &dyn Words, field: Field, value: String) {
+        self.facts.push((words.field(field), value));
+    }
+
+    fn list(&mut self, words: &dyn Words, field: Field, items: &[Counted]) {
+        if items.is_empty() {
+            return;
+        }
+        let items = items.iter().map(|(label, count)| match words.classification(label.as_str()) {
+            Some(word) => (Label::new(&format!("{label} ({word})")), *count),
+            None => (label.clone(), *count),
+        });
+        self.lists.push((words.field(field), items.collect()));
+    }
+
+    fn domains(&mut self, words: &dyn Words, field: Field, domains: &Domains) {
+        let mut items = domains.named().to_vec();
+        if domains.others() > 0 {
+            items.push((Label::new(words.field(Field::Others)), domains.others()));
+        }
+        self.list(words, field, &items);
+    }
+}
+
+/// One line of a list.
+pub(super) fn counted((label, count): &Counted) -> String {
+    format!("{} × {label}", grouped(*count))
+}
+
+fn mark(notice: &Notice) -> &'static str {
+    match notice {
+        Notice::RunSettled(summary) if summary.unreached() == 0 => "✅",
+        Notice::RunSettled(_) => "⚠️",
+        Notice::RunTimedOut { .. } => "⏰",
+        Notice::RunInterim { .. } | Notice::RunQuiet { .. } => "⏳",
+        Notice::Alert(_) => "⚠️",
+        Notice::Ops(Ops::SilenceOver { .. } | Ops::RefusalsOver) => "✅",
+        Notice::Ops(_) => "🚨",
+        Notice::Test => "👋",
+    }
+}

@@ -1,0 +1,139 @@
+//! English.
+
+use std::time::Duration;
+
+use super::{Field, Words, grouped, units, utc};
+use crate::notify::notice::{Notice, Ops, Outstanding};
+use crate::settle::Status;
+
+pub(super) struct English;
+
+impl Words for English {
+    fn status(&self, status: Status) -> &'static str {
+        match status {
+            Status::Unknown => "Unknown (no event)",
+            Status::Processed => "Processed",
+            Status::Deferred => "Deferred",
+            Status::Delivered => "Delivered",
+            Status::Dropped => "Dropped",
+            Status::Blocked => "Blocked",
+            Status::Bounce => "Bounced",
+        }
+    }
+
+    fn event(&self, name: &str) -> Option<&'static str> {
+        Some(match name {
+            "open" => "Opens",
+            "click" => "Clicks",
+            "spamreport" => "Spam reports",
+            "unsubscribe" => "Unsubscribes",
+            "group_unsubscribe" => "Unsubscribes from a group",
+            "group_resubscribe" => "Resubscribes to a group",
+            _ => return None,
+        })
+    }
+
+    fn classification(&self, _name: &str) -> Option<&'static str> {
+        // SendGrid's own words are English.
+        None
+    }
+
+    fn field(&self, field: Field) -> &'static str {
+        match field {
+            Field::Recipients => "Recipients",
+            Field::Unreached => "Unreached",
+            Field::Completeness => "Heard of",
+            Field::Elapsed => "Time taken",
+            Field::TopReasons => "Most frequent reasons",
+            Field::RawReasons => "What mail servers wrote",
+            Field::OutstandingDomains => "Domains of who is outstanding",
+            Field::Events => "Events",
+            Field::Runs => "Runs",
+            Field::Categories => "Categories",
+            Field::Domains => "Domains",
+            Field::Others => "others",
+            Field::From => "First",
+            Field::Until => "Last",
+            Field::Lasting => "For",
+            Field::LastEvent => "Last event",
+            Field::Refused => "Refused",
+            Field::Reason => "Last reason",
+            Field::Accepted => "Accepted by SendGrid",
+        }
+    }
+
+    fn duration(&self, duration: Duration) -> String {
+        units(duration, [" d", " h", " min", " s"], " ")
+    }
+
+    fn time(&self, micros: i64) -> String {
+        utc(micros)
+    }
+
+    fn headline(&self, notice: &Notice) -> String {
+        match notice {
+            Notice::RunSettled(summary) => match summary.unreached() {
+                0 => "Send finished, everybody reached".to_owned(),
+                unreached => format!("Send finished, {} not reached", grouped(unreached)),
+            },
+            Notice::RunTimedOut { outstanding, .. } => {
+                format!("Send not settled in time, {} outstanding", grouped(waiting(outstanding)))
+            }
+            Notice::RunInterim { outstanding, .. } => {
+                format!("Send going on, {} outstanding", grouped(waiting(outstanding)))
+            }
+            Notice::RunQuiet { outstanding, .. } => {
+                format!("Send seen to its end but for {} still deferred", grouped(outstanding.deferred))
+            }
+            Notice::Alert(group) if group.total() == 1 => "1 event to look at".to_owned(),
+            Notice::Alert(group) => format!("{} events to look at", grouped(group.total())),
+            Notice::Ops(Ops::Silence { .. }) => "No events are coming in".to_owned(),
+            Notice::Ops(Ops::SilenceOver { .. }) => "Events are coming in again".to_owned(),
+            Notice::Ops(Ops::Refusals { .. }) => "Every POST is being refused".to_owned(),
+            Notice::Ops(Ops::RefusalsOver) => "POSTs are accepted again".to_owned(),
+            Notice::Ops(Ops::NoEvents { .. }) => "No events of a send have come in".to_owned(),
+            Notice::Test => "mailtrail test notice".to_owned(),
+        }
+    }
+
+    fn notes(&self, notice: &Notice) -> Vec<String> {
+        let note = match notice {
+            Notice::RunSettled(summary) if summary.unreached() > 0 => {
+                "Who was not reached, and why: mailtrail unreached with this run and your list.".to_owned()
+            }
+            Notice::RunTimedOut { outstanding, .. } => format!(
+                "Outstanding: {} without any event, {} processed, {} deferred. Late events still count: ask again with \
+                 mailtrail wait.",
+                grouped(outstanding.unknown),
+                grouped(outstanding.processed),
+                grouped(outstanding.deferred)
+            ),
+            Notice::RunInterim { outstanding, .. } => format!(
+                "Outstanding: {} without any event, {} processed, {} deferred.",
+                grouped(outstanding.unknown),
+                grouped(outstanding.processed),
+                grouped(outstanding.deferred)
+            ),
+            Notice::RunQuiet { .. } => {
+                "Their mail servers ask to come again; SendGrid tries for up to 72 hours.".to_owned()
+            }
+            Notice::Ops(Ops::Silence { .. }) => {
+                "If mail is being sent, look at the Event Webhook's settings in SendGrid and run mailtrail doctor."
+                    .to_owned()
+            }
+            Notice::Ops(Ops::Refusals { .. }) => {
+                "SendGrid gives events up after 24 hours: run mailtrail doctor now.".to_owned()
+            }
+            Notice::Ops(Ops::NoEvents { .. }) => {
+                "Is the Event Webhook on, and does it post to this mailtrail? Run mailtrail doctor.".to_owned()
+            }
+            Notice::Test => "If you can read this, notices arrive here.".to_owned(),
+            _ => return Vec::new(),
+        };
+        vec![note]
+    }
+}
+
+fn waiting(outstanding: &Outstanding) -> u64 {
+    outstanding.unknown + outstanding.processed + outstanding.deferred
+}

@@ -1,0 +1,19 @@
+//! SendGrid's v3 API, as a client that knows what may be repeated.
+//!
+//! The mail API has no idempotency key: a request whose answer is lost may or may not have mailed people. So every end of a
+//! request is one [`Outcome`], and only those that certainly mailed nobody are repeated.
+
+mod answer;
+mod client;
+mod mail_send;
+mod outcome;
+mod patience;
+mod rate_limit;
+
+pub use client::{Client, ClientError};
+pub use mail_send::{Asm, Content, EmailAddress, MailSend, MailSettings, Personalization, SandboxMode};
+pub use outcome::{ApiError, Outcome};
+pub use patience::Patience;
+
+#[cfg(test)]
+mod tests;

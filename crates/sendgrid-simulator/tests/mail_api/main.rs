@@ -1,0 +1,8 @@
+//! The Mail API as a client meets it, and held against SendGrid's published document.
+
+mod events;
+mod faults;
+mod limits;
+mod openapi;
+mod outbox;
+mod support;
