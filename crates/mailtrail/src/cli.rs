@@ -16,7 +16,10 @@ mod private_file;
 mod question;
 mod record;
 mod replay;
+mod runs;
+mod selection;
 mod send;
+mod sent;
 mod serve;
 mod sql;
 mod stats;
@@ -25,7 +28,9 @@ mod tail;
 mod time;
 mod timeline;
 mod trigger;
+mod unreached;
 mod verify;
+mod wait;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,6 +72,10 @@ enum Command {
     Sql(sql::Args),
     Export(export::Args),
     Send(Box<send::Args>),
+    Wait(Box<wait::Args>),
+    Unreached(unreached::Args),
+    Sent(sent::Args),
+    Runs(runs::Args),
     Replay(replay::Args),
     #[command(name = "bigquery")]
     BigQuery(bigquery::Args),
@@ -100,6 +109,10 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Sql(args) => sql::run(args, global),
         Command::Export(args) => export::run(args, global),
         Command::Send(args) => send::run(*args, global),
+        Command::Wait(args) => wait::run(*args, global),
+        Command::Unreached(args) => unreached::run(args, global),
+        Command::Sent(args) => sent::run(args, global),
+        Command::Runs(args) => runs::run(args, global),
         Command::Replay(args) => replay::run(args, global),
         Command::BigQuery(args) => bigquery::run(args, global),
         Command::Notify(args) => notify::run(args, global),

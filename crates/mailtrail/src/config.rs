@@ -129,6 +129,16 @@ pub fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
+/// Takes everything that this program reads from the environment away from a child that must not be led elsewhere by it.
+pub fn forget_environment(child: &mut std::process::Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"MAILTRAIL_") {
+            child.env_remove(name);
+        }
+    }
+    child.env_remove("PORT");
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     Receive,

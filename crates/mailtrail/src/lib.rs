@@ -30,6 +30,8 @@ pub mod compose;
 
 pub mod send;
 
+pub mod outcome;
+
 pub mod notify;
 
 pub mod follow;

@@ -6,6 +6,7 @@ mod recipients;
 mod tell;
 
 pub(super) use args::Args;
+pub(super) use recipients::read_list;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;

@@ -1,8 +1,10 @@
 //! Questions to a store and their answers, without any SQL.
 
 mod brief;
+mod outcome;
 
 pub use brief::Brief;
+pub use outcome::{Mailed, RecipientOutcome};
 
 use crate::protect::EmailHash;
 use crate::settle::Status;

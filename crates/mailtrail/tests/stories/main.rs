@@ -10,6 +10,7 @@ mod attack;
 mod disk;
 mod kill;
 mod operate;
+mod outcome;
 mod payloads;
 mod privacy;
 mod receive;

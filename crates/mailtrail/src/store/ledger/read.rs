@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 use super::{FORMAT, Known, LedgerError, Sent, is_sandbox};
 use crate::database;
 use crate::protect::EmailHash;
-use crate::run::RecipientId;
+use crate::run::{RecipientId, RequestId};
 use crate::store::paths::Paths;
 
 /// A run as the ledger knows it. Recipients are counted once each, by their last attempt.
@@ -50,6 +50,8 @@ pub struct Asked {
     pub sent: Sent,
     /// The id that its events carry.
     pub recipient: RecipientId,
+    /// The request that asked for it.
+    pub request: RequestId,
     /// `X-Message-Id`, where SendGrid gave one.
     pub message_id: Option<String>,
     /// When it came to stand so, µs since the epoch.
@@ -140,6 +142,15 @@ impl LedgerReader {
         Ok(Some(RunRecord { name: name.to_owned(), begun_at, accepted_at, send_at, sandbox, counts }))
     }
 
+    /// Grows whenever the ledger does.
+    ///
+    /// # Errors
+    /// As [`runs`](Self::runs).
+    pub fn place(&self) -> Result<i64, LedgerError> {
+        let mut last = self.sql.prepare_cached("SELECT ifnull(max(id), 0) FROM step")?;
+        Ok(last.query_row((), |row| row.get(0))?)
+    }
+
     /// Who was asked for in a run, with the last attempt.
     ///
     /// # Errors
@@ -171,7 +182,7 @@ impl LedgerReader {
 
     fn asked(&self, condition: &str, value: &str, since: i64) -> Result<Vec<Asked>, LedgerError> {
         let statement = format!(
-            "SELECT c.email_hash, s.state, c.recipient, s.message_id, s.at
+            "SELECT c.email_hash, s.state, c.recipient, s.message_id, s.at, q.request
              FROM request AS q JOIN run AS r ON r.id = q.run_id {LAST_STEP} JOIN claim AS c ON c.request_id = q.id
              WHERE {condition} AND s.at >= ?2
                AND c.attempt = (SELECT max(attempt) FROM claim WHERE run_id = c.run_id AND email_hash = c.email_hash)"
@@ -184,6 +195,7 @@ impl LedgerReader {
                 hash: hash(row, 0)?,
                 sent: sent(row, 1)?,
                 recipient: recipient(row, 2)?,
+                request: request(row, 5)?,
                 message_id: row.get(3)?,
                 at: row.get(4)?,
             });
@@ -222,4 +234,9 @@ fn sent(row: &Row<'_>, at: usize) -> rusqlite::Result<Sent> {
 fn recipient(row: &Row<'_>, at: usize) -> rusqlite::Result<RecipientId> {
     let text = row.get_ref(at)?.as_str()?;
     RecipientId::parse(text).ok_or(rusqlite::Error::InvalidQuery)
+}
+
+fn request(row: &Row<'_>, at: usize) -> rusqlite::Result<RequestId> {
+    let text = row.get_ref(at)?.as_str()?;
+    RequestId::parse(text).ok_or(rusqlite::Error::InvalidQuery)
 }

@@ -84,6 +84,9 @@ fn what_a_dead_sender_left_is_abandoned_or_uncertain() {
     assert_eq!(reader.recipients_of_category("news", 0).expect("read").len(), 4);
     assert_eq!(reader.recipients_of_category("other", 0).expect("read"), []);
     assert_eq!(reader.run("december").expect("read"), None);
+    let place = reader.place().expect("read");
+    claim(&mut ledger, &[9], 1);
+    assert_eq!(reader.place().expect("read"), place + 1);
 }
 
 #[test]
