@@ -113,6 +113,12 @@ fn answer(site: &Site, question: &str) -> Vec<Value> {
     if args[0] == "tail" {
         lines.sort_by_key(|line| line["event_key"].to_string());
     }
+    // Of one moment, the trail tells first what came in first; BigQuery knows no such order.
+    for moment in
+        lines.chunk_by_mut(|one, other| one.get("timestamp").is_some() && one["timestamp"] == other["timestamp"])
+    {
+        moment.sort_by_key(|line| line["event_key"].to_string());
+    }
     lines
 }
 
