@@ -101,6 +101,17 @@ impl Question {
         Ok(Self { config, paths, started: Instant::now() })
     }
 
+    /// For what only the trail on this machine can answer.
+    pub(super) fn of_trail(global: &Global) -> anyhow::Result<Self> {
+        let question = Self::new(global)?;
+        if question.config.store.kind == StoreKind::BigQuery {
+            let why = "this needs the trail on this machine ([store] kind = \"sqlite\"); of BigQuery, this version asks \
+                       activity, timeline, stats, tail, sql and export";
+            return Err(UsageError(why.to_owned()).into());
+        }
+        Ok(question)
+    }
+
     /// The store that is configured, open for questions.
     pub(super) fn store(&self) -> anyhow::Result<Box<dyn Questions>> {
         Ok(match (self.config.store.kind, &self.config.bigquery) {

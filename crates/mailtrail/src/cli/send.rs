@@ -29,7 +29,7 @@ use crate::store::ledger::{self, Known, LedgerReader, RunLedger};
 use tell::Report;
 
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let question = Question::new(global)?;
+    let question = Question::of_trail(global)?;
     let sender = Sender { keys: KeyRing::load(&question.config.privacy)?, question, args, started: Instant::now() };
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
