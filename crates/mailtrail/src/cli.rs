@@ -14,6 +14,7 @@ mod notify;
 mod output;
 mod private_file;
 mod question;
+mod reconcile;
 mod record;
 mod replay;
 mod runs;
@@ -31,6 +32,7 @@ mod trigger;
 mod unreached;
 mod verify;
 mod wait;
+mod webhook;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -79,7 +81,9 @@ enum Command {
     Replay(replay::Args),
     #[command(name = "bigquery")]
     BigQuery(bigquery::Args),
+    Reconcile(reconcile::Args),
     Notify(notify::Args),
+    Webhook(webhook::Args),
     Hash(hash::Args),
     Completions(completions::Args),
 }
@@ -115,7 +119,9 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Runs(args) => runs::run(args, global),
         Command::Replay(args) => replay::run(args, global),
         Command::BigQuery(args) => bigquery::run(args, global),
+        Command::Reconcile(args) => reconcile::run(args, global),
         Command::Notify(args) => notify::run(args, global),
+        Command::Webhook(args) => webhook::run(args, global),
         Command::Hash(args) => hash::run(args, global),
         Command::Completions(args) => completions::run(args, global),
     }

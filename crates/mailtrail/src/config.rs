@@ -6,6 +6,7 @@
 pub mod alert;
 pub mod bigquery;
 mod door;
+pub mod edit;
 pub mod hook;
 mod keys;
 mod layers;

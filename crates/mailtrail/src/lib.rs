@@ -26,6 +26,10 @@ pub mod list;
 
 pub mod sendgrid;
 
+pub mod event_webhook;
+
+pub mod reconcile;
+
 pub mod compose;
 
 pub mod send;

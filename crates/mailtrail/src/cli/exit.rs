@@ -19,7 +19,7 @@ pub enum Exit {
     Unreached,
     /// 4: not settled in time.
     TimedOut,
-    /// 5: all who are left are deferred, and nothing changes.
+    /// 5: all who are left are deferred.
     Quiet,
 }
 

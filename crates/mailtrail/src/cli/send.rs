@@ -9,6 +9,7 @@ pub(super) use args::Args;
 pub(super) use recipients::read_list;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -16,33 +17,53 @@ use anyhow::Context as _;
 use super::Global;
 use super::exit::{Exit, UsageError};
 use super::question::Question;
+use super::selection::{Listed, Selection, caught_up};
+use super::{time, wait};
 use crate::clock::now_micros;
 use crate::compose::Composer;
 use crate::list::List;
+use crate::outcome::{Selector, Watched, already_sent, soft};
 use crate::protect::{EmailHash, KeyRing};
 use crate::run::RunName;
 use crate::send::{Choice, Rules, Sending, Summary, choose, validate};
 use crate::sendgrid::{Client, Patience};
 use crate::stop::{self, Stop};
 use crate::store::keys::Keys as _;
-use crate::store::ledger::{self, Known, LedgerReader, RunLedger};
+use crate::store::ledger::{self, Known, LedgerReader, RunLedger, Sent};
 use tell::Report;
 
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
+    if args.wait {
+        // What is wrong with waiting is said before anybody is mailed.
+        args.waiting.check(args.list.is_some())?;
+    }
     let question = Question::of_trail(global)?;
-    let sender = Sender { keys: KeyRing::load(&question.config.privacy)?, question, args, started: Instant::now() };
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("starting the runtime")?
-        .block_on(async { if sender.args.messages.is_some() { sender.messages().await } else { sender.list().await } })
+    let keys = Arc::new(KeyRing::load(&question.config.privacy)?);
+    let sender = Sender { keys, question, args, started: Instant::now() };
+    if sender.args.messages.is_some() {
+        return block_on(sender.messages());
+    }
+    let list = recipients::read(&sender.args)?;
+    let sent = block_on(sender.list(&list))?;
+    // Who was mailed before this time is waited for as well.
+    let nobody = LedgerReader::open(&sender.question.paths)?.is_none();
+    if !sender.args.wait || nobody {
+        return Ok(sent);
+    }
+    let waited = sender.wait(list)?;
+    // Not all were mailed: that outweighs what became of the others.
+    Ok(if sent == Exit::Done { waited } else { sent })
+}
+
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?.block_on(work)
 }
 
 /// A command to send, with what it needs.
 struct Sender {
     args: Args,
     question: Question,
-    keys: KeyRing,
+    keys: Arc<KeyRing>,
     started: Instant,
 }
 
@@ -51,23 +72,24 @@ impl Sender {
         &self.args.run
     }
 
-    async fn list(&self) -> anyhow::Result<Exit> {
-        let list = recipients::read(&self.args)?;
+    async fn list(&self, list: &List) -> anyhow::Result<Exit> {
         let now = now_micros();
         let common = self.args.common(&self.question.config.sendgrid, now)?;
         let content = self.args.content()?;
-        let composer = Composer::new(&content, common, &list, now).map_err(|error| UsageError(error.to_string()))?;
-        let sets = self.sets()?;
+        let composer = Composer::new(&content, common, list, now).map_err(|error| UsageError(error.to_string()))?;
         if self.args.dry_run {
+            let sets = self.sets()?;
             let choice = choose(list.hashes(&self.keys), &self.known()?, &sets.as_rules(&self.args));
-            tell::dry_run(&self.args, &list, &composer, &choice)?;
+            tell::dry_run(&self.args, list, &composer, &choice)?;
             return Ok(Exit::Done);
         }
         let client = Client::new(&self.question.config.sendgrid).map_err(|error| UsageError(error.to_string()))?;
         if self.args.sandbox {
-            return self.sandbox(&client, &composer, &list).await;
+            return self.sandbox(&client, &composer, list).await;
         }
         let mut ledger = self.open_ledger(now)?;
+        // After the ledger was taken: what an earlier sender left is settled by then.
+        let sets = self.sets()?;
         let choice = choose(list.hashes(&self.keys), &ledger.known()?, &sets.as_rules(&self.args));
         let progress = tell::Progress::begin(choice.chosen());
         let sending = Sending {
@@ -83,7 +105,7 @@ impl Sender {
         let summary = sending.run(interrupted()?, |requested| progress.request(requested)).await?;
         progress.end();
         drop(ledger);
-        self.report(&list, &choice, &summary)
+        self.report(list, &choice, &summary)
     }
 
     async fn sandbox(&self, client: &Client, composer: &Composer<'_>, list: &List) -> anyhow::Result<Exit> {
@@ -121,8 +143,51 @@ impl Sender {
         }
     }
 
+    /// What events and other runs say of whom to leave out.
     fn sets(&self) -> anyhow::Result<Sets> {
-        Ok(Sets::default())
+        let (args, paths, now) = (&self.args, &self.question.paths, now_micros());
+        let mut sets = Sets::default();
+        let in_doubt = self.known()?.values().any(|known| matches!(known.sent, Sent::Uncertain | Sent::Sending));
+        if !in_doubt && args.not_sent_since.is_none() && args.only_unreached.is_none() {
+            return Ok(sets);
+        }
+        let keys: Arc<KeyRing> = Arc::clone(&self.keys);
+        caught_up(&self.question, keys, true)?;
+        if in_doubt {
+            let watched = Watched::begin(paths, Selector::of_run(self.run_name().as_str()))?;
+            sets.seen = Some(watched.confirmed());
+        }
+        if let Some(since) = &args.not_sent_since {
+            let since = time::parse(since, now)?;
+            let mut recently = HashSet::new();
+            for category in &args.category {
+                recently.extend(already_sent(paths, category, Some(since), false)?);
+            }
+            sets.recently = Some(recently);
+        }
+        if let Some(run) = &args.only_unreached {
+            if run == self.run_name() {
+                return Err(UsageError(
+                    "--only-unreached needs a new name for --run: whoever is mailed twice must be so in two runs"
+                        .to_owned(),
+                )
+                .into());
+            }
+            let selector = Selector::of_run(run.as_str());
+            let again = soft(&Watched::begin(paths, selector)?, now);
+            sets.only = Some(again.into_iter().map(|(hash, _)| hash).collect());
+        }
+        Ok(sets)
+    }
+
+    /// Waits for the whole run.
+    fn wait(&self, list: List) -> anyhow::Result<Exit> {
+        let selection = Selection {
+            selector: Selector::of_run(self.run_name().as_str()),
+            listed: Some(Listed::new(list, &self.keys)),
+            keys: Arc::clone(&self.keys),
+        };
+        wait::watch(&self.question, &selection, &self.args.waiting, self.args.output)
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     }
     drop(sheet.end()?);
     let report = watched.report();
-    question.tell(rows.len(), if rows.len() == 1 { "recipient" } else { "of the recipients" }, None);
+    question.tell(rows.len(), "recipient", None);
     let pending = report.recipients - report.settled();
     if pending > 0 && !args.include_pending {
         note(&format!("{pending} of {} are not settled yet (--include-pending)", report.recipients));

@@ -21,7 +21,7 @@ use console::Console;
 /// Wait until a send is settled: everybody's mail has arrived, or failed for good
 ///
 /// Exit codes: 0 settled, 3 settled but somebody was not reached (with --exit-status), 4 not in time, 5 all who are left are
-/// deferred and nothing changes. Mail of any tool is waited for by --category, --since and --list or --expect.
+/// deferred and nothing changed for --quiet, or the time is up. Mail of any tool is waited for by --category, --since and --list or --expect.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]

@@ -67,15 +67,15 @@ const SUBJECTS: [(&str, &str); 7] = [
     ("7", "the recipient's mail server refused the mail for its policy"),
 ];
 
-/// Why SendGrid drops mail: the beginnings of its reasons, lower case, and whether the address is on one of its suppression lists.
+/// Why SendGrid drops mail: the beginnings of its reasons, and whether the address is on one of its suppression lists.
 pub(super) const DROPS: [(&str, &str, bool); 7] = [
-    ("bounced address", "the address bounced before, so SendGrid does not mail it", true),
-    ("unsubscribed address", "the recipient has unsubscribed", true),
-    ("spam reporting address", "the recipient called earlier mail spam", true),
-    ("invalid", "SendGrid takes the address for invalid", true),
-    ("spam content", "SendGrid's spam check refused the content", false),
-    ("recipient list over package quota", "the SendGrid account's quota is used up", false),
-    ("invalid smtpapi header", "SendGrid could not read the request's header", false),
+    ("Bounced Address", "the address bounced before, so SendGrid does not mail it", true),
+    ("Unsubscribed Address", "the recipient has unsubscribed", true),
+    ("Spam Reporting Address", "the recipient called earlier mail spam", true),
+    ("Invalid", "SendGrid takes the address for invalid", true),
+    ("Spam Content", "SendGrid's spam check refused the content", false),
+    ("Recipient List over Package Quota", "the SendGrid account's quota is used up", false),
+    ("Invalid SMTPAPI header", "SendGrid could not read the request's header", false),
 ];
 
 /// Why, for people; nothing for who got the mail.
@@ -106,7 +106,7 @@ pub fn plain(
 pub(super) fn drop_of(reason: Option<&str>) -> Option<(&'static str, &'static str, bool)> {
     let reason = reason?.trim().to_lowercase();
     // "Invalid SMTPAPI header" begins with "Invalid": the longest wins.
-    let fits = DROPS.into_iter().filter(|(begin, _, _)| reason.starts_with(begin));
+    let fits = DROPS.into_iter().filter(|(begin, _, _)| reason.starts_with(&begin.to_lowercase()));
     fits.max_by_key(|(begin, _, _)| begin.len())
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::expected::{Expected, Person};
+use super::reason::drop_of;
 use super::tracker::Tracker;
 use crate::protect::EmailHash;
 use crate::run::RequestId;
@@ -58,9 +59,7 @@ impl Report {
         let status = person.known.map_or(Status::Unknown, |known| known.status);
         *self.counts.entry(status).or_default() += 1;
         let certain = matches!(person.sent, None | Some(Sent::Accepted));
-        // SendGrid answers a request as a whole, so one recipient's event speaks for all of it.
-        let of_request = || person.request.is_some_and(|request| proven.contains(&request));
-        let confirmed = !certain && (person.known.is_some_and(|known| known.proven) || of_request());
+        let confirmed = !certain && is_confirmed(person, proven);
         self.confirmed += u64::from(confirmed);
         if certain || confirmed {
             self.accepted += 1;
@@ -129,6 +128,12 @@ impl Report {
     }
 }
 
+/// Whether events prove that somebody was mailed. SendGrid answers a request as a whole, so one recipient's event speaks for
+/// all of it.
+pub(super) fn is_confirmed(person: &Person<'_>, proven: &HashSet<RequestId>) -> bool {
+    person.known.is_some_and(|known| known.proven) || person.request.is_some_and(|request| proven.contains(&request))
+}
+
 impl Details {
     /// `domain`: of who has no events.
     pub(super) fn of(expected: &Expected, tracker: &Tracker, domain: &dyn Fn(&EmailHash) -> Option<String>) -> Self {
@@ -150,9 +155,12 @@ impl Details {
             *self.outstanding.entry(domain).or_default() += 1;
         }
         let Some(known) = person.known.filter(|_| status.is_unreached()) else { return };
-        let why = known.classification.as_deref().or(known.status_code.as_deref());
-        // SendGrid says of a drop why, in few and always the same words.
-        let why = why.or(known.reason.as_deref().filter(|_| status == Status::Dropped)).unwrap_or("no reason given");
+        // SendGrid says of a drop why, in few and always the same words; its status code says nothing.
+        let drop = drop_of(known.reason.as_deref()).filter(|_| status == Status::Dropped);
+        let why = match drop {
+            Some((words, _, _)) => words,
+            None => known.classification.as_deref().or(known.status_code.as_deref()).unwrap_or("no reason given"),
+        };
         *self.reasons.entry(why.to_owned()).or_default() += 1;
         if let Some(reason) = &known.reason {
             *self.raw_reasons.entry(reason.to_string()).or_default() += 1;

@@ -75,6 +75,21 @@ pub fn is_held(path: &Path) -> Result<bool, LockError> {
     }
 }
 
+/// Which process holds the lock at `path`; `None` where nobody does, or it did not leave its id. Takes nothing.
+#[must_use]
+pub fn holder_of(path: &Path) -> Option<u32> {
+    let mut file = File::open(path).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            file.rewind().ok()?;
+            file.take(20).read_to_string(&mut text).ok()?;
+            text.trim().parse().ok()
+        }
+        _ => None,
+    }
+}
+
 fn holder(file: &mut File) -> Option<String> {
     let mut text = String::new();
     file.rewind().ok()?;
@@ -97,7 +112,9 @@ mod tests {
         assert!(!is_held(&temp.path().join("none")).expect("looked at"));
         let error = Lock::take(&path).expect_err("held");
         assert!(error.to_string().contains(&format!("held by process {}:", std::process::id())), "{error}");
+        assert_eq!(holder_of(&path), Some(std::process::id()));
         drop(first);
+        assert_eq!(holder_of(&path), None);
         drop(Lock::take(&path).expect("free again"));
     }
 }

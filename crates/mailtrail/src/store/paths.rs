@@ -85,6 +85,12 @@ impl Paths {
         self.trail.with_extension(format!("run-{name:016x}.lock"))
     }
 
+    /// How far an interrupted reconciliation had come.
+    #[must_use]
+    pub fn reconcile(&self) -> PathBuf {
+        self.trail.with_extension("reconcile.json")
+    }
+
     /// The folder that holds them.
     #[must_use]
     pub fn folder(&self) -> &Path {

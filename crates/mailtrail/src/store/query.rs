@@ -125,6 +125,19 @@ pub struct Place {
     pub event_key: String,
 }
 
+/// What one event says of a message, for comparing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenOfMessage {
+    /// Column `sg_message_id`.
+    pub sg_message_id: String,
+    /// Lower-case hex.
+    pub email_hash: String,
+    /// Column `event`.
+    pub event: String,
+    /// Column `type`.
+    pub r#type: Option<String>,
+}
+
 /// By what to count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each is the column of its name")]

@@ -14,5 +14,7 @@ mod outcome;
 mod payloads;
 mod privacy;
 mod receive;
+mod reconcile;
 mod send;
 mod tls;
+mod webhook;

@@ -3,14 +3,17 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::process::{Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sendgrid_openapi_check::{Document, MAIL};
-use sendgrid_simulator::mail_api::{self, Fault, Mail, MailApi, Options};
+use sendgrid_simulator::Target;
+use sendgrid_simulator::fate::Fate;
+use sendgrid_simulator::mail_api::{self, Fault, Mail, MailApi, Options, Webhook};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::support::{Site, now};
+use crate::support::{CREDENTIALS, Site, now};
 
 const KEY: &str = "SG.simulated.key";
 
@@ -346,5 +349,97 @@ fn messages_bring_their_own_content_and_are_answered_line_by_line() {
     assert_eq!((one.subject.as_deref(), one.text.as_deref()), (Some("Invoice 7"), Some("Dear N7")));
     assert_eq!((one.categories.as_slice(), one.custom_args["invoice"].as_str()), (&["invoice".to_owned()][..], "7"));
     assert_eq!(post.mails().len(), 40);
+    post.end();
+}
+
+/// Events of the mail, told by SendGrid to a running receiver, decide who is in doubt, who is left out and who gets a second try.
+#[test]
+fn events_decide_who_is_mailed_again() {
+    // The second request is accepted, but mailtrail never hears of it.
+    let post = Post::new(|request| if request == 1 { Fault::CutAfterAccepting } else { Fault::None });
+    let server = post.site.serve();
+    let target = Target::parse(&format!("http://{}/event", server.address)).unwrap();
+    let (user, password) = CREDENTIALS.split_once(':').unwrap();
+    let target = target.with_credentials(user, password).unwrap();
+    let webhook = Webhook::new(target, Arc::clone(&post.site.signer));
+    let fates = |mail: &Mail| match mail.address.as_bytes()[10] {
+        b'1' => Fate::Blocked,
+        b'2' => Fate::Bounce,
+        _ => Fate::Delivered,
+    };
+    let _in_runtime = post.runtime.enter();
+    let events = post.api.deliver_events(webhook, fates);
+    // The first thousand are accepted; of the other five hundred SendGrid's answer is lost.
+    post.list(1_500);
+    let told = report(&post.send(&["--category", "news", "--format", "json"]));
+    assert_eq!((told["accepted"].as_u64(), told["uncertain"].as_u64()), (Some(1_000), Some(500)), "{told}");
+    post.runtime.block_on(events.finish()).unwrap();
+    server.wait_drained();
+
+    // Their events say that they have it, so even who wants to mail the uncertain ones again mails nobody.
+    let told = report(&post.send(&["--resend-uncertain", "--format", "json"]));
+    assert_eq!((told["accepted"].as_u64(), told["skipped"]["accepted"].as_u64()), (Some(0), Some(1_500)), "{told}");
+
+    // Another run with the same category leaves all of them out but one who is new.
+    post.list(1_501);
+    let args = |run: &'static str| {
+        ["send", "list.csv", "--run", run, "--subject", "S", "--html", "mail.html", "--format", "json"]
+    };
+    let with = |run, more: &[&str]| post.site.command(&[&args(run)[..], more].concat()).output().unwrap();
+    let told = report(&with("december", &["--category", "news", "--not-sent-since", "1d", "--dry-run"]));
+    let (chosen, left_out) = (told["chosen"].as_u64().unwrap(), told["skipped"]["recently"].as_u64().unwrap());
+    assert_eq!(chosen + left_out, 1_501, "{told}");
+    assert_eq!(chosen, 1, "{told}");
+
+    // A second try is for those who were refused for now, not for those who were refused for good.
+    let blocked = (0..1_500).filter(|n| n.to_string().starts_with('1')).count() as u64;
+    let told = report(&with("again", &["--only-unreached", "november"]));
+    assert_eq!(told["accepted"].as_u64(), Some(blocked), "{told}");
+    let wrong = with("november", &["--only-unreached", "november"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    server.stop();
+    post.end();
+}
+
+#[test]
+fn sending_and_waiting_in_one_command() {
+    let post = Post::new(|_| Fault::None);
+    let server = post.site.serve();
+    let target = Target::parse(&format!("http://{}/event", server.address)).unwrap();
+    let (user, password) = CREDENTIALS.split_once(':').unwrap();
+    let webhook = Webhook::new(target.with_credentials(user, password).unwrap(), Arc::clone(&post.site.signer));
+    let _in_runtime = post.runtime.enter();
+    let fates = |mail: &Mail| if mail.address.starts_with("recipient-7@") { Fate::Bounce } else { Fate::Delivered };
+    let events = post.api.deliver_events(webhook, fates);
+    post.list(40);
+    let output = post.send(&["--wait", "--exit-status", "--unreached-out", "unreached.csv"]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{said}{}", text(&output.stderr));
+    assert!(said.contains("SendGrid has the mail for 40 recipients"), "{said}");
+    assert!(said.contains("bounce") && said.contains("delivered"), "{said}");
+    let unreached = std::fs::read_to_string(post.site.path().join("unreached.csv")).unwrap();
+    let lines: Vec<&str> = unreached.lines().collect();
+    assert!(lines.len() == 2 && lines[1].starts_with(&format!("{},Name <7>,", address(7))), "{unreached}");
+    post.runtime.block_on(events.finish()).unwrap();
+    let wrong = post
+        .site
+        .command(&[
+            "send",
+            "--to",
+            &address(0),
+            "--run",
+            "r",
+            "--subject",
+            "S",
+            "--html",
+            "mail.html",
+            "--wait",
+            "--unreached-out",
+            "x",
+        ])
+        .output()
+        .unwrap();
+    assert_eq!((wrong.status.code(), post.api.requests().len()), (Some(2), 1), "said before anybody is mailed");
+    server.stop();
     post.end();
 }

@@ -53,11 +53,19 @@ impl<'o> Teller<'o> {
     /// Runs a command in the stage's folder and shows it with what it said. Which exit code it has is part of the story; only a
     /// command that could not do its work ends the demo.
     pub(super) fn command(&mut self, stage: &Stage, args: &[&str], show: Show) -> anyhow::Result<()> {
-        let words: Vec<_> = args.iter().map(|word| shell_word(word)).collect();
+        let quoted =
+            |word: &&str| if word.starts_with("--") { (*word).to_owned() } else { shell_word(word).into_owned() };
+        let words: Vec<_> = args.iter().map(quoted).collect();
         writeln!(self.out, "   $ mailtrail {}", words.join(" "))?;
         self.out.flush()?;
-        let output = stage.command(args)?.output()?;
-        let (said, aside) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        // One pipe for both, so that lines come in the order they were said.
+        let (said, end) = io::pipe()?;
+        let mut command = stage.command(args)?;
+        let mut child = command.stdout(end.try_clone()?).stderr(end).spawn()?;
+        // It holds the writing ends, and the reading would not end.
+        drop(command);
+        let said = io::read_to_string(said)?;
+        let status = child.wait()?;
         let most = match show {
             Show::All => usize::MAX,
             Show::First(most) => most,
@@ -69,13 +77,10 @@ impl<'o> Teller<'o> {
         if more > 0 {
             writeln!(self.out, "   … and {more} more lines")?;
         }
-        for line in aside.lines() {
-            writeln!(self.out, "   {line}")?;
-        }
-        if matches!(output.status.code(), Some(0 | 3 | 5)) {
+        if matches!(status.code(), Some(0 | 3 | 5)) {
             return Ok(());
         }
-        anyhow::bail!("mailtrail {} ended with {}", args.first().copied().unwrap_or_default(), output.status)
+        anyhow::bail!("mailtrail {} ended with {status}", args.first().copied().unwrap_or_default())
     }
 
     pub(super) fn delivery(&mut self, report: &Report, stopped_after: u64) -> io::Result<()> {

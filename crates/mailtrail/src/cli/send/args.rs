@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use crate::cli::exit::UsageError;
 use crate::cli::output::OutputArgs;
 use crate::cli::time;
+use crate::cli::wait::WaitArgs;
 use crate::compose::{Common, Content};
 use crate::config::{SendGrid, Sender};
 use crate::list::EncodingChoice;
@@ -79,6 +80,12 @@ pub(in crate::cli) struct Args {
     /// Mail again whom SendGrid's answer left in doubt and no event speaks for; they may get it twice
     #[arg(long)]
     pub(super) resend_uncertain: bool,
+    /// Leave out whoever got one of the categories since then (30d, 2026-11-24), whichever tool sent it
+    #[arg(long, value_name = "TIME", requires = "category")]
+    pub(super) not_sent_since: Option<String>,
+    /// Mail only whom that run did not reach and a second try may
+    #[arg(long, value_name = "RUN")]
+    pub(super) only_unreached: Option<RunName>,
     /// Leave out rows that cannot be mailed, instead of mailing nobody
     #[arg(long)]
     pub(super) skip_invalid: bool,
@@ -88,6 +95,11 @@ pub(in crate::cli) struct Args {
     /// The list's column of addresses [default: email]
     #[arg(long, value_name = "NAME")]
     pub(super) email_column: Option<String>,
+    /// Wait until everybody is settled, as `mailtrail wait` does
+    #[arg(long, conflicts_with_all = ["messages", "sandbox", "dry_run"])]
+    pub(super) wait: bool,
+    #[command(flatten, next_help_heading = "With --wait")]
+    pub(super) waiting: WaitArgs,
     #[command(flatten)]
     pub(super) output: OutputArgs,
 }

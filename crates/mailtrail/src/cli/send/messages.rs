@@ -33,6 +33,7 @@ impl Sender {
         }
         let client = Client::new(&self.question.config.sendgrid).map_err(|error| UsageError(error.to_string()))?;
         let mut ledger = self.open_ledger(now_micros())?;
+        let sets = self.sets()?;
         let mut known = ledger.known()?;
         let mut messages = Messages::new(input);
         let (mut all_sent, mut stop) = (true, false);
@@ -51,7 +52,7 @@ impl Sender {
             let common = self.args.common(&self.question.config.sendgrid, now)?;
             let composer = Composer::of_messages(common, &slice, now).map_err(|error| UsageError(error.to_string()))?;
             let hashes = slice.iter().map(|message| self.keys.lookup_hashes(message.address.expose()));
-            let choice = choose(hashes, &known, &self.sets()?.as_rules(&self.args));
+            let choice = choose(hashes, &known, &sets.as_rules(&self.args));
             for (message, skip) in slice.iter().zip(&choice.rows).filter_map(|(m, row)| Some((m, row.err()?))) {
                 let line = json!({"row": message.row, "email_hash": self.hash(message).to_string(),
                     "outcome": "skipped", "why": format!("they {}", skip.explained())});

@@ -81,7 +81,7 @@ impl<'l> Teller<'l> {
                 let accepted = watched.record().map_or(watched.report().recipients, |run| run.count(Sent::Accepted));
                 Notice::Ops(Ops::NoEvents { run: Label::new(&name(watched)), accepted, since: micros(since) })
             },
-            Some((name(watched), last_accepted(watched))),
+            Some(identity(watched)),
         );
     }
 
@@ -99,7 +99,7 @@ impl<'l> Teller<'l> {
                 End::TimedOut => Notice::RunTimedOut { summary, outstanding },
             }
         };
-        self.add(notice, Some((name(watched), last_accepted(watched))));
+        self.add(notice, Some(identity(watched)));
     }
 
     /// Waits until all is told; what went wrong.
@@ -177,8 +177,13 @@ fn name(watched: &Watched) -> String {
     }
 }
 
-fn last_accepted(watched: &Watched) -> i64 {
-    watched.record().and_then(|record| record.accepted_at).unwrap_or_default()
+/// Under what an end is remembered: a run by its last acceptance. Of a category nothing but its events tells two sends apart
+/// (`--since 1h` is another time whenever it is typed), so as long as none is new it is the same.
+fn identity(watched: &Watched) -> (String, i64) {
+    match &watched.selector().scope {
+        Scope::Run(run) => (run.clone(), watched.record().and_then(|record| record.accepted_at).unwrap_or_default()),
+        Scope::Category(category) => (format!("category {category}"), watched.report().last_event.unwrap_or_default()),
+    }
 }
 
 fn labels(counts: &BTreeMap<String, u64>) -> BTreeMap<Label, u64> {

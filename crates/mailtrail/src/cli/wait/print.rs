@@ -22,7 +22,7 @@ pub(super) fn verdict(watched: &Watched, end: End, elapsed: i64, now: i64, outpu
         End::Reached(Until::Settled) => "settled",
         End::Reached(Until::Seen) => "seen",
         End::TimedOut => "not settled in time",
-        End::Quiet => "seen, and nothing changes any more; SendGrid tries the deferred ones for 72 hours",
+        End::Quiet => "all who are left are deferred, SendGrid tries them for 72 hours",
     };
     note(&format!("{how}: {}", line(report, now)));
     if report.recipients == 0 {

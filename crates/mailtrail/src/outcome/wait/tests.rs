@@ -158,6 +158,10 @@ fn deferred_mail_alone_is_not_waited_for_for_ever() {
     });
     assert_eq!((end, after), (End::Quiet, 1_500 + 900));
     assert_eq!((report.is_only_deferred(), report.oldest_deferral), (true, Some(NOW)));
+    let mut late = Stage::new(1);
+    late.event(0, "deferred", KEY);
+    let (end, after, _, _) = play(&mut late, LIMITS, |_, _| {});
+    assert_eq!((end, after), (End::Quiet, 300), "the time is up, and everybody was seen");
 }
 
 #[test]

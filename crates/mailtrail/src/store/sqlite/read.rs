@@ -4,6 +4,7 @@
 mod counts;
 mod follow;
 mod list;
+mod messages;
 mod record;
 mod select;
 mod status;

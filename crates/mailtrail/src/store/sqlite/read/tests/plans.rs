@@ -51,6 +51,8 @@ fn no_statement_walks_over_the_trail() {
     reader.after(10, 10).expect("an answer");
     reader.last_id().expect("an answer");
     reader.last_received(10).expect("an answer");
+    reader.seen_of_messages(&texts(&["message-1"]), &texts(&["message-1.x"])).expect("an answer");
+    reader.has_event(START, &[0; 16]).expect("an answer");
     reader.briefs(10, 400, None).expect("an answer");
     reader.briefs(10, 400, Some(&texts(&["bounce"]))).expect("an answer");
     for scope in [Scope::Category("news".into()), Scope::Run("run-1".into())] {
