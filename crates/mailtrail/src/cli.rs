@@ -4,6 +4,7 @@ pub mod exit;
 
 mod activity;
 mod backup;
+mod bigquery;
 mod completions;
 mod demo;
 mod doctor;
@@ -81,6 +82,8 @@ enum Command {
     Sent(sent::Args),
     Runs(runs::Args),
     Replay(replay::Args),
+    #[command(name = "bigquery")]
+    BigQuery(bigquery::Args),
     Reconcile(reconcile::Args),
     Forget(forget::Args),
     Backup(backup::Args),
@@ -121,6 +124,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Sent(args) => sent::run(args, global),
         Command::Runs(args) => runs::run(args, global),
         Command::Replay(args) => replay::run(args, global),
+        Command::BigQuery(args) => bigquery::run(args, global),
         Command::Reconcile(args) => reconcile::run(args, global),
         Command::Forget(args) => forget::run(args, global),
         Command::Backup(args) => backup::run(args, global),

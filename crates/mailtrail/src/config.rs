@@ -4,6 +4,7 @@
 //! `reader` makes typed values of them and collects everything that is wrong, each section's `read` knows its rules.
 
 pub mod alert;
+pub mod bigquery;
 mod door;
 pub mod edit;
 pub mod hook;
@@ -23,6 +24,7 @@ mod units;
 pub mod webhook;
 
 pub use alert::{Alert, Destination, Watched};
+pub use bigquery::BigQuery;
 pub use hook::HookUrl;
 pub(crate) use keys::nearest;
 pub use log::{Log, LogFormat, LogLevel};
@@ -31,7 +33,7 @@ pub use problem::ConfigError;
 pub use receive::{BasicCredential, Receive, SignatureMode, TlsFiles};
 pub use sendgrid::{ApiKey, SendGrid, Sender};
 pub use slack::{Language, Slack};
-pub use store::Store;
+pub use store::{Store, StoreKind};
 pub use webhook::{Webhook, WebhookSecret};
 
 use std::net::SocketAddr;
@@ -58,6 +60,8 @@ pub struct Config {
     pub privacy: Privacy,
     /// `[store]`
     pub store: Store,
+    /// `[bigquery]`; `None` where it names no project.
+    pub bigquery: Option<BigQuery>,
     /// `[sendgrid]`
     pub sendgrid: SendGrid,
     /// `[slack]`
@@ -182,6 +186,7 @@ impl Loaded {
         }
         let privacy = privacy::read(&mut rest);
         let store = store::read(&mut rest);
+        let bigquery = bigquery::read(&mut rest, store.kind);
         let sendgrid = sendgrid::read(&mut rest);
         let slack = slack::read(&mut rest);
         let webhook = webhook::read(&mut rest);
@@ -191,8 +196,20 @@ impl Loaded {
         problems.append(&mut rest.problems);
         warnings.append(&mut door.warnings);
         warnings.append(&mut rest.warnings);
-        let config =
-            Config { file, receive, privacy, store, sendgrid, slack, webhook, alerts, metrics_listen, log, warnings };
+        let config = Config {
+            file,
+            receive,
+            privacy,
+            store,
+            bigquery,
+            sendgrid,
+            slack,
+            webhook,
+            alerts,
+            metrics_listen,
+            log,
+            warnings,
+        };
         let door_problems = if unreadable { Vec::new() } else { door.problems };
         Self { config, problems, door_problems }
     }

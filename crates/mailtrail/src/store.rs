@@ -1,6 +1,7 @@
 //! The trail and the quarantine. SQL and row types stay inside.
 
 pub mod backup;
+pub mod bigquery;
 mod drain;
 pub mod forget;
 pub mod keeper;
@@ -11,6 +12,7 @@ pub mod paths;
 pub mod places;
 mod priority;
 pub mod query;
+pub mod questions;
 pub mod replay;
 pub mod restore;
 pub mod restored;

@@ -64,7 +64,8 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn is_test(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name == "tests.rs" || name == "testing.rs")
+    path.iter().any(|part| part == "testing")
+        || path.file_name().is_some_and(|name| name == "tests.rs" || name == "testing.rs")
 }
 
 /// Code lines with their numbers, without comments and without what stands behind the first `#[cfg(test)]` module.

@@ -52,7 +52,7 @@ pub(super) fn run(args: Args, _global: &Global) -> anyhow::Result<Exit> {
     tell.command(&stage, &["wait", RUN, "--quiet", "2s", "--exit-status"], Show::All)?;
     let (server, stopped_after) = runtime.block_on(outage).context("the outage")??;
     let told = runtime.block_on(events.finish())?;
-    runtime.block_on(server.keeper().drained());
+    runtime.block_on(stage::keeper(&server)?.drained());
     tell.delivery(&told.report, stopped_after)?;
 
     tell.heading("Slack got")?;

@@ -48,7 +48,7 @@ pub(super) struct Args {
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let question = Question::new(global)?;
+    let question = Question::of_trail(global)?;
     let client = Client::new(&question.config.sendgrid)?;
     let saved_at = question.paths.reconcile();
     let saved = Progress::load(&saved_at).with_context(|| format!("{}, the saved place", saved_at.display()))?;

@@ -39,7 +39,7 @@ pub(super) struct Args {
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let question = Question::new(global)?;
+    let question = Question::of_trail(global)?;
     if let Some(name) = &args.run {
         detail(&outcome::run(&question.paths, name)?, args.output)?;
         question.tell_backlog();

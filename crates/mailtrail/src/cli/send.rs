@@ -41,7 +41,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         // What is wrong with waiting is said before anybody is mailed.
         args.waiting.check(args.list.is_some())?;
     }
-    let question = Question::new(global)?;
+    let question = Question::of_trail(global)?;
     let keys = Arc::new(KeyRing::load(&question.config.privacy)?);
     let sender = Sender { keys, question, args, started: Instant::now() };
     if sender.args.messages.is_some() {

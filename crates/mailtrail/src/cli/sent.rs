@@ -30,7 +30,7 @@ pub(super) struct Args {
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let question = Question::new(global)?;
+    let question = Question::of_trail(global)?;
     let selection = args.selection.read(&question, None)?;
     let Some(listed) = &selection.listed else {
         return Err(UsageError("whom do you ask about? Give the list by --list FILE".to_owned()).into());

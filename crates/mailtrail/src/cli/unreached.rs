@@ -39,7 +39,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     if args.bom && args.output.format != Format::Csv {
         return Err(UsageError("--bom is for --format csv".to_owned()).into());
     }
-    let question = Question::new(global)?;
+    let question = Question::of_trail(global)?;
     let selection = args.selection.read(&question, None)?;
     caught_up(&question, selection.keys.clone(), true)?;
     let now = clock::now_micros();

@@ -84,7 +84,7 @@ impl WaitArgs {
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     need_since(&args.selection)?;
     args.wait.check(args.selection.list.is_given())?;
-    let question = Question::new(global)?;
+    let question = Question::of_trail(global)?;
     let selection = args.selection.read(&question, args.expect)?;
     watch(&question, &selection, &args.wait, args.output)
 }

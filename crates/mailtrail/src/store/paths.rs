@@ -59,6 +59,12 @@ impl Paths {
         self.trail.with_extension("lock")
     }
 
+    /// How far the trail was forwarded.
+    #[must_use]
+    pub fn forwarded(&self) -> PathBuf {
+        self.trail.with_extension("forward.db")
+    }
+
     /// How far each follower has come.
     #[must_use]
     pub fn followers(&self) -> PathBuf {

@@ -253,6 +253,8 @@ pub struct Answer<T> {
 pub struct Scanned {
     /// How many events, where that is known.
     pub rows: Option<u64>,
+    /// How many bytes, where they are what it costs.
+    pub bytes: Option<u64>,
     /// From which event time on; `None`: the whole trail.
     pub since: Option<i64>,
     /// Why no index could lead to the rows, for people.

@@ -20,8 +20,8 @@ use crate::clock;
 use crate::config::{self, Config};
 use crate::protect::KeyRing;
 use crate::serve::{self, Server};
-use crate::store::Paths;
 use crate::store::sqlite::Reader;
+use crate::store::{Keeper, Paths};
 
 /// The name of the run, and the category of its mail.
 pub(super) const RUN: &str = "spring-news";
@@ -136,7 +136,7 @@ impl Stage {
         let mut config = self.config.clone();
         async move {
             let taken = loop {
-                let state = server.keeper().state();
+                let state = keeper(&server)?.state();
                 let taken = state.stored + state.duplicate + state.backlog.items;
                 if taken >= half {
                     break taken;
@@ -181,4 +181,9 @@ impl Stage {
 fn capitalised(word: &str) -> String {
     let mut chars = word.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// The demo keeps its events on this machine.
+pub(super) fn keeper(server: &Server) -> anyhow::Result<&Keeper> {
+    server.keeper().context("the demo keeps its events on this machine")
 }

@@ -70,6 +70,18 @@ fn from_metrics(page: &str) -> Vec<Check> {
     if value(page, "mailtrail_store_writable") == Some(0.0) {
         checks.push(Check::fail("receiving", "the store takes no writes", "the log of mailtrail serve says why"));
     }
+    if let Some(up) = value(page, "mailtrail_forward_up") {
+        let waiting = value(page, "mailtrail_forward_waiting_events").unwrap_or(0.0);
+        checks.push(if up == 0.0 {
+            Check::warn(
+                "forwarding",
+                format!("does not get through to BigQuery; {waiting:.0} events wait in the trail and are not lost"),
+                "the log of mailtrail serve says why; mailtrail bigquery check tries it",
+            )
+        } else {
+            Check::pass("forwarding", format!("goes to BigQuery, {waiting:.0} events wait"))
+        });
+    }
     if value(page, "mailtrail_refusing_everything") == Some(1.0) {
         checks.push(Check::fail(
             "receiving",
@@ -148,6 +160,8 @@ mod tests {
         assert_eq!(verdicts("mailtrail_concern{kind=\"backlog\"} 1\n"), [Verdict::Warn]);
         assert_eq!(verdicts("mailtrail_concern{kind=\"backlog\"} 0\n"), []);
         assert_eq!(verdicts("mailtrail_store_writable 0\r\n"), [Verdict::Fail]);
+        assert_eq!(verdicts("mailtrail_forward_up 0\n"), [Verdict::Warn]);
+        assert_eq!(verdicts("mailtrail_forward_up 1\n"), [Verdict::Pass]);
         assert_eq!(verdicts("mailtrail_refusing_everything 1\n"), [Verdict::Fail]);
     }
 

@@ -40,7 +40,7 @@ pub(crate) const UNDRAINABLE: &str = "undrainable";
 const TEST: &str = "test";
 
 /// Tells the messages of one recipient apart in fewer bytes than their ids have.
-pub(super) fn message_digest(message_id: &str) -> i64 {
+pub(in crate::store) fn message_digest(message_id: &str) -> i64 {
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&digest(&SHA256, message_id.as_bytes()).as_ref()[..8]);
     i64::from_be_bytes(bytes)
