@@ -5,70 +5,17 @@
 //! any more is it removed, and later what the receiver accepted of it. Each step is saved when it is done, and each can be
 //! done again: whatever interrupts it, the next call goes on.
 
+mod step;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{PostUrl, Receiver, ReceiverError, Settings, Webhook};
+use super::{PostUrl, Receiver, Settings, Webhook};
 use crate::config::BasicCredential;
-use crate::sendgrid::CallError;
-
-/// How far a rotation has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Step {
-    /// A new credential was made.
-    Begun,
-    /// SendGrid has the second webhook, signed, not posting.
-    Made,
-    /// The receiver accepts both.
-    Accepted,
-    /// Both post. (With one webhook alone: it posts with the new credentials.)
-    Both {
-        /// Since when, µs since the epoch.
-        since: i64,
-    },
-    /// The first webhook is gone; the receiver still accepts what may be on its way.
-    OldGone {
-        /// Since when, µs since the epoch.
-        since: i64,
-    },
-}
-
-/// What a call came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
-    /// Call again.
-    Now,
-    /// Nothing to be done before this, µs since the epoch.
-    At(i64),
-    /// All is replaced.
-    Done,
-}
-
-/// Why a rotation does not go on. What was done stays done.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RotateError {
-    /// SendGrid.
-    #[error(transparent)]
-    Call(#[from] CallError),
-    /// The receiver.
-    #[error(transparent)]
-    Receiver(#[from] ReceiverError),
-    /// The file that says how far it is.
-    #[error("{path}: {why}")]
-    State {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        why: String,
-    },
-    /// A webhook changed meanwhile.
-    #[error("{0}")]
-    Changed(&'static str),
-}
+pub use step::{Next, RotateError, Step};
 
 /// A rotation under way. Saved in a file for its owner alone: it holds credentials.
 #[derive(Serialize, Deserialize)]
