@@ -10,12 +10,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use mailtrail::config::HashMode;
 use mailtrail::outcome::{Selector, Watched};
-use mailtrail::protect::{AddressRow, BatchRow, EmailHash, EventRow, ProtectedBatch, SealedRow};
+use mailtrail::protect::{AddressRow, BatchRow, EmailHash, EventRow, KeyRing, ProtectedBatch, SealedRow};
 use mailtrail::run::{RecipientId, RequestId, RunName};
 use mailtrail::spool::Record;
 use mailtrail::store::Paths;
-use mailtrail::store::keys::Identity;
+use mailtrail::store::keys::Keys as _;
 use mailtrail::store::ledger::{Ended, RunLedger};
 use mailtrail::store::sqlite::Trail;
 
@@ -72,14 +73,7 @@ fn show(what: &str, times: &mut [Duration]) {
 
 /// The ledger of the run.
 fn mail(paths: &Paths, recipients: u32) -> anyhow::Result<()> {
-    let keys = Identity {
-        hash_mode: "hmac-sha256".into(),
-        key_id: "key-1".into(),
-        previous_key_ids: Vec::new(),
-        dedupe_check: "dedupe-1".into(),
-        seal_key_id: "seal-1".into(),
-        previous_seal_key_ids: Vec::new(),
-    };
+    let keys = KeyRing::new(HashMode::HmacSha256, &KeyRing::generate()?).identity();
     let mut ledger = RunLedger::open(paths, &RunName::new(RUN)?, &keys, START)?;
     let all: Vec<u32> = (0..recipients).collect();
     for part in all.chunks(A_REQUEST as usize) {

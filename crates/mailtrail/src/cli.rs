@@ -3,11 +3,13 @@
 pub mod exit;
 
 mod activity;
+mod backup;
 mod bigquery;
 mod completions;
 mod demo;
 mod doctor;
 mod export;
+mod forget;
 mod hash;
 mod init;
 mod notify;
@@ -17,6 +19,7 @@ mod question;
 mod reconcile;
 mod record;
 mod replay;
+mod restore;
 mod runs;
 mod selection;
 mod send;
@@ -82,6 +85,9 @@ enum Command {
     #[command(name = "bigquery")]
     BigQuery(bigquery::Args),
     Reconcile(reconcile::Args),
+    Forget(forget::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
     Notify(notify::Args),
     Webhook(webhook::Args),
     Hash(hash::Args),
@@ -120,6 +126,9 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Replay(args) => replay::run(args, global),
         Command::BigQuery(args) => bigquery::run(args, global),
         Command::Reconcile(args) => reconcile::run(args, global),
+        Command::Forget(args) => forget::run(args, global),
+        Command::Backup(args) => backup::run(args, global),
+        Command::Restore(args) => restore::run(args, global),
         Command::Notify(args) => notify::run(args, global),
         Command::Webhook(args) => webhook::run(args, global),
         Command::Hash(args) => hash::run(args, global),

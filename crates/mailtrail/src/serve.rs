@@ -6,6 +6,7 @@ mod metrics_page;
 mod reload;
 mod road;
 mod sink;
+pub(crate) mod watch;
 
 pub use road::Road;
 pub use sink::Sink;
@@ -72,9 +73,16 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     };
     let notifier = notifier(config);
     // Followers read a trail; of stateless receivers there are many, and each would tell the same.
-    if config.store.kind == StoreKind::Sqlite {
+    if let Sink::Spool(keeper) = &sink {
         note_last_event(config);
         tasks.extend(alerts(config, &notifier, stopped.clone()));
+        let watch = watch::Watch {
+            keeper: keeper.clone(),
+            trail: config.store.path.clone(),
+            certificate: config.receive.tls.as_ref().map(|tls| tls.cert.clone()),
+            notifier: notifier.clone(),
+        };
+        tasks.push(tokio::spawn(watch.run(stopped.clone())));
     }
     tasks.push(tokio::spawn(alarm.watch(notifier, stopped.clone())));
     if let Some(forward) = forward {

@@ -1,7 +1,9 @@
 //! The trail and the quarantine. SQL and row types stay inside.
 
+pub mod backup;
 pub mod bigquery;
 mod drain;
+pub mod forget;
 pub mod keeper;
 pub mod keys;
 pub mod ledger;
@@ -12,6 +14,9 @@ mod priority;
 pub mod query;
 pub mod questions;
 pub mod replay;
+pub mod restore;
+pub mod restored;
+mod scrub;
 pub mod sqlite;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -57,7 +57,7 @@ fn examine(global: &Global) -> Vec<Check> {
     checks.extend(certificate::check(config.receive.tls.as_ref(), now));
     checks.extend(bigquery::checks(&config));
     if config.store.kind == StoreKind::Sqlite {
-        checks.extend(disk::checks(&config.store));
+        checks.extend(disk::checks(&config.store, now));
         checks.extend(store::checks(&config, now));
         checks.extend(running::checks(&config));
     }

@@ -17,6 +17,7 @@ use crate::protect::KeyRing;
 use crate::reconcile::{KEPT_DAYS, Progress, Reconciler};
 use crate::sendgrid::Client;
 use crate::store::keys::Keys as _;
+use crate::store::restored;
 use crate::store::sqlite::Trail;
 
 const DAY: i64 = 24 * 3600 * 1_000_000;
@@ -95,9 +96,25 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         if !args.dry_run {
             std::fs::remove_file(&saved_at)
                 .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
+            settle_restored(&question, &progress)?;
         }
         Ok(if progress.unseen_windows + progress.gone + progress.quarantined > 0 { Exit::Failed } else { Exit::Done })
     })
+}
+
+/// Whatever was sent after the backup that the store came from is in the trail now, and `send` may go by it.
+fn settle_restored(question: &Question, progress: &Progress) -> anyhow::Result<()> {
+    let Some(restored) = restored::look(&question.paths)? else { return Ok(()) };
+    if progress.since > restored.since {
+        let since = time::rfc3339(restored.since);
+        note(&format!(
+            "note: this store was restored from a backup of {since}; `send` waits until all since then is looked at"
+        ));
+    } else if progress.unseen_windows + progress.gone + progress.quarantined == 0 {
+        restored::clear(&question.paths)?;
+        note("note: this store was restored from a backup; all that was sent since is in it again, and `send` works");
+    }
+    Ok(())
 }
 
 fn begin(args: &Args) -> anyhow::Result<Progress> {

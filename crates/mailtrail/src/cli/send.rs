@@ -22,14 +22,18 @@ use super::{time, wait};
 use crate::clock::now_micros;
 use crate::compose::Composer;
 use crate::list::List;
-use crate::outcome::{Selector, Watched, already_sent, soft};
+use crate::outcome::{Selector, Watched, already_sent, mailed_before, soft};
 use crate::protect::{EmailHash, KeyRing};
 use crate::run::RunName;
 use crate::send::{Choice, Rules, Sending, Summary, choose, validate};
 use crate::sendgrid::{Client, Patience};
+use crate::settle::Status;
 use crate::stop::{self, Stop};
 use crate::store::keys::Keys as _;
 use crate::store::ledger::{self, Known, LedgerReader, RunLedger, Sent};
+use crate::store::query::Scope;
+use crate::store::restored;
+use crate::store::sqlite::Reader;
 use tell::Report;
 
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
@@ -132,6 +136,9 @@ impl Sender {
     }
 
     fn open_ledger(&self, now: i64) -> anyhow::Result<RunLedger> {
+        if let Some(restored) = restored::look(&self.question.paths)? {
+            anyhow::bail!("{restored}");
+        }
         Ok(RunLedger::open(&self.question.paths, self.run_name(), &self.keys.identity(), now)?)
     }
 
@@ -147,15 +154,21 @@ impl Sender {
     fn sets(&self) -> anyhow::Result<Sets> {
         let (args, paths, now) = (&self.args, &self.question.paths, now_micros());
         let mut sets = Sets::default();
-        let in_doubt = self.known()?.values().any(|known| matches!(known.sent, Sent::Uncertain | Sent::Sending));
-        if !in_doubt && args.not_sent_since.is_none() && args.only_unreached.is_none() {
+        let run = self.run_name().as_str();
+        let knows_run = || Reader::open(paths).is_ok_and(|reader| reader.knows_run(run).unwrap_or(true));
+        if !knows_run() && args.not_sent_since.is_none() && args.only_unreached.is_none() {
             return Ok(sets);
         }
         let keys: Arc<KeyRing> = Arc::clone(&self.keys);
         caught_up(&self.question, keys, true)?;
-        if in_doubt {
-            let watched = Watched::begin(paths, Selector::of_run(self.run_name().as_str()))?;
-            sets.seen = Some(watched.confirmed());
+        if knows_run() {
+            let mailed = mailed_before(paths, &Scope::Run(run.to_owned()), None)?;
+            let told = mailed.into_iter().filter(|(_, earlier)| earlier.status != Status::Unknown);
+            let mut seen: HashSet<EmailHash> = told.map(|(hash, _)| hash).collect();
+            if self.known()?.values().any(|known| matches!(known.sent, Sent::Uncertain | Sent::Sending)) {
+                seen.extend(Watched::begin(paths, Selector::of_run(run))?.confirmed());
+            }
+            sets.seen = Some(seen);
         }
         if let Some(since) = &args.not_sent_since {
             let since = time::parse(since, now)?;

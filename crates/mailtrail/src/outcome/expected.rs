@@ -1,6 +1,6 @@
 //! Who was to get the mail.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::selector::Selector;
 use super::tracker::{Known, Tracker};
@@ -17,6 +17,7 @@ pub(super) struct Expected {
     by_hash: HashMap<EmailHash, usize>,
     /// So many, of whom nobody knows who.
     number: Option<u64>,
+    has_uncertain: bool,
 }
 
 /// A recipient.
@@ -39,13 +40,13 @@ impl Expected {
         let people: Vec<_> =
             asked.iter().filter(mailed).map(|asked| (asked.hash, Some((asked.sent, asked.request)))).collect();
         let by_hash = people.iter().enumerate().map(|(at, (hash, _))| (*hash, at)).collect();
-        Self { people, by_hash, number: None }
+        let has_uncertain = people.iter().any(|(_, asked)| asked.is_some_and(|(sent, _)| sent != Sent::Accepted));
+        Self { people, by_hash, number: None, has_uncertain }
     }
 
-    /// The requests of which it is not known whether SendGrid took them.
-    pub(super) fn uncertain(&self) -> HashSet<RequestId> {
-        let asked = self.people.iter().filter_map(|(_, asked)| *asked);
-        asked.filter(|(sent, _)| *sent != Sent::Accepted).map(|(_, request)| request).collect()
+    /// Whether there is anybody of whom it is not known whether SendGrid took the mail.
+    pub(super) fn has_uncertain(&self) -> bool {
+        self.has_uncertain
     }
 
     /// Of who asks; `None` where that does not say.

@@ -30,6 +30,8 @@ pub struct Report {
     pub oldest_deferral: Option<i64>,
     /// The last event, µs since the epoch.
     pub last_event: Option<i64>,
+    /// When the newest mail was first seen, µs since the epoch.
+    pub newest_mail: Option<i64>,
 }
 
 /// Why mail did not arrive, and whose is outstanding.
@@ -69,6 +71,7 @@ impl Report {
         }
         let Some(known) = person.known else { return };
         self.last_event = self.last_event.max(Some(known.last_seen));
+        self.newest_mail = self.newest_mail.max(Some(known.first_seen));
         if status == Status::Deferred {
             let oldest = self.oldest_deferral.unwrap_or(i64::MAX);
             self.oldest_deferral = Some(oldest.min(known.first_seen));

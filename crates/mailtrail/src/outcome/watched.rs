@@ -147,8 +147,7 @@ impl Watched {
         }
         let Some(reader) = &self.reader else { return Ok(false) };
         let changed = self.tracker.read(reader)?;
-        let uncertain = self.expected.uncertain();
-        if !uncertain.is_empty()
+        if self.expected.has_uncertain()
             && let Scope::Run(run) = &self.selector.scope
         {
             let until = reader.last_id()?;

@@ -59,7 +59,8 @@ impl Skip {
 pub struct Rules<'a> {
     /// Uncertain recipients without any event since are mailed again.
     pub resend_uncertain: bool,
-    /// Recipients whose events prove that uncertain mail did go out.
+    /// Recipients whose events prove that this run's mail went out to them, whatever the ledger knows: it may be lost, or another
+    /// tool may have sent.
     pub seen: Option<&'a HashSet<EmailHash>>,
     /// Recipients to leave out.
     pub recently: Option<&'a HashSet<EmailHash>>,
@@ -121,12 +122,14 @@ pub fn choose(
 fn judge(hashes: &[EmailHash], known: &HashMap<EmailHash, Known>, rules: &Rules<'_>) -> Result<(EmailHash, u32), Skip> {
     let is_in = |set: Option<&HashSet<EmailHash>>| set.is_some_and(|set| hashes.iter().any(|hash| set.contains(hash)));
     let Some(hash) = hashes.first() else { return Err(Skip::Duplicate) };
+    if is_in(rules.seen) {
+        return Err(Skip::Accepted);
+    }
     let mut attempt = 1;
     for known in hashes.iter().filter_map(|hash| known.get(hash)) {
         match known.sent {
             Sent::Accepted => return Err(Skip::Accepted),
             Sent::Claimed | Sent::Sending => return Err(Skip::Claimed),
-            Sent::Uncertain if is_in(rules.seen) => return Err(Skip::Accepted),
             Sent::Uncertain if !rules.resend_uncertain => return Err(Skip::Uncertain),
             Sent::Uncertain | Sent::Refused | Sent::Abandoned => attempt = attempt.max(known.attempt.saturating_add(1)),
         }
@@ -189,9 +192,10 @@ mod tests {
         assert_eq!(chosen(rows, &known, &Rules::default()), expected);
         let again = Rules { resend_uncertain: true, ..Rules::default() };
         assert_eq!(chosen(&[&[2]], &known, &again), [Ok((hash(2), 2))]);
-        let seen = HashSet::from([hash(2)]);
+        let seen = HashSet::from([hash(2), hash(7)]);
         let again = Rules { seen: Some(&seen), ..again };
-        assert_eq!(chosen(&[&[2]], &known, &again), [Err(Skip::Accepted)], "an event proves that it went out");
+        let rows = chosen(&[&[2], &[7]], &known, &again);
+        assert_eq!(rows, [Err(Skip::Accepted), Err(Skip::Accepted)], "events prove that it went out, known or not");
     }
 
     #[test]

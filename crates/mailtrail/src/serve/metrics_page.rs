@@ -71,12 +71,32 @@ fn describe() {
         "items found to be in the trail already, since the start"
     );
     forward::describe();
+    metrics::describe_counter!(
+        "mailtrail_trail_quarantined_total",
+        "unreadable items written to the quarantine, since the start"
+    );
+    metrics::describe_counter!(
+        "mailtrail_trail_forgotten_total",
+        "events of forgotten addresses that were not stored, since the start"
+    );
     metrics::describe_gauge!("mailtrail_last_event_timestamp_seconds", "when the last event came in, Unix time");
     metrics::describe_gauge!("mailtrail_follow_lag_events", "events in the trail that a follower has not read yet");
     metrics::describe_counter!(
         "mailtrail_alerts_total",
         "messages of alerts by outcome: told, or put off and tried again"
     );
+    metrics::describe_gauge!("mailtrail_concern", "1 where something will stop the receiving if nobody acts, by kind");
+    metrics::describe_gauge!(
+        "mailtrail_certificate_expiry_timestamp_seconds",
+        "until when the certificate holds, Unix time"
+    );
+    metrics::describe_gauge!("mailtrail_backlog_max_bytes", "bytes that the backlog may have");
+    metrics::describe_gauge!("mailtrail_disk_free_bytes", "bytes free where the store lies");
+    metrics::describe_gauge!(
+        "mailtrail_disk_days_left",
+        "days until the disk is full at the growth of the last seven days; 3650: nothing grows"
+    );
+    metrics::describe_gauge!("mailtrail_growth_bytes_per_day", "growth of the trail over the last seven days");
     for outcome in ["told", "put_off"] {
         metrics::counter!("mailtrail_alerts_total", "outcome" => outcome).increment(0);
     }
@@ -146,5 +166,6 @@ impl MetricsPage {
         metrics::counter!("mailtrail_trail_stored_total").absolute(state.stored);
         metrics::counter!("mailtrail_trail_duplicates_total").absolute(state.duplicate);
         metrics::counter!("mailtrail_trail_quarantined_total").absolute(state.quarantined);
+        metrics::counter!("mailtrail_trail_forgotten_total").absolute(state.forgotten);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::file::FORMAT;
+use super::file::{FORMAT, Reader};
 use crate::database::{self, OpenError};
 
 /// What waits in a spool file.
@@ -38,6 +38,26 @@ pub fn span(path: &Path) -> Result<Option<(i64, i64)>, OpenError> {
     let (first, last): (Option<i64>, Option<i64>) =
         row.map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })?;
     Ok(first.zip(last))
+}
+
+/// How many events in a spool file `is_theirs`, by the hash of the address. Batches that cannot be decoded count as none.
+///
+/// # Errors
+/// As [`look`].
+pub fn count_events(path: &Path, mut is_theirs: impl FnMut(&[u8; 32]) -> bool) -> Result<u64, OpenError> {
+    let of = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let reader = Reader::open(path)?;
+    let (mut after, mut count) = (0, 0);
+    loop {
+        let found = reader.read_after(after, 20_000, 16 * 1024 * 1024).map_err(of)?;
+        let Some(last) = found.last() else { return Ok(count) };
+        after = last.id;
+        for stored in &found {
+            let Ok(batch) = stored.record.decode() else { continue };
+            let addresses = batch.events.iter().filter_map(|event| event.address.as_ref());
+            count += addresses.filter(|address| is_theirs(&address.email_hash)).count() as u64;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -141,8 +141,8 @@ pub struct RunLedger {
 }
 
 impl RunLedger {
-    /// Takes a run for sending, and settles what an earlier sender left unfinished. `keys` are those of the hashes that will be
-    /// claimed and looked up; `now` in µs since the epoch.
+    /// Takes a run for sending, and settles what an earlier sender left unfinished. `keys` are those whose
+    /// hashes are claimed and looked up; `now` in µs since the epoch.
     ///
     /// # Errors
     /// When somebody else is sending the run, a key of earlier claims is missing, or the ledger cannot be written.

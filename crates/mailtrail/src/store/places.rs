@@ -72,7 +72,7 @@ impl Places {
         Ok(self.wal.checkpoint_if_long(&self.sql)?)
     }
 
-    /// Whether people were told that a run came to this outcome, when it had come as far as `at` (its last acceptance, µs).
+    /// Whether people were told that a run came to this outcome, when it had come as far as `at` (its last acceptance or newest mail, µs).
     ///
     /// # Errors
     /// When the file cannot be read.

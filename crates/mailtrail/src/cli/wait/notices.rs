@@ -81,7 +81,7 @@ impl<'l> Teller<'l> {
                 let accepted = watched.record().map_or(watched.report().recipients, |run| run.count(Sent::Accepted));
                 Notice::Ops(Ops::NoEvents { run: Label::new(&name(watched)), accepted, since: micros(since) })
             },
-            Some(identity(watched)),
+            Some(once(watched)),
         );
     }
 
@@ -99,7 +99,7 @@ impl<'l> Teller<'l> {
                 End::TimedOut => Notice::RunTimedOut { summary, outstanding },
             }
         };
-        self.add(notice, Some(identity(watched)));
+        self.add(notice, Some(once(watched)));
     }
 
     /// Waits until all is told; what went wrong.
@@ -177,12 +177,15 @@ fn name(watched: &Watched) -> String {
     }
 }
 
-/// Under what an end is remembered: a run by its last acceptance. Of a category nothing but its events tells two sends apart
-/// (`--since 1h` is another time whenever it is typed), so as long as none is new it is the same.
-fn identity(watched: &Watched) -> (String, i64) {
-    match &watched.selector().scope {
-        Scope::Run(run) => (run.clone(), watched.record().and_then(|record| record.accepted_at).unwrap_or_default()),
-        Scope::Category(category) => (format!("category {category}"), watched.report().last_event.unwrap_or_default()),
+/// Under what an end is remembered, and how far the send had come: an end is told again where more mail went out since.
+fn once(watched: &Watched) -> (String, i64) {
+    let (selector, report) = (watched.selector(), watched.report());
+    let accepted = watched.record().and_then(|record| record.accepted_at);
+    let at = accepted.or(report.newest_mail).or(selector.since).unwrap_or_default();
+    match &selector.scope {
+        Scope::Run(run) => (run.clone(), at),
+        // No run has an @ in its name. `--since 2h` is another time at each call, so it does not tell sends apart.
+        Scope::Category(category) => (format!("@{category}"), at),
     }
 }
 

@@ -1,4 +1,6 @@
 use super::*;
+use crate::store::keys::Keys as _;
+use crate::store::testing::PlainKeys;
 
 fn hash(n: u8) -> EmailHash {
     EmailHash::from_bytes([n; 32])
@@ -9,14 +11,8 @@ fn run() -> RunName {
 }
 
 fn keys(current: &str, previous: &[&str]) -> Identity {
-    Identity {
-        hash_mode: String::new(),
-        key_id: current.to_owned(),
-        previous_key_ids: previous.iter().map(|id| (*id).to_owned()).collect(),
-        dedupe_check: String::new(),
-        seal_key_id: String::new(),
-        previous_seal_key_ids: Vec::new(),
-    }
+    let previous_key_ids = previous.iter().map(|id| (*id).to_owned()).collect();
+    Identity { key_id: current.to_owned(), previous_key_ids, ..PlainKeys.identity() }
 }
 
 fn open(paths: &Paths) -> RunLedger {
