@@ -72,7 +72,6 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
         }
     };
     let notifier = notifier(config);
-    tasks.push(tokio::spawn(alarm.watch(notifier.clone(), stopped.clone())));
     // Followers read a trail; of stateless receivers there are many, and each would tell the same.
     if let Sink::Spool(keeper) = &sink {
         note_last_event(config);
@@ -81,10 +80,11 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
             keeper: keeper.clone(),
             trail: config.store.path.clone(),
             certificate: config.receive.tls.as_ref().map(|tls| tls.cert.clone()),
-            notifier,
+            notifier: notifier.clone(),
         };
         tasks.push(tokio::spawn(watch.run(stopped.clone())));
     }
+    tasks.push(tokio::spawn(alarm.watch(notifier, stopped.clone())));
     if let Some(forward) = forward {
         tasks.push(tokio::spawn(forward.run(stopped.clone())));
     }

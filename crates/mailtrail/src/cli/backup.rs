@@ -28,7 +28,7 @@ pub(super) struct Args {
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let question = Question::new(global)?;
+    let question = Question::of_trail(global)?;
     // Says where there is no trail, rather than making one.
     drop(Reader::open(&question.paths)?);
     let privacy = &question.config.privacy;

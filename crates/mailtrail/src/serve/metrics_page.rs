@@ -70,6 +70,7 @@ fn describe() {
         "mailtrail_trail_duplicates_total",
         "items found to be in the trail already, since the start"
     );
+    forward::describe();
     metrics::describe_counter!(
         "mailtrail_trail_quarantined_total",
         "unreadable items written to the quarantine, since the start"
@@ -78,7 +79,6 @@ fn describe() {
         "mailtrail_trail_forgotten_total",
         "events of forgotten addresses that were not stored, since the start"
     );
-    forward::describe();
     metrics::describe_gauge!("mailtrail_last_event_timestamp_seconds", "when the last event came in, Unix time");
     metrics::describe_gauge!("mailtrail_follow_lag_events", "events in the trail that a follower has not read yet");
     metrics::describe_counter!(

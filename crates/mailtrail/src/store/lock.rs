@@ -3,6 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::database;
 
@@ -36,6 +37,9 @@ pub enum LockError {
     },
 }
 
+/// Whoever only looks holds the lock for a moment; so long it is tried again.
+const LOOKERS: Duration = Duration::from_millis(200);
+
 impl Lock {
     /// Takes the lock, or says who has it.
     ///
@@ -44,12 +48,16 @@ impl Lock {
     pub fn take(path: &Path) -> Result<Self, LockError> {
         let io = |source| LockError::Io { path: path.to_owned(), source };
         let mut file = database::create_private(path).map_err(io)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(LockError::Held { path: path.to_owned(), process: holder(&mut file) });
+        let until = Instant::now() + LOOKERS;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(LOOKERS / 20),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(LockError::Held { path: path.to_owned(), process: holder(&mut file) });
+                }
+                Err(TryLockError::Error(source)) => return Err(io(source)),
             }
-            Err(TryLockError::Error(source)) => return Err(io(source)),
         }
         file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(io)?;
         Ok(Self { _file: file })
@@ -116,5 +124,18 @@ mod tests {
         drop(first);
         assert_eq!(holder_of(&path), None);
         drop(Lock::take(&path).expect("free again"));
+    }
+
+    #[test]
+    fn whoever_looks_keeps_nobody_from_taking_it() {
+        let temp = tempfile::tempdir().expect("a folder");
+        let path = temp.path().join("mail.lock");
+        drop(Lock::take(&path).expect("free"));
+        let looking = File::open(&path).expect("there");
+        looking.lock_shared().expect("a moment's look");
+        let taker = std::thread::spawn(move || Lock::take(&path).map(drop));
+        std::thread::sleep(LOOKERS / 10);
+        drop(looking);
+        taker.join().expect("no panic").expect("taken when the look is over");
     }
 }

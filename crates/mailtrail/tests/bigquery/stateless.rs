@@ -1,6 +1,5 @@
 //! Receiving with nothing on this machine: 200 is BigQuery's word, and everything else is 503.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -170,8 +169,9 @@ fn kills_of_instances_and_server_lose_nothing_acknowledged() {
                 .iter()
                 .enumerate()
                 .map(|(number, server)| {
-                    let (site, stop, address) = (&site, &stop, server.address);
-                    scope.spawn(move || send(site, address, &format!("{round}-{number}"), stop))
+                    // Connected before anything is killed.
+                    let (site, stop, client) = (&site, &stop, Client::connect(server.address));
+                    scope.spawn(move || send(site, client, &format!("{round}-{number}"), stop))
                 })
                 .collect();
             std::thread::sleep(pause);
@@ -204,9 +204,8 @@ fn kills_of_instances_and_server_lose_nothing_acknowledged() {
 }
 
 /// Posts until the server is gone; ids that were acknowledged, and ids that may be there.
-fn send(site: &Site, address: SocketAddr, name: &str, stop: &AtomicBool) -> (Vec<String>, Vec<String>) {
+fn send(site: &Site, mut client: Client, name: &str, stop: &AtomicBool) -> (Vec<String>, Vec<String>) {
     let (mut acknowledged, mut unanswered) = (Vec::new(), Vec::new());
-    let mut client = Client::connect(address);
     for post in 0.. {
         if stop.load(Ordering::Relaxed) {
             break;

@@ -82,22 +82,13 @@ pub(super) fn judge(found: &[Entry], wanted: &[Entry], dataset: &str) -> Result<
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::store::keys::Keys as _;
     use crate::store::testing::PlainKeys;
 
-    use super::*;
-
     #[test]
     fn another_key_or_mode_is_refused_and_what_is_missing_is_not() {
-        let identity = Identity {
-            hash_mode: "hmac-sha256".to_owned(),
-            key_id: "k".to_owned(),
-            previous_key_ids: Vec::new(),
-            dedupe_check: "d".to_owned(),
-            seal_key_id: "s".to_owned(),
-            previous_seal_key_ids: Vec::new(),
-            ..PlainKeys.identity()
-        };
+        let identity = PlainKeys.identity();
         let wanted = entries(&identity);
         assert!(judge(&wanted, &wanted, "p.d").is_ok() && judge(&[], &wanted, "p.d").is_ok());
         for (name, expected) in
