@@ -52,8 +52,13 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let mut sheet = Sheet::begin(out, args.output, &COLUMNS)?;
     for row in &rows {
         let address = selection.listed.as_ref().and_then(|listed| listed.row(&row.hash)).map(crate::list::Row::address);
+        let is_told = address.is_some();
         let mut cells = vec![address.map_or(Cell::Null, |address| Cell::Text(address.expose().to_owned()))];
         cells.extend(about(row));
+        if is_told && args.output.format == Format::Table {
+            // Beside the address the whole of it would only push the reason off the screen.
+            cells[1] = Cell::Text(format!("{:.12}…", row.hash.to_string()));
+        }
         sheet.row(cells)?;
     }
     drop(sheet.end()?);
