@@ -24,6 +24,7 @@ mod time;
 mod timeline;
 mod trigger;
 mod verify;
+mod web;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,6 +68,7 @@ enum Command {
     Replay(replay::Args),
     Notify(notify::Args),
     Hash(hash::Args),
+    Web(web::Args),
     Completions(completions::Args),
 }
 
@@ -97,6 +99,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Replay(args) => replay::run(args, global),
         Command::Notify(args) => notify::run(args, global),
         Command::Hash(args) => hash::run(args, global),
+        Command::Web(args) => web::run(args),
         Command::Completions(args) => completions::run(args, global),
     }
 }

@@ -19,6 +19,7 @@ pub mod sendgrid;
 pub mod slack;
 pub mod store;
 mod units;
+pub mod web;
 pub mod webhook;
 
 pub use alert::{Alert, Destination, Watched};
@@ -31,6 +32,7 @@ pub use receive::{BasicCredential, Receive, SignatureMode, TlsFiles};
 pub use sendgrid::{ApiKey, SendGrid, Sender};
 pub use slack::{Language, Slack};
 pub use store::Store;
+pub use web::{ApiToken, PublicUrl, Role, User, Web};
 pub use webhook::{Webhook, WebhookSecret};
 
 use std::net::SocketAddr;
@@ -65,6 +67,8 @@ pub struct Config {
     pub webhook: Option<Webhook>,
     /// `[[alert]]`, each a rule.
     pub alerts: Vec<Alert>,
+    /// `[web]`; `None` where switched off.
+    pub web: Option<Web>,
     /// `[metrics] listen`; `None` where switched off.
     pub metrics_listen: Option<SocketAddr>,
     /// `[log]`
@@ -175,13 +179,26 @@ impl Loaded {
         let slack = slack::read(&mut rest);
         let webhook = webhook::read(&mut rest);
         let alerts = alert::read(&mut rest, slack.business.is_some() || webhook.is_some());
+        let web = web::read(&mut rest);
         let metrics_listen = metrics::read(&mut rest);
         let log = log::read(&mut rest);
         problems.append(&mut rest.problems);
         warnings.append(&mut door.warnings);
         warnings.append(&mut rest.warnings);
-        let config =
-            Config { file, receive, privacy, store, sendgrid, slack, webhook, alerts, metrics_listen, log, warnings };
+        let config = Config {
+            file,
+            receive,
+            privacy,
+            store,
+            sendgrid,
+            slack,
+            webhook,
+            alerts,
+            web,
+            metrics_listen,
+            log,
+            warnings,
+        };
         let door_problems = if unreadable { Vec::new() } else { door.problems };
         Self { config, problems, door_problems }
     }
@@ -203,8 +220,15 @@ fn find_file(explicit: Option<&Path>, environment: &Environment) -> Option<PathB
 }
 
 /// Keys beside the door's whose values nobody else may read.
-const SECRETS: [&str; 5] =
-    ["sendgrid.api_key", "slack.webhook_url", "slack.ops_webhook_url", "webhook.url", "webhook.secret"];
+const SECRETS: [&str; 7] = [
+    "sendgrid.api_key",
+    "slack.webhook_url",
+    "slack.ops_webhook_url",
+    "webhook.url",
+    "webhook.secret",
+    "web.users",
+    "web.tokens",
+];
 
 /// A configuration file that holds passwords is a secret itself.
 fn judge_permissions(reader: &mut Reader<'_>, path: &Path, settings: &Settings, secrets: &[&'static str]) {

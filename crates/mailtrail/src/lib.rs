@@ -24,6 +24,8 @@ pub mod store;
 
 pub mod list;
 
+pub mod show;
+
 pub mod sendgrid;
 
 pub mod compose;
@@ -31,6 +33,8 @@ pub mod compose;
 pub mod notify;
 
 pub mod follow;
+
+pub mod web;
 
 pub mod serve;
 

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::follow;
@@ -22,11 +23,13 @@ use crate::receive::{self, Listener, Shared, Tls};
 use crate::stop::{self, Stop, Stopper};
 use crate::store::sqlite::Reader;
 use crate::store::{Keeper, KeeperOptions, Paths};
+use crate::web;
 
 /// A running receiver.
 pub struct Server {
     address: SocketAddr,
     metrics_address: Option<SocketAddr>,
+    page: Option<(SocketAddr, web::Invitations)>,
     shared: Arc<Shared<Road>>,
     keeper: Keeper,
     tls: Option<Arc<Tls>>,
@@ -46,7 +49,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
         has_public_key: !config.receive.public_keys.is_empty(),
         ..KeeperOptions::default()
     };
-    let keeper = Keeper::start(&Paths::new(&config.store.path), options, keys)?;
+    let keeper = Keeper::start(&Paths::new(&config.store.path), options, Arc::clone(&keys) as _)?;
 
     let tls =
         config.receive.tls.clone().map(Tls::load).transpose().context("[receive] tls_cert, tls_key")?.map(Arc::new);
@@ -67,6 +70,9 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
             Some(bound)
         }
     };
+    let page = page(config, keys, &keeper).await;
+    let found = page.as_ref().map(|page| (page.address(), page.invitations()));
+    tasks.extend(page.map(|page| tokio::spawn(page.serve(stopped.clone()))));
     note_last_event(config);
     let notifier = notifier(config);
     tasks.extend(alerts(config, &notifier, stopped.clone()));
@@ -75,7 +81,19 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
         tasks.push(tokio::spawn(reload::watch_certificate(Arc::clone(tls), stopped.clone())));
     }
     tasks.push(tokio::spawn(receive::serve(listener, Arc::clone(&shared), stopped)));
-    Ok(Server { address, metrics_address, shared, keeper, tls, stop, tasks })
+    Ok(Server { address, metrics_address, page: found, shared, keeper, tls, stop, tasks })
+}
+
+/// The page for people. As with the notifier, receiving comes first.
+async fn page(config: &Config, keys: Arc<KeyRing>, keeper: &Keeper) -> Option<web::Page> {
+    let settings = config.web.as_ref()?;
+    match web::Page::bind(settings, &Paths::new(&config.store.path), keys, keeper.clone()).await {
+        Ok(page) => Some(page),
+        Err(error) => {
+            tracing::error!("there is no web page, see [web] listen: {error}");
+            None
+        }
+    }
 }
 
 /// Who is told. That nobody can be told is no reason not to receive.
@@ -123,6 +141,18 @@ impl Server {
     #[must_use]
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics_address
+    }
+
+    /// Where the page for people is served.
+    #[must_use]
+    pub fn page_address(&self) -> Option<SocketAddr> {
+        self.page.as_ref().map(|(address, _)| *address)
+    }
+
+    /// A URL that logs somebody into the page, once. `None` where they log in otherwise.
+    #[must_use]
+    pub fn page_link(&self) -> Option<Zeroizing<String>> {
+        self.page.as_ref().and_then(|(_, invitations)| invitations.link())
     }
 
     /// The store that it writes.

@@ -53,6 +53,15 @@ pub(super) const KEYS: &[&str] = &[
     "webhook.url_file",
     "webhook.secret",
     "webhook.secret_file",
+    "web.listen",
+    "web.public_url",
+    "web.users",
+    "web.users_file",
+    "web.tokens",
+    "web.tokens_file",
+    "web.trusted_proxies",
+    "web.proxy_header",
+    "web.open_on_loopback",
     "metrics.listen",
     "log.level",
     "log.format",
@@ -72,8 +81,7 @@ pub(super) const REPEATED: &[&str] = &[
 ];
 
 /// Sections that later versions have, and what each will be for.
-const LATER: &[(&str, &str)] =
-    &[("bigquery", "BigQuery"), ("web", "the web page"), ("output", "languages and time zones of output")];
+const LATER: &[(&str, &str)] = &[("bigquery", "BigQuery"), ("output", "languages and time zones of output")];
 
 /// The key itself, as this program spells it.
 pub(super) fn find(section: &str, key: &str) -> Option<&'static str> {

@@ -1,6 +1,8 @@
 //! Questions to a store and their answers, without any SQL.
 
 mod brief;
+mod sql_text;
+mod window;
 
 pub use brief::Brief;
 

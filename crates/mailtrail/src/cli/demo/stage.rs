@@ -75,7 +75,7 @@ impl Stage {
         private_file::write(&folder.path.join("mailtrail.key"), &KeyRing::generate()?.to_text())?;
         let text = format!(
             "[receive]\nlisten = \"127.0.0.1:0\"\nbasic_auth = [\"{USER}:{PASSWORD}\"]\npublic_keys = [\"{}\"]\n\
-             [privacy]\nkey_file = \"mailtrail.key\"\n[store]\npath = \"mailtrail.db\"\n[metrics]\nlisten = \"off\"\n",
+             [privacy]\nkey_file = \"mailtrail.key\"\n[store]\npath = \"mailtrail.db\"\n[metrics]\nlisten = \"off\"\n[web]\nlisten = \"off\"\n",
             signer.public_key()
         );
         let path = folder.path.join(config::FILE_NAME);

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 /// The text with control characters, bidirectional overrides and invisible characters as escapes.
-pub(in crate::cli) fn visible(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(steers) {
         return Cow::Borrowed(text);
     }
