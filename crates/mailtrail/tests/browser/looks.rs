@@ -28,6 +28,8 @@ async fn activity_and_overview() {
     browser.until("a count", "document.querySelector('.count strong')").await;
     browser.css("#rows tr:has(.bad, .warn) .badge").await.click().await.unwrap();
     browser.css("#timeline .steps").await;
+    // No row is pointed at.
+    browser.driver.action_chain().move_to(5, 300).perform().await.unwrap();
     value(&browser, "document.activeElement.blur(); getSelection().removeAllRanges(); scrollTo(0, 0)").await;
     picture(&browser, "page-activity.png").await;
 

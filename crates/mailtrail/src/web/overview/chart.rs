@@ -9,7 +9,7 @@ use crate::settle::Status;
 use crate::store::query::Group;
 
 const WIDTH: f64 = 1000.0;
-const HEIGHT: f64 = 240.0;
+const HEIGHT: f64 = 220.0;
 const LEFT: f64 = 52.0;
 const BOTTOM: f64 = 26.0;
 const TOP: f64 = 10.0;
@@ -106,22 +106,12 @@ impl Chart {
             .zip(0_u32..)
             .map(|((at, counts), index)| bar(*at, step, counts, LEFT + slot * f64::from(index), slot, scale))
             .collect();
-        let every = bars.len().div_ceil(LABELS).max(1);
-        let labels = bars.iter().step_by(every).map(|bar| Label {
-            x: bar.x + bar.width / 2.0,
-            text: if step >= 24 * HOUR {
-                bar.when.get(5..10).unwrap_or_default().to_owned()
-            } else if range.until - range.since <= 36 * HOUR {
-                bar.when.get(11..16).unwrap_or_default().to_owned()
-            } else {
-                bar.when.get(5..16).unwrap_or_default().to_owned()
-            },
-        });
+        let labels = labels(&bars, step);
         Self {
             width: WIDTH,
             height: HEIGHT,
             left: LEFT,
-            labels: labels.collect(),
+            labels,
             lines: [0, top / 2, top]
                 .into_iter()
                 .map(|value| Line { y: HEIGHT - BOTTOM - value as f64 * scale, label: short(value) })
@@ -136,6 +126,22 @@ impl Chart {
             bars,
         }
     }
+}
+
+/// Days where bars are days or a day has a few of them, else hours.
+fn labels(bars: &[Bar], step: i64) -> Vec<Label> {
+    let (part, dated): (_, Vec<&Bar>) = if step == HOUR {
+        (11..16, bars.iter().collect())
+    } else {
+        (5..10, bars.iter().filter(|bar| bar.when.ends_with("00:00")).collect())
+    };
+    let every = dated.len().div_ceil(LABELS).max(1);
+    let each = dated.into_iter().step_by(every);
+    each.map(|bar| Label {
+        x: bar.x + bar.width / 2.0,
+        text: bar.when.get(part.clone()).unwrap_or_default().to_owned(),
+    })
+    .collect()
 }
 
 fn bar(at: i64, step: i64, counts: &[u64; LAYERS.len()], x: f64, slot: f64, scale: f64) -> Bar {
@@ -163,11 +169,11 @@ fn bar(at: i64, step: i64, counts: &[u64; LAYERS.len()], x: f64, slot: f64, scal
     }
 }
 
-/// The next of 2, 4, 6, 8, 10, 20, … that is not below: a top of an axis that halves well.
+/// The next of 2, 4, … 18, 20, 40, … that is not below: a top of an axis that halves well.
 fn nice(most: u64) -> u64 {
     let mut unit: u64 = 1;
     loop {
-        for factor in [2, 4, 6, 8, 10] {
+        for factor in [2, 4, 6, 8, 10, 12, 14, 16, 18] {
             let top = unit.saturating_mul(factor);
             if top >= most || top == u64::MAX {
                 return top;
@@ -227,7 +233,7 @@ mod tests {
 
     #[test]
     fn axes_are_short_and_halve_well() {
-        for (most, top) in [(0, 2), (2, 2), (3, 4), (9, 10), (11, 20), (900_003, 1_000_000)] {
+        for (most, top) in [(0, 2), (2, 2), (3, 4), (9, 10), (11, 12), (137, 140), (900_003, 1_000_000)] {
             assert_eq!(nice(most), top);
         }
         assert!(nice(u64::MAX) > 0);

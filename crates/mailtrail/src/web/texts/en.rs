@@ -131,7 +131,7 @@ pub(super) const TEXTS: Texts = Texts {
     problem: "This cannot be searched",
     loading: "Loading …",
     delivery_rate: "Delivery rate",
-    delivery_rate_note: "delivered, of all with an outcome",
+    delivery_rate_note: "mails delivered",
     bounce_rate: "Bounce rate",
     bounce_rate_note: "bounced or blocked",
     opens: "Opens by people",
