@@ -53,7 +53,7 @@ impl Hosts {
         let mut given = headers.get_all(header::HOST).iter();
         let (Some(host), None) = (given.next().and_then(|host| host.to_str().ok()), given.next()) else { return false };
         let host = host.to_ascii_lowercase();
-        self.0.iter().any(|name| *name == host)
+        self.0.contains(&host)
     }
 
     /// Whether a request says that one of our own pages made it.

@@ -70,10 +70,12 @@ pub(super) fn between(since: i64, until: i64) -> String {
 }
 
 fn step(length: i64) -> i64 {
-    match length {
-        ..=129_600_000_000 => HOUR,
-        ..=864_000_000_000 => 6 * HOUR,
-        _ => DAY,
+    if length <= 36 * HOUR {
+        HOUR
+    } else if length <= 10 * DAY {
+        6 * HOUR
+    } else {
+        DAY
     }
 }
 
