@@ -1,4 +1,4 @@
-//! The page for people, and the JSON API for programs: the same questions as on the command line, asked of the trail.
+//! The page for people: the same questions as on the command line, asked of the trail.
 //!
 //! A request passes [`admit`] (is it meant for us, does it come from our own page), then a handler that asks who it is
 //! ([`visitor`], [`guard`]), reads the view out of the URL ([`asked`]), asks the trail on a thread of its own
@@ -29,4 +29,4 @@ mod timeline;
 mod visitor;
 
 pub use listener::{Invitations, Page, WebError};
-pub use password::{HashError, hash_password, new_token};
+pub use password::{HashError, hash_password};

@@ -7,13 +7,13 @@ use zeroize::Zeroizing;
 
 use super::exit::{Exit, UsageError};
 use super::output::note;
-use crate::config::{ApiToken, User};
-use crate::web::{hash_password, new_token};
+use crate::config::User;
+use crate::web::hash_password;
 
 /// Shortest password that is taken.
 const SHORTEST: usize = 12;
 
-/// Entries for [web] users and tokens
+/// Entries for [web] users
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -24,8 +24,6 @@ pub(super) struct Args {
 enum What {
     /// Read a password from standard input and print the entry for [web] users
     Password(Entry),
-    /// Make a token and print the entry for [web] tokens; the token itself is shown once, on standard error
-    Token(Entry),
 }
 
 #[derive(Debug, clap::Args)]
@@ -46,22 +44,11 @@ impl Entry {
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
-    let entry = match &args.what {
-        What::Password(entry) => {
-            let password = password()?;
-            let text = format!("{}:{}:{}", entry.name, entry.role(), hash_password(&password)?);
-            User::parse(&text).map_err(|why| UsageError(why.to_owned()))?;
-            text
-        }
-        What::Token(entry) => {
-            let (token, digest) = new_token()?;
-            let text = format!("{}:{}:{digest}", entry.name, entry.role());
-            ApiToken::parse(&text).map_err(|why| UsageError(why.to_owned()))?;
-            note(&format!("the token, which nothing keeps: {}", &*token));
-            text
-        }
-    };
-    writeln!(io::stdout().lock(), "{entry}")?;
+    let What::Password(entry) = &args.what;
+    let password = password()?;
+    let text = format!("{}:{}:{}", entry.name, entry.role(), hash_password(&password)?);
+    User::parse(&text).map_err(|why| UsageError(why.to_owned()))?;
+    writeln!(io::stdout().lock(), "{text}")?;
     Ok(Exit::Done)
 }
 

@@ -3,7 +3,7 @@
 mod person;
 mod public_url;
 
-pub use person::{ApiToken, Role, User};
+pub use person::{Role, User};
 pub use public_url::PublicUrl;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -21,8 +21,6 @@ pub struct Web {
     pub public_url: Option<PublicUrl>,
     /// Who may log in.
     pub users: Vec<User>,
-    /// What programs show to ask the JSON API.
-    pub tokens: Vec<ApiToken>,
     /// Proxies that say who asks.
     pub trusted_proxies: Vec<IpAddr>,
     /// The header in which they do, lower case.
@@ -46,8 +44,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Web> {
     let web = Web {
         listen,
         public_url: public_url(reader),
-        users: people(reader, "web.users", "web.users_file", User::parse, |user| &user.name),
-        tokens: people(reader, "web.tokens", "web.tokens_file", ApiToken::parse, |token| &token.name),
+        users: users(reader),
         trusted_proxies: trusted_proxies(reader),
         proxy_header: proxy_header(reader),
         open_on_loopback: reader.boolean("web.open_on_loopback", false),
@@ -108,28 +105,22 @@ fn public_url(reader: &mut Reader<'_>) -> Option<PublicUrl> {
 }
 
 /// Entries, one a line in a file; what is wrong is told by its place, never quoted.
-fn people<T>(
-    reader: &mut Reader<'_>,
-    key: &'static str,
-    file_key: &'static str,
-    parse: fn(&str) -> Result<T, &'static str>,
-    name: fn(&T) -> &str,
-) -> Vec<T> {
-    if !reader.is_set(key) && !reader.is_set(file_key) {
+fn users(reader: &mut Reader<'_>) -> Vec<User> {
+    if !reader.is_set("web.users") && !reader.is_set("web.users_file") {
         return Vec::new();
     }
-    let (key, entries) = reader.items(key, file_key, Secrecy::Secret, lines);
-    let mut people: Vec<T> = Vec::new();
+    let (key, entries) = reader.items("web.users", "web.users_file", Secrecy::Secret, lines);
+    let mut users: Vec<User> = Vec::new();
     for (at, entry) in entries.iter().enumerate() {
-        match parse(entry) {
-            Ok(one) if people.iter().any(|other| name(other) == name(&one)) => {
-                reader.problem(key, format!("has two entries named {:?}", name(&one)));
+        match User::parse(entry) {
+            Ok(one) if users.iter().any(|other| other.name == one.name) => {
+                reader.problem(key, format!("has two entries named {:?}", one.name));
             }
-            Ok(one) => people.push(one),
+            Ok(one) => users.push(one),
             Err(why) => reader.problem(key, format!("entry {}: {why}", at + 1)),
         }
     }
-    people
+    users
 }
 
 fn lines(text: &str) -> Vec<Zeroizing<String>> {

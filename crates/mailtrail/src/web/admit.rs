@@ -70,11 +70,9 @@ impl Hosts {
 /// Lets through what is meant for us.
 pub(super) async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD);
-    // The API takes no cookies, so that no page can borrow anybody's.
-    let by_token = request.uri().path().starts_with("/api/");
     let mut response = if !app.hosts.has(request.headers()) {
         (StatusCode::MISDIRECTED_REQUEST, "this page has another name: see [web] public_url\n").into_response()
-    } else if !safe && !by_token && !app.hosts.made(request.headers()) {
+    } else if !safe && !app.hosts.made(request.headers()) {
         (StatusCode::FORBIDDEN, "this form was sent from another page\n").into_response()
     } else {
         tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await.unwrap_or_else(|_| {
@@ -99,7 +97,6 @@ mod tests {
             listen: bound.parse().expect("an address"),
             public_url: public.and_then(PublicUrl::parse),
             users: Vec::new(),
-            tokens: Vec::new(),
             trusted_proxies: Vec::new(),
             proxy_header: String::new(),
             open_on_loopback: false,

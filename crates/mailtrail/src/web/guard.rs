@@ -1,4 +1,4 @@
-//! Who somebody is: passwords, sessions, log-in links and tokens, each kept as a digest alone, and how often may be tried.
+//! Who somebody is: passwords, sessions and log-in links, each kept as a digest alone, and how often may be tried.
 
 mod attempts;
 mod sessions;

@@ -1,4 +1,4 @@
-//! Passwords and tokens: made for the configuration, and recognised.
+//! Passwords, made for the configuration and recognised; random texts and what is kept of them.
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-/// Why there is no hash or token.
+/// Why there is no hash.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HashError {
@@ -29,16 +29,6 @@ pub fn hash_password(password: &str) -> Result<String, HashError> {
     rand::fill(&mut salt).map_err(|_| HashError::Random)?;
     let hash = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt).map_err(HashError::Argon2)?;
     Ok(hash.to_string())
-}
-
-/// A new token, and its SHA-256 in hex, as `[web] tokens` takes it.
-///
-/// # Errors
-/// When the system gives no randomness.
-pub fn new_token() -> Result<(Zeroizing<String>, String), HashError> {
-    let token = Zeroizing::new(format!("mt_{}", &*random_text()?));
-    let hex = digest_of(&token).iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok((token, hex))
 }
 
 /// Whether a password is that of a hash. Slow on purpose: not for the threads of the runtime.
@@ -65,7 +55,7 @@ pub(super) fn digest_of(token: &str) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{ApiToken, User};
+    use crate::config::User;
 
     #[test]
     fn what_is_made_is_what_the_configuration_takes() {
@@ -73,9 +63,6 @@ mod tests {
         assert!(verify("correct horse", &hash) && !verify("correct horsE", &hash) && !verify("", &hash));
         assert_ne!(hash, hash_password("correct horse").expect("a hash"), "salted");
         User::parse(&format!("mia:operator:{hash}")).expect("an entry");
-        let (token, hex) = new_token().expect("a token");
-        let entry = ApiToken::parse(&format!("ci:viewer:{hex}")).expect("an entry");
-        assert_eq!(entry.digest, digest_of(&token));
         assert!(!verify("x", "no hash"));
     }
 }

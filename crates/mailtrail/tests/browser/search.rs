@@ -44,7 +44,7 @@ async fn filters_timeline_back_and_live() {
     browser.css("#rows tr:nth-child(3) .c-detail").await.click().await.unwrap();
     browser.until("a timeline", "document.querySelectorAll('#timeline .steps > li').length === 2").await;
     assert!(browser.url().await.contains("&open="));
-    assert_eq!(value(&browser, "return document.activeElement.id").await, "timeline-title");
+    browser.until("focus in the timeline", "document.activeElement.id === 'timeline-title'").await;
     assert_eq!(browser.texts("#timeline li[aria-current] strong").await.len(), 1);
     let raw = browser.texts("#timeline .raw dt").await;
     assert!(raw.iter().any(|column| column == "sg_event_id") && raw.iter().any(|column| column == "event_key"));

@@ -1,4 +1,4 @@
-//! Who may look, and how far: users with passwords, programs with tokens.
+//! Who may look, and how far: users with passwords.
 
 use std::fmt;
 
@@ -63,36 +63,6 @@ impl fmt::Debug for User {
     }
 }
 
-/// `name:role:sha256`: a token that a program shows. What is kept is its SHA-256, in hex: a token is random and long, so
-/// that nothing slower is needed.
-#[derive(Clone)]
-pub struct ApiToken {
-    /// Whose it is, for people.
-    pub name: String,
-    /// What it opens.
-    pub role: Role,
-    /// SHA-256 of the token.
-    pub digest: [u8; 32],
-}
-
-impl ApiToken {
-    /// Reads an entry.
-    ///
-    /// # Errors
-    /// Says what is wrong, quoting nothing.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let (name, role, rest) = entry(text)?;
-        let digest = rest.and_then(digest).ok_or("its third part is no SHA-256: `mailtrail web token` makes one")?;
-        Ok(Self { name, role, digest })
-    }
-}
-
-impl fmt::Debug for ApiToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ApiToken").field("name", &self.name).field("role", &self.role).finish_non_exhaustive()
-    }
-}
-
 fn entry(text: &str) -> Result<(String, Role, Option<&str>), &'static str> {
     let mut parts = text.trim().splitn(3, ':');
     let name = parts.next().unwrap_or_default().trim();
@@ -102,17 +72,6 @@ fn entry(text: &str) -> Result<(String, Role, Option<&str>), &'static str> {
     let role = parts.next().map(str::trim).and_then(Role::parse);
     let role = role.ok_or("the role behind the name is neither viewer nor operator")?;
     Ok((name.to_owned(), role, parts.next().map(str::trim)))
-}
-
-fn digest(hex: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if hex.len() != 64 || !hex.is_ascii() {
-        return None;
-    }
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(hex.get(2 * at..2 * at + 2)?, 16).ok()?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]
@@ -132,11 +91,6 @@ mod tests {
         for wrong in ["", "mia", "mia:admin", ":viewer", "mia:viewer:secret", "mia:viewer:$2b$12$abc"] {
             let why = User::parse(wrong).expect_err(wrong);
             assert!(!why.contains("secret"), "{why}");
-        }
-        let token = ApiToken::parse(&format!("ci:viewer:{}", "0a".repeat(32))).expect("a token");
-        assert_eq!(token.digest, [10; 32]);
-        for wrong in ["ci:viewer", "ci:viewer:abc", "ci:viewer:zz"] {
-            assert!(ApiToken::parse(wrong).is_err(), "{wrong}");
         }
     }
 }
