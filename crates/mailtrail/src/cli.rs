@@ -3,18 +3,27 @@
 pub mod exit;
 
 mod activity;
+mod backup;
+mod bigquery;
 mod completions;
 mod demo;
 mod doctor;
 mod export;
+mod forget;
 mod hash;
 mod init;
 mod notify;
 mod output;
 mod private_file;
 mod question;
+mod reconcile;
 mod record;
 mod replay;
+mod restore;
+mod runs;
+mod selection;
+mod send;
+mod sent;
 mod serve;
 mod sql;
 mod stats;
@@ -23,8 +32,11 @@ mod tail;
 mod time;
 mod timeline;
 mod trigger;
+mod unreached;
 mod verify;
+mod wait;
 mod web;
+mod webhook;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -65,8 +77,20 @@ enum Command {
     Tail(tail::Args),
     Sql(sql::Args),
     Export(export::Args),
+    Send(Box<send::Args>),
+    Wait(Box<wait::Args>),
+    Unreached(unreached::Args),
+    Sent(sent::Args),
+    Runs(runs::Args),
     Replay(replay::Args),
+    #[command(name = "bigquery")]
+    BigQuery(bigquery::Args),
+    Reconcile(reconcile::Args),
+    Forget(forget::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
     Notify(notify::Args),
+    Webhook(webhook::Args),
     Hash(hash::Args),
     Web(web::Args),
     Completions(completions::Args),
@@ -96,8 +120,19 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Tail(args) => tail::run(args, global),
         Command::Sql(args) => sql::run(args, global),
         Command::Export(args) => export::run(args, global),
+        Command::Send(args) => send::run(*args, global),
+        Command::Wait(args) => wait::run(*args, global),
+        Command::Unreached(args) => unreached::run(args, global),
+        Command::Sent(args) => sent::run(args, global),
+        Command::Runs(args) => runs::run(args, global),
         Command::Replay(args) => replay::run(args, global),
+        Command::BigQuery(args) => bigquery::run(args, global),
+        Command::Reconcile(args) => reconcile::run(args, global),
+        Command::Forget(args) => forget::run(args, global),
+        Command::Backup(args) => backup::run(args, global),
+        Command::Restore(args) => restore::run(args, global),
         Command::Notify(args) => notify::run(args, global),
+        Command::Webhook(args) => webhook::run(args, global),
         Command::Hash(args) => hash::run(args, global),
         Command::Web(args) => web::run(args),
         Command::Completions(args) => completions::run(args, global),

@@ -4,7 +4,9 @@
 //! `reader` makes typed values of them and collects everything that is wrong, each section's `read` knows its rules.
 
 pub mod alert;
+pub mod bigquery;
 mod door;
+pub mod edit;
 pub mod hook;
 mod keys;
 mod layers;
@@ -23,6 +25,7 @@ pub mod web;
 pub mod webhook;
 
 pub use alert::{Alert, Destination, Watched};
+pub use bigquery::BigQuery;
 pub use hook::HookUrl;
 pub(crate) use keys::nearest;
 pub use log::{Log, LogFormat, LogLevel};
@@ -31,7 +34,7 @@ pub use problem::ConfigError;
 pub use receive::{BasicCredential, Receive, SignatureMode, TlsFiles};
 pub use sendgrid::{ApiKey, SendGrid, Sender};
 pub use slack::{Language, Slack};
-pub use store::Store;
+pub use store::{Store, StoreKind};
 pub use web::{PublicUrl, Role, User, Web};
 pub use webhook::{Webhook, WebhookSecret};
 
@@ -59,6 +62,8 @@ pub struct Config {
     pub privacy: Privacy,
     /// `[store]`
     pub store: Store,
+    /// `[bigquery]`; `None` where it names no project.
+    pub bigquery: Option<BigQuery>,
     /// `[sendgrid]`
     pub sendgrid: SendGrid,
     /// `[slack]`
@@ -129,6 +134,16 @@ pub fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
+/// Takes everything that this program reads from the environment away from a child that must not be led elsewhere by it.
+pub fn forget_environment(child: &mut std::process::Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"MAILTRAIL_") {
+            child.env_remove(name);
+        }
+    }
+    child.env_remove("PORT");
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     Receive,
@@ -175,6 +190,7 @@ impl Loaded {
         }
         let privacy = privacy::read(&mut rest);
         let store = store::read(&mut rest);
+        let bigquery = bigquery::read(&mut rest, store.kind);
         let sendgrid = sendgrid::read(&mut rest);
         let slack = slack::read(&mut rest);
         let webhook = webhook::read(&mut rest);
@@ -190,6 +206,7 @@ impl Loaded {
             receive,
             privacy,
             store,
+            bigquery,
             sendgrid,
             slack,
             webhook,

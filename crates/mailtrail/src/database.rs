@@ -3,11 +3,13 @@
 
 mod files;
 mod open;
+mod snapshot;
 mod trouble;
 mod wal;
 
-pub(crate) use files::{create_folder, create_private, owner_only, remove_database};
+pub(crate) use files::{create_folder, create_private, owner_only, remove_database, sync_folder};
 pub use open::OpenError;
 pub(crate) use open::{Format, open, open_read_only};
+pub(crate) use snapshot::{snapshot, verify};
 pub(crate) use trouble::Trouble;
-pub(crate) use wal::{Wal, settle};
+pub(crate) use wal::{Wal, empty_log, settle};

@@ -2,3 +2,4 @@
 //! receiver down.
 
 pub mod alert;
+pub mod forward;

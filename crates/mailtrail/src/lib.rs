@@ -28,7 +28,15 @@ pub mod show;
 
 pub mod sendgrid;
 
+pub mod event_webhook;
+
+pub mod reconcile;
+
 pub mod compose;
+
+pub mod send;
+
+pub mod outcome;
 
 pub mod notify;
 

@@ -15,6 +15,8 @@ mod words;
 
 pub use client::SendError;
 pub use label::Label;
-pub use notice::{AlertGroup, Counted, Counts, Destination, Domains, Notice, Ops, Outstanding, RunSummary};
+pub use notice::{
+    AlertGroup, Concern, ConcernKind, Counted, Counts, Destination, Domains, Notice, Ops, Outstanding, RunSummary,
+};
 pub use notifier::{Channel, NoticeId, Notifier, NotifyError, Told};
 pub use retry::{Backoff, Patience};

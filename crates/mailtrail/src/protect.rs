@@ -4,6 +4,7 @@
 //! forms that `redact` knows. Names, phone and customer numbers are not recognised.
 
 mod address;
+mod forgotten;
 mod ids;
 mod ip;
 mod key_file;
@@ -13,10 +14,13 @@ mod redact;
 pub mod row;
 mod url;
 mod values;
+mod wanted;
 
 pub use address::{EmailHash, normalise};
+pub use forgotten::ForgottenKey;
 pub use key_file::{KeyError, KeyFile};
 pub use key_ring::{KeyRing, OpenError};
 pub use protector::Protector;
 pub use redact::without_addresses;
 pub use row::{AddressRow, BatchRow, EventRow, ProtectedBatch, SealedRow};
+pub use wanted::Wanted;

@@ -5,8 +5,11 @@ mod alarm;
 mod metrics_page;
 mod reload;
 mod road;
+mod sink;
+pub(crate) mod watch;
 
 pub use road::Road;
+pub use sink::Sink;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,12 +18,14 @@ use anyhow::Context as _;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
-use crate::config::Config;
-use crate::follow;
+use crate::config::{Config, StoreKind};
+use crate::follow::{self, forward::Forward};
 use crate::notify::Notifier;
 use crate::protect::{KeyRing, Protector};
 use crate::receive::{self, Listener, Shared, Tls};
 use crate::stop::{self, Stop, Stopper};
+use crate::store::bigquery::{self, Dataset, Intake};
+use crate::store::keys::{Identity, Keys as _};
 use crate::store::sqlite::Reader;
 use crate::store::{Keeper, KeeperOptions, Paths};
 use crate::web;
@@ -31,7 +36,7 @@ pub struct Server {
     metrics_address: Option<SocketAddr>,
     page: Option<(SocketAddr, web::Invitations)>,
     shared: Arc<Shared<Road>>,
-    keeper: Keeper,
+    sink: Sink,
     tls: Option<Arc<Tls>>,
     stop: Stopper,
     tasks: Vec<JoinHandle<()>>,
@@ -44,19 +49,18 @@ pub struct Server {
 pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let keys = Arc::new(KeyRing::load(&config.privacy)?);
     let protector = Protector::new(Arc::clone(&keys), &config.privacy);
-    let options = KeeperOptions {
-        max_backlog_bytes: config.store.max_backlog,
-        has_public_key: !config.receive.public_keys.is_empty(),
-        ..KeeperOptions::default()
+    let identity = keys.identity();
+    let (sink, forward) = match config.store.kind {
+        StoreKind::Sqlite => on_this_machine(config, Arc::clone(&keys), &identity)?,
+        StoreKind::BigQuery => (in_bigquery(config, &identity).await?, None),
     };
-    let keeper = Keeper::start(&Paths::new(&config.store.path), options, Arc::clone(&keys) as _)?;
 
     let tls =
         config.receive.tls.clone().map(Tls::load).transpose().context("[receive] tls_cert, tls_key")?.map(Arc::new);
     let listener = Listener::bind(&config.receive, tls.clone()).await.context("[receive] listen")?;
     let address = listener.address()?;
     let (stop, stopped) = stop::channel();
-    let road = Road::new(protector, keeper.clone());
+    let road = Road::new(protector, sink.clone());
     let alarm = road.alarm();
     let shared = Arc::new(Shared::new(&config.receive, road));
 
@@ -64,29 +68,76 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let metrics_address = match config.metrics_listen {
         None => None,
         Some(listen) => {
-            let page = metrics_page::bind(listen, keeper.clone()).await.context("[metrics] listen")?;
+            let page = metrics_page::bind(listen, sink.clone()).await.context("[metrics] listen")?;
             let bound = page.address()?;
             tasks.push(tokio::spawn(page.serve(stopped.clone())));
             Some(bound)
         }
     };
-    let page = page(config, keys, &keeper).await;
+    let page = page(config, keys, &sink).await;
     let found = page.as_ref().map(|page| (page.address(), page.invitations()));
     tasks.extend(page.map(|page| tokio::spawn(page.serve(stopped.clone()))));
-    note_last_event(config);
     let notifier = notifier(config);
-    tasks.extend(alerts(config, &notifier, stopped.clone()));
-    tasks.push(tokio::spawn(alarm.watch(notifier, stopped.clone())));
+    tasks.push(tokio::spawn(alarm.watch(notifier.clone(), stopped.clone())));
+    // Followers read a trail; of stateless receivers there are many, and each would tell the same.
+    if let Sink::Spool(keeper) = &sink {
+        note_last_event(config);
+        tasks.extend(alerts(config, &notifier, stopped.clone()));
+        let watch = watch::Watch {
+            keeper: keeper.clone(),
+            trail: config.store.path.clone(),
+            certificate: config.receive.tls.as_ref().map(|tls| tls.cert.clone()),
+            notifier,
+        };
+        tasks.push(tokio::spawn(watch.run(stopped.clone())));
+    }
+    if let Some(forward) = forward {
+        tasks.push(tokio::spawn(forward.run(stopped.clone())));
+    }
     if let Some(tls) = &tls {
         tasks.push(tokio::spawn(reload::watch_certificate(Arc::clone(tls), stopped.clone())));
     }
     tasks.push(tokio::spawn(receive::serve(listener, Arc::clone(&shared), stopped)));
-    Ok(Server { address, metrics_address, page: found, shared, keeper, tls, stop, tasks })
+    Ok(Server { address, metrics_address, page: found, shared, sink, tls, stop, tasks })
 }
 
-/// The page for people. As with the notifier, receiving comes first.
-async fn page(config: &Config, keys: Arc<KeyRing>, keeper: &Keeper) -> Option<web::Page> {
+fn on_this_machine(
+    config: &Config,
+    keys: Arc<KeyRing>,
+    identity: &Identity,
+) -> anyhow::Result<(Sink, Option<Forward>)> {
+    let options = KeeperOptions {
+        max_backlog_bytes: config.store.max_backlog,
+        has_public_key: !config.receive.public_keys.is_empty(),
+        ..KeeperOptions::default()
+    };
+    let paths = Paths::new(&config.store.path);
+    let keeper = Keeper::start(&paths, options, keys)?;
+    let forward = config
+        .bigquery
+        .as_ref()
+        .filter(|bigquery| bigquery.forward)
+        .map(|bigquery| Forward::new(bigquery, &paths, bigquery::entries(identity)))
+        .transpose()
+        .context("[bigquery] forward")?;
+    Ok((Sink::Spool(keeper), forward))
+}
+
+/// Refuses to start where rows could not be kept, or would be of another key than those that are there.
+async fn in_bigquery(config: &Config, identity: &Identity) -> anyhow::Result<Sink> {
+    let section = config.bigquery.as_ref().context("[bigquery] project is missing")?;
+    let dataset = Dataset::new(section)?;
+    dataset.verify(&bigquery::entries(identity)).await?;
+    Ok(Sink::BigQuery(Intake::start(&dataset)?))
+}
+
+/// The page for people, who ask the trail on this machine. As with the notifier, receiving comes first.
+async fn page(config: &Config, keys: Arc<KeyRing>, sink: &Sink) -> Option<web::Page> {
     let settings = config.web.as_ref()?;
+    let Sink::Spool(keeper) = sink else {
+        tracing::info!("there is no web page: it asks a trail on this machine, and events go to BigQuery");
+        return None;
+    };
     match web::Page::bind(settings, &Paths::new(&config.store.path), keys, keeper.clone()).await {
         Ok(page) => Some(page),
         Err(error) => {
@@ -155,10 +206,13 @@ impl Server {
         self.page.as_ref().and_then(|(_, invitations)| invitations.link())
     }
 
-    /// The store that it writes.
+    /// The store on this machine that it writes; `None` where that is BigQuery.
     #[must_use]
-    pub fn keeper(&self) -> &Keeper {
-        &self.keeper
+    pub fn keeper(&self) -> Option<&Keeper> {
+        match &self.sink {
+            Sink::Spool(keeper) => Some(keeper),
+            Sink::BigQuery(_) => None,
+        }
     }
 
     /// Takes over credentials, keys and certificate from a configuration read again: all of them, or none.
@@ -177,7 +231,7 @@ impl Server {
                 tracing::error!(panicked = error.is_panic(), "a task ended badly");
             }
         }
-        let keeper = self.keeper.clone();
+        let Sink::Spool(keeper) = self.sink else { return };
         if tokio::task::spawn_blocking(move || keeper.stop()).await.is_err() {
             tracing::error!("closing the store ended in a panic; what is spooled is drained at the next start");
         }

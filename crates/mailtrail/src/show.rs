@@ -7,7 +7,7 @@ pub mod record;
 pub mod time;
 mod visible;
 
-pub use visible::visible;
+pub use visible::{shell_word, visible};
 
 /// One value.
 #[derive(Debug, Clone, PartialEq)]

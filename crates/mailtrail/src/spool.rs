@@ -12,7 +12,7 @@ pub mod record;
 mod writer;
 
 pub use backlog::Backlog;
-pub use look::{Pending, look};
+pub use look::{Pending, count_events, look, span};
 pub(crate) use outlet::{Outlet, OutletError};
 pub use record::Record;
 

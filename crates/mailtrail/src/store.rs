@@ -1,14 +1,22 @@
 //! The trail and the quarantine. SQL and row types stay inside.
 
+pub mod backup;
+pub mod bigquery;
 mod drain;
+pub mod forget;
 pub mod keeper;
 pub mod keys;
+pub mod ledger;
 pub mod lock;
 pub mod paths;
 pub mod places;
 mod priority;
 pub mod query;
+pub mod questions;
 pub mod replay;
+pub mod restore;
+pub mod restored;
+mod scrub;
 pub mod sqlite;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -10,6 +10,10 @@ use crate::livelike;
 
 /// The file name of the Mail API's document.
 pub const MAIL: &str = "tsg_mail_v3.yaml";
+/// The file name of the document of webhooks' settings.
+pub const WEBHOOKS: &str = "tsg_webhooks_v3.yaml";
+/// The file name of the Email Logs API's document.
+pub const LOGS: &str = "tsg_logs_v3.yaml";
 
 /// An OpenAPI 3.1 document of SendGrid.
 pub struct Document {
@@ -35,9 +39,25 @@ impl Document {
     pub fn parse(yaml: &str) -> Result<Self, ReadError> {
         let mut answers: Value = serde_saphyr::from_str(yaml).map_err(|error| ReadError::Yaml(error.to_string()))?;
         livelike::set_right(&mut answers)?;
+        Ok(Self::of(answers))
+    }
+
+    /// Reads any other document from a file: nothing is set right in it but what `nullable` means.
+    ///
+    /// # Errors
+    /// When it can't be read or is no YAML.
+    pub fn read_other(file: &Path) -> Result<Self, ReadError> {
+        let yaml = std::fs::read_to_string(file)?;
+        let mut answers: Value = serde_saphyr::from_str(&yaml).map_err(|error| ReadError::Yaml(error.to_string()))?;
+        livelike::let_nullable_be_null(&mut answers);
+        livelike::let_fields_be_null(&mut answers);
+        Ok(Self::of(answers))
+    }
+
+    fn of(answers: Value) -> Self {
         let mut requests = answers.clone();
         livelike::close(&mut requests);
-        Ok(Self { answers, requests })
+        Self { answers, requests }
     }
 
     /// The document of this name in the shared data beside the worktree; says so and gives `None` where that is absent.
@@ -52,7 +72,8 @@ impl Document {
             eprintln!("skipped: ../shared/data/openapi/{name} is not here");
             return None;
         }
-        match Self::read(&file) {
+        let read = if name == MAIL { Self::read(&file) } else { Self::read_other(&file) };
+        match read {
             Ok(document) => Some(document),
             Err(error) => panic!("{error}"),
         }
@@ -99,6 +120,11 @@ impl Document {
     }
 }
 
+/// A reference within a document: a URI, in which the braces of a path cannot stand.
+fn reference(pointer: &str) -> String {
+    format!("#{}", pointer.replace('{', "%7B").replace('}', "%7D"))
+}
+
 /// A place in a document, found by its JSON pointer.
 struct Place<'d> {
     document: &'d Value,
@@ -125,7 +151,7 @@ impl<'d> Place<'d> {
     /// Holds a body against the schema that stands here.
     fn judge(&self, body: &[u8]) -> Result<(), Breach> {
         let body: Value = serde_json::from_slice(body).map_err(|error| Breach::NotJson(error.to_string()))?;
-        let mut root = Map::from_iter([("$ref".to_owned(), json!(format!("#{}", self.pointer)))]);
+        let mut root = Map::from_iter([("$ref".to_owned(), json!(reference(&self.pointer)))]);
         // References in schemas are into the whole document.
         for key in ["components", "paths"] {
             root.insert(key.to_owned(), self.document.get(key).cloned().unwrap_or_default());

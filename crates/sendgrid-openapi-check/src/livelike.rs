@@ -45,6 +45,29 @@ pub(crate) fn set_right(document: &mut Value) -> Result<(), ReadError> {
     Ok(())
 }
 
+/// `nullable: true` is of OpenAPI 3.0 and means nothing in 3.1; the documents say it all the same.
+pub(crate) fn let_nullable_be_null(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            if map.get("nullable") == Some(&Value::Bool(true))
+                && let Some(Value::String(kind)) = map.get("type").cloned()
+            {
+                map.insert("type".to_owned(), json!([kind, "null"]));
+            }
+            map.values_mut().for_each(let_nullable_be_null);
+        }
+        Value::Array(items) => items.iter_mut().for_each(let_nullable_be_null),
+        _ => {}
+    }
+}
+
+/// Live errors carry `"field": null`, whatever an API's own document says of them.
+pub(crate) fn let_fields_be_null(document: &mut Value) {
+    if let Some(kind) = document.pointer_mut("/components/schemas/Error/properties/field/type") {
+        *kind = json!(["string", "null"]);
+    }
+}
+
 /// Lets no object have keys beside those its schema names, where it names any: a misspelt key is a mistake.
 pub(crate) fn close(schema: &mut Value) {
     match schema {

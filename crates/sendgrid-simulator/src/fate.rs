@@ -97,6 +97,13 @@ impl Mix {
         fates
     }
 
+    /// One fate for each of so many recipients, in random order; each that may occur does where they are enough. The same seed
+    /// deals the same.
+    #[must_use]
+    pub fn deal_to(&self, recipients: usize, seed: u64) -> Vec<Fate> {
+        self.deal(recipients, &mut Random::new(seed))
+    }
+
     /// The fate of an address: the same for the same seed, however often and in whatever order one asks.
     #[must_use]
     pub fn of(&self, address: &str, seed: u64) -> Fate {

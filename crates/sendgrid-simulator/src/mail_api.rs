@@ -1,5 +1,6 @@
 //! SendGrid's Mail API on loopback, for demos and tests of whoever sends: it judges each request by SendGrid's limits,
-//! keeps what it accepts in an outbox, goes wrong by a plan, and posts the events of accepted mail to a webhook.
+//! keeps what it accepts in an outbox, goes wrong by a plan, and posts the events of accepted mail to a webhook. Beside
+//! it stand the settings of the Event Webhook and the Email Logs, for who sets up and reconciles.
 //!
 //! ```
 //! use sendgrid_simulator::mail_api::{Fault, MailApi, Options};
@@ -49,9 +50,12 @@ mod events;
 mod fault;
 mod handle;
 mod judge;
+mod logs;
 mod mail;
 mod outbox;
+mod sample;
 mod server;
+mod settings;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -64,8 +68,10 @@ use tokio::task::JoinHandle;
 pub use events::{Events, Told, Webhook};
 pub use fault::{Fault, FaultPlan, random};
 pub use judge::{CUSTOM_ARGS_BYTES, MOST_PERSONALIZATIONS, SCHEDULE_SECONDS, SUBSTITUTIONS_BYTES};
+pub use logs::{Logged, MOST_MESSAGES};
 pub use mail::Mail;
 pub use outbox::Request;
+pub use settings::WebhookSetting;
 
 use crate::fate::Fate;
 use handle::Handler;
@@ -86,19 +92,37 @@ pub struct Options {
     pub faults: FaultPlan,
     /// What `X-RateLimit-Limit` says, requests a second. Said, not enforced: [`Fault::TooMany`] refuses.
     pub rate_limit: u32,
+    /// How many webhooks the plan allows.
+    pub most_webhooks: usize,
+    /// What goes wrong with requests to the Email Logs API, counted by themselves.
+    pub log_faults: FaultPlan,
 }
 
 impl Options {
     /// Valid key and time (Unix seconds); nothing goes wrong.
     #[must_use]
     pub fn new(api_key: &str, now: i64) -> Self {
-        Self { api_key: api_key.to_owned(), now, seed: 0, faults: Arc::new(|_| Fault::None), rate_limit: 10_000 }
+        Self {
+            api_key: api_key.to_owned(),
+            now,
+            seed: 0,
+            faults: Arc::new(|_| Fault::None),
+            rate_limit: 10_000,
+            most_webhooks: 5,
+            log_faults: Arc::new(|_| Fault::None),
+        }
     }
 
     /// With a plan of what goes wrong: a function of the request's number (from 0), or [`random`].
     #[must_use]
     pub fn with_faults(self, plan: impl Fn(usize) -> Fault + Send + Sync + 'static) -> Self {
         Self { faults: Arc::new(plan), ..self }
+    }
+
+    /// With a plan of what goes wrong with the Email Logs API: a function of the request's number there, from 0.
+    #[must_use]
+    pub fn with_log_faults(self, plan: impl Fn(usize) -> Fault + Send + Sync + 'static) -> Self {
+        Self { log_faults: Arc::new(plan), ..self }
     }
 }
 
@@ -171,6 +195,23 @@ impl MailApi {
     /// waited for.
     pub fn deliver_events(&self, webhook: Webhook, fate_of: impl Fn(&Mail) -> Fate + Send + 'static) -> Events {
         Events::start(Arc::clone(&self.handler), webhook, fate_of, self.stop.subscribe())
+    }
+
+    /// The webhooks as they are set now. Posting events to them is the caller's.
+    #[must_use]
+    pub fn webhooks(&self) -> Vec<WebhookSetting> {
+        self.handler.settings.all()
+    }
+
+    /// Puts messages into the Email Logs.
+    pub fn log(&self, messages: Vec<Logged>) {
+        self.handler.logs.add(messages);
+    }
+
+    /// How many requests the Email Logs got, refused ones too.
+    #[must_use]
+    pub fn log_requests(&self) -> usize {
+        self.handler.logs.requests()
     }
 
     /// Stops: no new connections, those that hang are cut, and all have ended when this returns. What the outbox held

@@ -67,6 +67,12 @@ impl Message {
         }
     }
 
+    /// The id that its events carry.
+    #[must_use]
+    pub fn sg_message_id(&self) -> &str {
+        &self.sg_message_id
+    }
+
     /// A sample of any of [`EVENT_NAMES`](sendgrid_events::EVENT_NAMES); any other name gives an event of that name with the fields all share.
     #[must_use]
     pub fn event(&self, name: &str, at: i64, random: &mut Random) -> Event {

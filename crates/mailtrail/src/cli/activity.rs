@@ -27,7 +27,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let mut filter = question.filter(&args.filter, Window::Search)?;
     // Whoever tries the set-up out looks here for what arrived.
     filter.include_tests = true;
-    let answer = question.reader()?.activity(&filter, args.limit)?;
+    let answer = question.store()?.activity(&filter, args.limit)?;
     let found = answer.value.len();
     record::print(answer.value, args.output)?;
     question.tell(found, "event", answer.scanned.as_ref());

@@ -1,5 +1,6 @@
 //! `mailtrail doctor`: pass, warn or fail, each with what to do.
 
+mod bigquery;
 mod certificate;
 mod check;
 mod configuration;
@@ -11,7 +12,8 @@ use std::io::Write as _;
 
 use super::Global;
 use super::exit::Exit;
-use crate::{clock, config};
+use crate::clock;
+use crate::config::{self, StoreKind};
 use check::{Check, Verdict};
 
 /// Say whether all is well, and what to do where it is not
@@ -53,8 +55,11 @@ fn examine(global: &Global) -> Vec<Check> {
     let Ok(config) = usable else { return checks };
     checks.extend(configuration::key_file(&config.privacy));
     checks.extend(certificate::check(config.receive.tls.as_ref(), now));
-    checks.extend(disk::checks(&config.store));
-    checks.extend(store::checks(&config, now));
-    checks.extend(running::checks(&config));
+    checks.extend(bigquery::checks(&config));
+    if config.store.kind == StoreKind::Sqlite {
+        checks.extend(disk::checks(&config.store, now));
+        checks.extend(store::checks(&config, now));
+        checks.extend(running::checks(&config));
+    }
     checks
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
+use crate::outcome::OutcomeError;
 
 /// A command's outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +15,12 @@ pub enum Exit {
     Failed,
     /// 2: wrong usage or configuration.
     Usage,
+    /// 3: settled, but somebody was not reached (with `--exit-status`).
+    Unreached,
+    /// 4: not settled in time.
+    TimedOut,
+    /// 5: all who are left are deferred.
+    Quiet,
 }
 
 impl From<Exit> for ExitCode {
@@ -22,6 +29,9 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
+            Exit::Unreached => 3,
+            Exit::TimedOut => 4,
+            Exit::Quiet => 5,
         })
     }
 }
@@ -46,5 +56,6 @@ pub fn report(result: anyhow::Result<Exit>) -> Exit {
     let mut stderr = std::io::stderr().lock();
     // Nobody is left to tell where stderr itself is gone.
     let _told = writeln!(stderr, "error: {error:#}");
-    if error.is::<UsageError>() || error.is::<ConfigError>() { Exit::Usage } else { Exit::Failed }
+    let unanswerable = matches!(error.downcast_ref(), Some(OutcomeError::Usage(_)));
+    if error.is::<UsageError>() || error.is::<ConfigError>() || unanswerable { Exit::Usage } else { Exit::Failed }
 }

@@ -13,7 +13,7 @@ use super::output::{self, OutputArgs, Sheet};
 use super::question::{FilterArgs, Question, Window};
 use super::record;
 use crate::store::query::{EventRecord, Filter, Scanned};
-use crate::store::sqlite::Reader;
+use crate::store::questions::Questions;
 
 /// Events read at once; memory is bounded by it.
 const PAGE: usize = 5_000;
@@ -55,9 +55,9 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     // An export without --since is of everything: that is what it is for.
     let mut filter = question.filter(&args.filter, Window::Everything)?;
     filter.include_tests = true;
-    let reader = question.reader()?;
+    let store = question.store()?;
     let scanned = OnceCell::new();
-    let events = Events { reader: &reader, filter: &filter, scanned: &scanned };
+    let events = Events { store: store.as_ref(), filter: &filter, scanned: &scanned };
     let written = if to_stdout {
         write(&args, events, std::io::BufWriter::new(std::io::stdout()), to_terminal)?
     } else {
@@ -97,28 +97,20 @@ fn write_rows(events: Events<'_>, out: impl Write, output: OutputArgs) -> anyhow
 /// The events to export.
 #[derive(Clone, Copy)]
 struct Events<'a> {
-    reader: &'a Reader,
+    store: &'a dyn Questions,
     filter: &'a Filter,
     /// What had to be looked through, as soon as that is known.
     scanned: &'a OnceCell<Scanned>,
 }
 
 impl<'a> Events<'a> {
-    /// Page after page, each a question of its own, so that a long export holds nothing up.
     fn pages(self) -> impl Iterator<Item = anyhow::Result<Vec<EventRecord>>> + 'a {
-        let mut after = None;
-        std::iter::from_fn(move || {
-            let page = match self.reader.page(self.filter, after.as_ref(), PAGE) {
-                Ok(page) => {
-                    if let Some(scanned) = page.scanned {
-                        self.scanned.get_or_init(|| scanned);
-                    }
-                    page.value
-                }
-                Err(error) => return Some(Err(error.into())),
-            };
-            after = Some(page.last()?.place());
-            Some(Ok(page))
+        self.store.pages(self.filter, PAGE).map(move |page| {
+            let page = page?;
+            if let Some(scanned) = page.scanned {
+                self.scanned.get_or_init(|| scanned);
+            }
+            Ok(page.value)
         })
     }
 }

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::Global;
 use super::exit::{Exit, UsageError};
 use super::private_file;
-use crate::config;
+use crate::config::{self, BasicCredential};
 use crate::protect::KeyRing;
 use post_url::PublicUrl;
 
@@ -37,6 +37,12 @@ pub(super) struct Args {
     /// Print the password also where the output is no terminal
     #[arg(long)]
     reveal: bool,
+}
+
+/// A new credential, as `init` makes them: nothing of it has to be escaped anywhere.
+pub(super) fn credential() -> anyhow::Result<BasicCredential> {
+    let text = Zeroizing::new(format!("{USER}:{}", *password::generate()?));
+    BasicCredential::parse(&text).context("a password was made that is none")
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]

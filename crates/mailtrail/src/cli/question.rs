@@ -7,11 +7,13 @@ use super::exit::UsageError;
 use super::output::note;
 use super::{subject, time};
 use crate::clock;
-use crate::config::{self, Config};
+use crate::config::{self, Config, StoreKind};
 use crate::settle::Status;
 use crate::spool;
 use crate::store::Paths;
+use crate::store::bigquery::Asker;
 use crate::store::query::{Filter, Scanned};
+use crate::store::questions::Questions;
 use crate::store::sqlite::Reader;
 
 /// When a question without `--since` is about the last days alone.
@@ -77,6 +79,25 @@ impl Question {
         Ok(Self { config, paths, started: Instant::now() })
     }
 
+    /// For what only the trail on this machine can answer.
+    pub(super) fn of_trail(global: &Global) -> anyhow::Result<Self> {
+        let question = Self::new(global)?;
+        if question.config.store.kind == StoreKind::BigQuery {
+            let why = "this needs the trail on this machine ([store] kind = \"sqlite\"); of BigQuery, this version asks \
+                       activity, timeline, stats, tail, sql and export";
+            return Err(UsageError(why.to_owned()).into());
+        }
+        Ok(question)
+    }
+
+    /// The store that is configured, open for questions.
+    pub(super) fn store(&self) -> anyhow::Result<Box<dyn Questions>> {
+        Ok(match (self.config.store.kind, &self.config.bigquery) {
+            (StoreKind::BigQuery, Some(bigquery)) => Box::new(Asker::open(bigquery)?),
+            _ => Box::new(self.reader()?),
+        })
+    }
+
     pub(super) fn reader(&self) -> anyhow::Result<Reader> {
         Ok(Reader::open(&self.paths)?)
     }
@@ -110,6 +131,8 @@ impl Question {
             .into());
         }
         let limited = match window {
+            // BigQuery reads every day that is asked for, whatever else is asked.
+            Window::Search | Window::Count if self.config.store.kind == StoreKind::BigQuery => true,
             Window::Search => filter.scans(),
             Window::Count => !filter.has_index(),
             Window::Everything => false,
@@ -135,6 +158,9 @@ impl Question {
             if let Some(rows) = scanned.rows {
                 text.push_str(&format!(" ({rows} of them)"));
             }
+            if let Some(bytes) = scanned.bytes {
+                text.push_str(&format!(" ({bytes} bytes)"));
+            }
             text.push_str(&format!(": {}", scanned.why));
         }
         note(&text);
@@ -154,6 +180,9 @@ impl Question {
 
     /// Says whether more events wait to be indexed.
     pub(super) fn tell_backlog(&self) {
+        if self.config.store.kind == StoreKind::BigQuery {
+            return;
+        }
         let (batches, events) = match self.backlog() {
             Ok(backlog) => backlog,
             Err(error) => return note(&format!("note: whether events wait to be indexed is unknown: {error:#}")),

@@ -19,7 +19,7 @@ use crate::store::sqlite::{Reader, Trail};
 pub(super) struct Args {}
 
 pub(super) fn run(_args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let question = Question::new(global)?;
+    let question = Question::of_trail(global)?;
     // Says where there is no trail, rather than making one.
     drop(Reader::open(&question.paths)?);
     let keys = Arc::new(KeyRing::load(&question.config.privacy)?);

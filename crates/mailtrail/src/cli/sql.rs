@@ -1,5 +1,7 @@
 //! `mailtrail sql`
 
+mod bigquery;
+
 use std::io::Read as _;
 use std::ops::ControlFlow;
 
@@ -9,16 +11,21 @@ use super::Global;
 use super::exit::{Exit, UsageError};
 use super::output::{Cell, OutputArgs, Sheet, note};
 use super::question::Question;
+use crate::config::StoreKind;
 use crate::store::sqlite::sql::{self, LONGEST_QUERY, SqlLimits};
 
 /// Read-only SQL over the table sendgrid_event
 ///
 /// One SELECT; it can write nowhere, by no means, and ends after 60 seconds. Times are microseconds: compare them with
-/// ts('2026-11-24') or ts('2026-11-24T10:00:00Z'); the view sendgrid_event_text has them readable.
+/// ts('2026-11-24') or ts('2026-11-24T10:00:00Z'); the view sendgrid_event_text has them readable. With [store] kind =
+/// "bigquery" it is BigQuery's own SQL, and what it reads is said first.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The query, or - to read it from standard input
     query: String,
+    /// With BigQuery: also where it reads more than 1 GiB
+    #[arg(long)]
+    yes: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -45,6 +52,9 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         return Err(
             UsageError(format!("the query is longer than {LONGEST_QUERY} bytes, the most that is taken")).into()
         );
+    }
+    if let (StoreKind::BigQuery, Some(section)) = (question.config.store.kind, &question.config.bigquery) {
+        return bigquery::run(&question, section, &query, args.yes, args.output);
     }
     if let Some(hint) = sql::hint(&query) {
         note(&format!("note: {hint}"));

@@ -34,8 +34,8 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         Some(_) => (Counted::Recipients, "recipients"),
         None => (Counted::Rows, "events"),
     };
-    let reader = question.reader()?;
-    let answer = reader.stats(&filter, &by, counted)?;
+    let store = question.store()?;
+    let answer = store.stats(&filter, &by, counted)?;
     let found = answer.value.len();
     let mut columns: Vec<&str> = by.iter().map(|dimension| dimension.as_str()).collect();
     columns.push(heading);
@@ -47,7 +47,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     }
     drop(sheet.end()?);
     question.tell(found, "line", answer.scanned.as_ref());
-    let repeats = reader.repeats(&filter)?;
+    let repeats = store.repeats(&filter)?;
     if repeats > 0 {
         note(&format!("{repeats} of the events repeat another one under a new sg_event_id"));
     }

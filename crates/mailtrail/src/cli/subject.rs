@@ -11,14 +11,28 @@ use super::output::note;
 use crate::config::Privacy;
 use crate::protect::{EmailHash, KeyRing};
 
+/// Somebody, as given.
+pub(super) enum Given {
+    Hash(EmailHash),
+    Address(Zeroizing<String>),
+}
+
 /// The hashes to look somebody up by, under the current key and the earlier ones.
 pub(super) fn hashes(given: &str, privacy: &Privacy) -> anyhow::Result<Vec<EmailHash>> {
+    match read(given)? {
+        Given::Hash(hash) => Ok(vec![hash]),
+        Given::Address(address) => Ok(KeyRing::load(privacy)?.lookup_hashes(&address)),
+    }
+}
+
+/// What was given, `-` read from standard input.
+pub(super) fn read(given: &str) -> anyhow::Result<Given> {
     let address = match given {
         "-" => from_stdin()?,
         given => Zeroizing::new(given.to_owned()),
     };
     if let Some(hash) = EmailHash::parse(&address) {
-        return Ok(vec![hash]);
+        return Ok(Given::Hash(hash));
     }
     if !address.contains('@') {
         return Err(UsageError(
@@ -26,7 +40,7 @@ pub(super) fn hashes(given: &str, privacy: &Privacy) -> anyhow::Result<Vec<Email
         )
         .into());
     }
-    Ok(KeyRing::load(privacy)?.lookup_hashes(&address))
+    Ok(Given::Address(address))
 }
 
 fn from_stdin() -> anyhow::Result<Zeroizing<String>> {

@@ -4,10 +4,11 @@ use std::thread;
 use std::time::Duration;
 
 use super::Global;
-use super::exit::Exit;
+use super::exit::{Exit, UsageError};
 use super::output::OutputArgs;
 use super::question::Question;
 use super::record;
+use crate::config::StoreKind;
 use crate::store::sqlite::Reader;
 
 /// How soon a new event is noticed.
@@ -31,6 +32,18 @@ pub(super) struct Args {
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let question = Question::new(global)?;
+    if question.config.store.kind == StoreKind::BigQuery {
+        if args.follow {
+            let why =
+                "tail -f asks again and again, and each time costs with BigQuery: use tail, or a query of its console";
+            return Err(UsageError(why.to_owned()).into());
+        }
+        let answer = question.store()?.newest(args.lines)?;
+        let found = answer.value.len();
+        record::print(answer.value, args.output)?;
+        question.tell(found, "event", answer.scanned.as_ref());
+        return Ok(Exit::Done);
+    }
     let reader = question.reader()?;
     // One at least: where to go on from has to be known even where nothing old is to be shown.
     let mut events = reader.newest(args.lines.max(1))?;

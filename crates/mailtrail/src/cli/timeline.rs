@@ -30,10 +30,11 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     } else {
         Subject::Message(message_id(given))
     };
-    let events = question.reader()?.timeline(&subject, args.limit)?;
+    let answer = question.store()?.timeline(&subject, args.limit)?;
+    let events = answer.value;
     let found = events.len();
     record::print(events, args.output)?;
-    question.tell(found, "event", None);
+    question.tell(found, "event", answer.scanned.as_ref());
     if found == args.limit {
         note(&format!("only the newest {found} are shown: --limit shows more"));
     }

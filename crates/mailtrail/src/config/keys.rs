@@ -36,6 +36,16 @@ pub(super) const KEYS: &[&str] = &[
     "store.kind",
     "store.path",
     "store.max_backlog",
+    "bigquery.project",
+    "bigquery.dataset",
+    "bigquery.table",
+    "bigquery.location",
+    "bigquery.endpoint",
+    "bigquery.grpc_endpoint",
+    "bigquery.forward",
+    "bigquery.quota_project",
+    "bigquery.max_bytes_billed",
+    "bigquery.append_timeout",
     "sendgrid.api_key",
     "sendgrid.api_key_file",
     "sendgrid.host",
@@ -79,7 +89,7 @@ pub(super) const REPEATED: &[&str] = &[
 ];
 
 /// Sections that later versions have, and what each will be for.
-const LATER: &[(&str, &str)] = &[("bigquery", "BigQuery"), ("output", "languages and time zones of output")];
+const LATER: &[(&str, &str)] = &[("output", "languages and time zones of output")];
 
 /// The key itself, as this program spells it.
 pub(super) fn find(section: &str, key: &str) -> Option<&'static str> {
@@ -212,7 +222,7 @@ mod tests {
             (unknown_section("alerts"), "did you mean [[alert]]?"),
             (unknown_key("alert", "event"), "[[alert]] event is no key: did you mean events?"),
             (unknown_key("alert", "language"), "did you mean language in [slack]?"),
-            (unknown_section("bigquery"), "this version does not have yet"),
+            (unknown_section("output"), "this version does not have yet"),
             (unknown_section("zzz"), "remove it"),
             (outside_sections("listen"), "did you mean listen in [receive]?"),
             (outside_sections("keyfile"), "did you mean key_file in [privacy]?"),

@@ -4,9 +4,20 @@ use std::path::PathBuf;
 
 use super::reader::Reader;
 
-/// `[store]` with `kind = "sqlite"`.
+/// `[store] kind`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreKind {
+    /// Files on this machine.
+    Sqlite,
+    /// BigQuery, and nothing on this machine.
+    BigQuery,
+}
+
+/// `[store]`
 #[derive(Debug, Clone)]
 pub struct Store {
+    /// What keeps the events.
+    pub kind: StoreKind,
     /// The trail's database file; spool and lock stand beside it.
     pub path: PathBuf,
     /// Largest backlog in the spool, bytes; beyond it 503.
@@ -14,15 +25,9 @@ pub struct Store {
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Store {
-    match reader.text("store.kind").as_deref() {
-        None | Some("sqlite") => {}
-        Some("bigquery") => reader.problem(
-            "store.kind",
-            "\"bigquery\" is for a later version, this one does not have it yet: use \"sqlite\"",
-        ),
-        Some(_) => reader.problem("store.kind", "must be \"sqlite\""),
-    }
+    let kinds = [("sqlite", StoreKind::Sqlite), ("bigquery", StoreKind::BigQuery)];
     Store {
+        kind: reader.choice("store.kind", &kinds).unwrap_or(StoreKind::Sqlite),
         path: reader.path_or("store.path", "mailtrail.db"),
         max_backlog: reader.size("store.max_backlog", 4 << 30, "4GiB"),
     }

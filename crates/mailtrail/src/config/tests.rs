@@ -183,11 +183,31 @@ fn every_problem_is_said_at_once_with_its_place() {
 
 #[test]
 fn sections_of_later_versions_are_refused_by_name() {
-    for section in ["[bigquery]", "[output]"] {
-        let told = problem(&with_auth("", section));
-        assert!(told.contains("this version does not have yet"), "{told}");
+    let told = problem(&with_auth("", "[output]"));
+    assert!(told.contains("this version does not have yet"), "{told}");
+}
+
+#[test]
+fn bigquery_needs_a_project_and_a_dataset_and_both_its_doors_on_one_side() {
+    let config = load(&with_auth("", "[bigquery]\nproject = \"p\"\ndataset = \"d\"\nforward = true")).unwrap();
+    let bigquery = config.bigquery.unwrap();
+    assert_eq!((bigquery.table.as_str(), bigquery.forward, bigquery.is_emulator()), ("sendgrid_event", true, false));
+    assert_eq!(load(&with_auth("", "[bigquery]\ntable = \"t\"")).unwrap().bigquery, None);
+    let only_there = "[store]\nkind = \"bigquery\"\n[bigquery]\nproject = \"p\"\ndataset = \"d\"";
+    assert_eq!(load(&with_auth("", only_there)).unwrap().store.kind, StoreKind::BigQuery);
+    assert!(problem(&with_auth("", &format!("{only_there}\nforward = true"))).contains("remove one"));
+    assert_eq!(load(&with_auth("", "[store]\nkind = \"bigquery\"")).unwrap_err().problems().len(), 2);
+    let refused = [
+        ("dataset = \"d\"", "[bigquery] project is missing"),
+        ("project = \"p\"", "[bigquery] dataset is missing"),
+        ("project = \"p`\"\ndataset = \"d\"", "no name of Google's"),
+        ("project = \"p\"\ndataset = \"d\"\nendpoint = \"http://127.0.0.1:9050\"", "both"),
+        ("project = \"p\"\ndataset = \"d\"\nendpoint = \"http://example.com\"", "must be https://"),
+    ];
+    for (lines, expected) in refused {
+        let told = problem(&with_auth("", &format!("[bigquery]\n{lines}")));
+        assert!(told.contains(expected), "{told:?} does not say {expected:?}");
     }
-    assert!(problem(&with_auth("", "[store]\nkind = \"bigquery\"")).contains("does not have it yet"));
 }
 
 #[test]

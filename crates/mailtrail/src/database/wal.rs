@@ -54,6 +54,11 @@ pub(crate) fn settle(connection: &Connection) -> rusqlite::Result<()> {
     settled.map(|_| ())
 }
 
+/// Empties the log to its last byte, waiting for readers and writers; `false` where one of them took too long.
+pub(crate) fn empty_log(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.pragma_update_and_check(None, "wal_checkpoint", "TRUNCATE", |row| Ok(row.get::<_, i64>(0)? == 0))
+}
+
 /// Pages that could not be moved yet.
 fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<i64> {
     connection.pragma_update_and_check(None, "wal_checkpoint", mode, |row| {

@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use encoding_rs::{SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE};
 
 /// What the user says about a list's encoding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum EncodingChoice {
     /// UTF-16 where its mark says so, UTF-8 where it is, else cp932.
     #[default]
     Auto,
     /// UTF-8 and nothing else.
+    #[value(name = "utf-8")]
     Utf8,
     /// cp932 (Windows-31J) and nothing else.
     Cp932,

@@ -1,11 +1,13 @@
 //! What can be told. Numbers, statuses and [`Label`]s alone: an address has no way in.
 
+mod concern;
 mod counts;
 mod domains;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use concern::{Concern, ConcernKind};
 pub use counts::Counts;
 pub use domains::{Domains, FEWEST};
 
@@ -165,6 +167,10 @@ pub enum Ops {
         /// How long ago the first one was.
         since: Duration,
     },
+    /// Something will stop the receiving, or spoils it.
+    Concern(Concern),
+    /// It does not any more.
+    ConcernOver(ConcernKind),
 }
 
 impl Notice {
@@ -192,6 +198,11 @@ impl Notice {
             Self::Ops(Ops::Refusals { .. }) => "refusals",
             Self::Ops(Ops::RefusalsOver) => "refusals.over",
             Self::Ops(Ops::NoEvents { .. }) => "run.no_events",
+            Self::Ops(Ops::Concern(concern)) => concern.kind().as_str(),
+            Self::Ops(Ops::ConcernOver(ConcernKind::Clock)) => "clock.over",
+            Self::Ops(Ops::ConcernOver(ConcernKind::Certificate)) => "certificate.over",
+            Self::Ops(Ops::ConcernOver(ConcernKind::Backlog)) => "backlog.over",
+            Self::Ops(Ops::ConcernOver(ConcernKind::Disk)) => "disk.over",
             Self::Test => "test",
         }
     }

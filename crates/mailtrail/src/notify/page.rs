@@ -135,7 +135,8 @@ impl Page {
                 self.fact(words, Field::Lasting, words.duration(*lasting));
                 self.fact(words, Field::Reason, (*reason).to_owned());
             }
-            Ops::RefusalsOver => {}
+            // The headline says it all.
+            Ops::RefusalsOver | Ops::Concern(_) | Ops::ConcernOver(_) => {}
             Ops::NoEvents { run, accepted, since } => {
                 self.subject = Some(run.clone());
                 self.fact(words, Field::Accepted, grouped(*accepted));
@@ -180,7 +181,7 @@ fn mark(notice: &Notice) -> &'static str {
         Notice::RunTimedOut { .. } => "⏰",
         Notice::RunInterim { .. } | Notice::RunQuiet { .. } => "⏳",
         Notice::Alert(_) => "⚠️",
-        Notice::Ops(Ops::SilenceOver { .. } | Ops::RefusalsOver) => "✅",
+        Notice::Ops(Ops::SilenceOver { .. } | Ops::RefusalsOver | Ops::ConcernOver(_)) => "✅",
         Notice::Ops(_) => "🚨",
         Notice::Test => "👋",
     }

@@ -19,10 +19,6 @@ pub(super) fn domain(address: &str) -> Option<String> {
 pub struct EmailHash([u8; 32]);
 
 impl EmailHash {
-    pub(super) fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
     /// Reads 64 hex digits, in either case.
     #[must_use]
     pub fn parse(hex: &str) -> Option<Self> {
@@ -36,6 +32,12 @@ impl EmailHash {
             *byte = u8::try_from(high * 16 + low).ok()?;
         }
         Some(Self(bytes))
+    }
+
+    /// From [`as_bytes`](Self::as_bytes).
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 
     /// The bytes.

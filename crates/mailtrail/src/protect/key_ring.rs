@@ -7,6 +7,7 @@
 //! | `fingerprint`, `event_key` without an id | HMAC-SHA256(dedupe key, canonical raw event), first 16 bytes |
 //! | quarantine `item_key` | HMAC-SHA256(dedupe key, `quarantine` ‖ 0 ‖ bytes), first 16 bytes |
 //! | sealed bytes | nonce (12) ‖ AES-256-GCM-SIV(seal key, bytes; the seal key's id as associated data) |
+//! | mark of a forgotten address | HMAC-SHA256(HMAC-SHA256(dedupe key, `mailtrail forgotten addresses`), email_hash), first 16 bytes |
 //! | key ids, check values | HMAC-SHA256(key, `mailtrail key id`), first 8 bytes, hex |
 
 use std::path::Path;
@@ -17,6 +18,7 @@ use aws_lc_rs::{hmac, rand};
 use sendgrid_events::Event;
 
 use super::address::{EmailHash, normalise};
+use super::forgotten::ForgottenKey;
 use super::key_file::{KeyError, KeyFile};
 use super::row::SealedRow;
 use crate::config::{HashMode, Privacy};
@@ -120,7 +122,7 @@ impl KeyRing {
             HashMode::HmacSha256 => bytes.copy_from_slice(hmac::sign(key, normalised.as_bytes()).as_ref()),
             HashMode::Sha256 => bytes.copy_from_slice(digest(&SHA256, normalised.as_bytes()).as_ref()),
         }
-        EmailHash::new(bytes)
+        EmailHash::from_bytes(bytes)
     }
 
     /// The digest of the canonical raw event: the same for repeats under another id.
@@ -184,6 +186,12 @@ impl KeyRing {
     #[must_use]
     pub fn previous_key_ids(&self) -> Vec<String> {
         self.previous.iter().map(|(_, id)| id.clone()).collect()
+    }
+
+    /// The key that marks forgotten addresses.
+    #[must_use]
+    pub fn forgotten_key(&self) -> ForgottenKey {
+        ForgottenKey::derive(&self.dedupe)
     }
 
     /// Check value of the dedupe key.

@@ -8,6 +8,7 @@
 mod decode;
 mod find;
 mod scan;
+mod search;
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -15,6 +16,8 @@ use std::ops::Range;
 
 use decode::Level;
 use scan::Scan;
+
+pub(super) use search::addresses_in;
 
 /// What stands where an address stood.
 pub(super) const REPLACEMENT: &str = "[address]";

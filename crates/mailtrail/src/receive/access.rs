@@ -28,6 +28,8 @@ pub struct Access {
 #[derive(Debug)]
 pub(super) struct Admitted {
     signature: Option<Signature>,
+    /// Of the signature, by our clock, in seconds.
+    age: i64,
     basic: bool,
 }
 
@@ -63,7 +65,8 @@ impl Access {
             }
             (_, checked) => Some(checked?),
         };
-        Ok(Admitted { signature, basic })
+        let age = signature.as_ref().map_or(0, |signature| now_s.saturating_sub(signature.signed_at()));
+        Ok(Admitted { signature, age, basic })
     }
 
     fn check_basic(&self, headers: &HeaderMap) -> Result<bool, Refusal> {
@@ -102,7 +105,10 @@ impl Access {
             return Ok(without_signature);
         };
         let verified = match signature.verify(&self.keys, body) {
-            Ok(key) => Ok(VerifiedBy::Key(key.clone())),
+            Ok(key) => {
+                super::skew::note(admitted.age);
+                Ok(VerifiedBy::Key(key.clone()))
+            }
             Err(error) => match signature.verify(&self.test_keys, body) {
                 Ok(_) => Ok(VerifiedBy::Test),
                 Err(_) => Err(match error {

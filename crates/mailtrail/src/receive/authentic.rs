@@ -12,6 +12,8 @@ pub enum VerifiedBy {
     Test,
     /// Basic credentials alone.
     Basic,
+    /// SendGrid's own API told it, asked with our key.
+    Api,
     /// Nothing: the listener was told to accept that.
     Nothing,
 }
@@ -23,18 +25,20 @@ impl VerifiedBy {
         match column {
             Some("test") => VerifiedBy::Test,
             Some("basic") => VerifiedBy::Basic,
+            Some("api") => VerifiedBy::Api,
             Some(text) => KeyId::parse(text).map_or(VerifiedBy::Nothing, VerifiedBy::Key),
             None => VerifiedBy::Nothing,
         }
     }
 
-    /// The column's value: a key id, `test`, `basic`, or null.
+    /// The column's value: a key id, `test`, `basic`, `api`, or null.
     #[must_use]
     pub fn as_column(&self) -> Option<&str> {
         match self {
             VerifiedBy::Key(id) => Some(id.as_str()),
             VerifiedBy::Test => Some("test"),
             VerifiedBy::Basic => Some("basic"),
+            VerifiedBy::Api => Some("api"),
             VerifiedBy::Nothing => None,
         }
     }
@@ -54,6 +58,11 @@ impl Authentic {
     /// For `receive`, which checked the sender.
     pub(crate) fn new(body: Bytes, verified_by: VerifiedBy, received_at: i64) -> Self {
         Self { body, verified_by, received_at }
+    }
+
+    /// For `reconcile` alone: events that SendGrid's Email Logs told, over HTTPS and for our key, in the webhook's shape.
+    pub(crate) fn of_api(body: String, received_at: i64) -> Self {
+        Self { body: body.into(), verified_by: VerifiedBy::Api, received_at }
     }
 
     /// For the quarantine, which kept it with what vouched for it, and for tests.

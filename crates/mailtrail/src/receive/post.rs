@@ -110,11 +110,7 @@ impl<K: Keep> Shared<K> {
     }
 
     /// All that can be said without the body.
-    fn admit(
-        &self,
-        raw_head: Option<&[u8]>,
-        parts: &hyper::http::request::Parts,
-    ) -> Result<(Arc<Access>, Admitted), Refusal> {
+    fn admit(&self, raw_head: Option<&[u8]>, parts: &http::request::Parts) -> Result<(Arc<Access>, Admitted), Refusal> {
         if parts.uri.path() != self.path {
             return Err(Refusal::NotFound);
         }

@@ -1,5 +1,6 @@
 //! One request, and what became of it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -36,10 +37,12 @@ pub enum ClientError {
 
 /// SendGrid's API with one key at one host.
 pub struct Client {
-    http: reqwest::Client,
+    pub(super) http: reqwest::Client,
+    pub(super) host: Url,
     mail_send: Url,
     key: ApiKey,
-    limit: RateLimit,
+    pub(super) limit: RateLimit,
+    requests: AtomicU64,
 }
 
 impl Client {
@@ -73,13 +76,35 @@ impl Client {
         }
         let http = builder.build().map_err(|error| ClientError::Http(chain(error)))?;
         let mail_send = config.host.join("/v3/mail/send").map_err(|error| ClientError::Http(error.to_string()))?;
-        Ok(Self { http, mail_send, key, limit: RateLimit::default() })
+        Ok(Self {
+            http,
+            host: config.host.clone(),
+            mail_send,
+            key,
+            limit: RateLimit::default(),
+            requests: AtomicU64::new(0),
+        })
     }
 
     /// When SendGrid will take the next request by what it said last, µs since 1970; 0: at once.
     #[must_use]
     pub fn ready_at(&self) -> i64 {
         self.limit.ready_at()
+    }
+
+    /// How many requests went out, repetitions too.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// To be taken out of what answers say.
+    pub(super) fn key(&self) -> &str {
+        self.key.expose()
     }
 
     /// Sends one request once.
@@ -91,6 +116,7 @@ impl Client {
     }
 
     pub(super) async fn send_body(&self, body: bytes::Bytes, sandbox: bool) -> Outcome {
+        self.count();
         let request = self.http.post(self.mail_send.clone()).header(CONTENT_TYPE, "application/json").body(body);
         match request.send().await {
             Ok(response) => self.judge(response, sandbox).await,
@@ -131,7 +157,7 @@ fn message_id(headers: &HeaderMap) -> Option<MessageId> {
 }
 
 /// The body as far as it is short and arrives: the status alone decides.
-async fn read(mut response: Response) -> Vec<u8> {
+pub(super) async fn read(mut response: Response) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         let room = MAX_BODY - body.len();
@@ -144,7 +170,7 @@ async fn read(mut response: Response) -> Vec<u8> {
 }
 
 /// An error with its causes, without the URL.
-fn chain(error: reqwest::Error) -> String {
+pub(super) fn chain(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);

@@ -32,7 +32,7 @@ impl Default for Patience {
 impl Patience {
     /// The pause after an attempt, from 0, where SendGrid asks for none: between half and the whole, so that several
     /// senders do not come back at once. `random` is anything evenly spread.
-    fn pause(&self, attempt: u32, random: u8) -> Duration {
+    pub(super) fn pause(&self, attempt: u32, random: u8) -> Duration {
         let whole = self.first_pause.saturating_mul(2_u32.saturating_pow(attempt)).min(self.longest_pause);
         whole / 2 + (whole / 2).mul_f64(f64::from(random) / 255.0)
     }
@@ -73,7 +73,7 @@ impl Client {
 }
 
 /// Without randomness all wait the whole pause, which is no harm.
-fn random() -> u8 {
+pub(super) fn random() -> u8 {
     let mut byte = [u8::MAX];
     match aws_lc_rs::rand::fill(&mut byte) {
         Ok(()) => byte[0],

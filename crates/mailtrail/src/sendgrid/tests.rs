@@ -13,7 +13,7 @@ use crate::config::{ApiKey, SendGrid};
 
 const KEY: &str = "SG.very-secret";
 
-fn config(port: u16) -> SendGrid {
+pub(super) fn config(port: u16) -> SendGrid {
     SendGrid {
         api_key: ApiKey::parse(KEY),
         host: Url::parse(&format!("http://127.0.0.1:{port}")).unwrap(),
@@ -59,7 +59,7 @@ async fn request(stream: &mut TcpStream) -> Option<String> {
 }
 
 /// A server that gives each connection the next answer and closes it.
-async fn server(answers: Vec<&'static str>) -> (Client, tokio::task::JoinHandle<Vec<String>>) {
+pub(super) async fn server(answers: Vec<&'static str>) -> (Client, tokio::task::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::new(&config(listener.local_addr().unwrap().port())).unwrap();
     let task = tokio::spawn(async move {
@@ -188,7 +188,7 @@ async fn too_many_says_when() {
     assert_eq!(client.ready_at() / 1_000_000, reset);
 }
 
-const QUICK: Patience = Patience {
+pub(super) const QUICK: Patience = Patience {
     attempts: 4,
     first_pause: Duration::from_millis(1),
     longest_pause: Duration::from_millis(2),

@@ -17,9 +17,10 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use super::sink::Sink;
+use crate::follow::forward;
 use crate::receive::Refusal;
 use crate::stop::Stop;
-use crate::store::Keeper;
 
 /// Scrapers at once; more are turned away.
 const MOST_CONNECTIONS: usize = 16;
@@ -30,15 +31,15 @@ static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 /// The metrics listener, bound.
 pub(super) struct MetricsPage {
     tcp: TcpListener,
-    keeper: Keeper,
+    sink: Sink,
     recorder: PrometheusHandle,
 }
 
-pub(super) async fn bind(listen: SocketAddr, keeper: Keeper) -> anyhow::Result<MetricsPage> {
+pub(super) async fn bind(listen: SocketAddr, sink: Sink) -> anyhow::Result<MetricsPage> {
     let recorder = recorder()?;
     describe();
     let tcp = TcpListener::bind(listen).await.map_err(|error| anyhow::anyhow!("cannot listen on {listen}: {error}"))?;
-    Ok(MetricsPage { tcp, keeper, recorder })
+    Ok(MetricsPage { tcp, sink, recorder })
 }
 
 fn recorder() -> anyhow::Result<PrometheusHandle> {
@@ -69,12 +70,33 @@ fn describe() {
         "mailtrail_trail_duplicates_total",
         "items found to be in the trail already, since the start"
     );
+    metrics::describe_counter!(
+        "mailtrail_trail_quarantined_total",
+        "unreadable items written to the quarantine, since the start"
+    );
+    metrics::describe_counter!(
+        "mailtrail_trail_forgotten_total",
+        "events of forgotten addresses that were not stored, since the start"
+    );
+    forward::describe();
     metrics::describe_gauge!("mailtrail_last_event_timestamp_seconds", "when the last event came in, Unix time");
     metrics::describe_gauge!("mailtrail_follow_lag_events", "events in the trail that a follower has not read yet");
     metrics::describe_counter!(
         "mailtrail_alerts_total",
         "messages of alerts by outcome: told, or put off and tried again"
     );
+    metrics::describe_gauge!("mailtrail_concern", "1 where something will stop the receiving if nobody acts, by kind");
+    metrics::describe_gauge!(
+        "mailtrail_certificate_expiry_timestamp_seconds",
+        "until when the certificate holds, Unix time"
+    );
+    metrics::describe_gauge!("mailtrail_backlog_max_bytes", "bytes that the backlog may have");
+    metrics::describe_gauge!("mailtrail_disk_free_bytes", "bytes free where the store lies");
+    metrics::describe_gauge!(
+        "mailtrail_disk_days_left",
+        "days until the disk is full at the growth of the last seven days; 3650: nothing grows"
+    );
+    metrics::describe_gauge!("mailtrail_growth_bytes_per_day", "growth of the trail over the last seven days");
     for outcome in ["told", "put_off"] {
         metrics::counter!("mailtrail_alerts_total", "outcome" => outcome).increment(0);
     }
@@ -134,14 +156,16 @@ impl MetricsPage {
 
     /// Gauges that are read from the store when asked for.
     fn sample(&self) {
-        let state = self.keeper.state();
+        metrics::gauge!("mailtrail_store_writable").set(if self.sink.is_ready() { 1.0 } else { 0.0 });
+        let Sink::Spool(keeper) = &self.sink else { return };
+        let state = keeper.state();
         metrics::gauge!("mailtrail_backlog_items").set(state.backlog.items as f64);
         metrics::gauge!("mailtrail_backlog_bytes").set(state.backlog.bytes as f64);
         let age = state.oldest_received_at.map_or(0, |oldest| (crate::clock::now_micros() - oldest).max(0));
         metrics::gauge!("mailtrail_backlog_age_seconds").set(age as f64 / 1e6);
-        metrics::gauge!("mailtrail_store_writable").set(if state.not_writable.is_none() { 1.0 } else { 0.0 });
         metrics::counter!("mailtrail_trail_stored_total").absolute(state.stored);
         metrics::counter!("mailtrail_trail_duplicates_total").absolute(state.duplicate);
         metrics::counter!("mailtrail_trail_quarantined_total").absolute(state.quarantined);
+        metrics::counter!("mailtrail_trail_forgotten_total").absolute(state.forgotten);
     }
 }

@@ -1,4 +1,4 @@
-//! The road behind the listener: decode → protect → spool, and only then the 200.
+//! The road behind the listener: decode → protect → spool or BigQuery, and only then the 200.
 
 use std::sync::Arc;
 
@@ -6,12 +6,11 @@ use sendgrid_events::EVENT_NAMES;
 use tokio::sync::Semaphore;
 
 use super::alarm::Alarm;
+use super::sink::{Ready, Sink};
 use crate::clock;
 use crate::decode::decode;
 use crate::protect::Protector;
 use crate::receive::{Authentic, Keep, Kept, Refusal};
-use crate::spool::{CommitError, Record};
-use crate::store::Keeper;
 
 /// Larger bodies are worked on beside the runtime's threads, so that one of them does not hold up many small ones.
 const LARGE_BODY: usize = 128 * 1024;
@@ -19,23 +18,18 @@ const LARGE_BODY: usize = 128 * 1024;
 /// What the public listener hands its bodies to.
 pub struct Road {
     protector: Arc<Protector>,
-    keeper: Keeper,
+    sink: Sink,
     alarm: Alarm,
     /// As many large bodies at once as there are processors.
     large_bodies: Semaphore,
 }
 
 impl Road {
-    /// A road that ends in `keeper`.
+    /// A road that ends in `sink`.
     #[must_use]
-    pub fn new(protector: Protector, keeper: Keeper) -> Self {
+    pub fn new(protector: Protector, sink: Sink) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self {
-            protector: Arc::new(protector),
-            keeper,
-            alarm: Alarm::default(),
-            large_bodies: Semaphore::new(processors),
-        }
+        Self { protector: Arc::new(protector), sink, alarm: Alarm::default(), large_bodies: Semaphore::new(processors) }
     }
 
     /// The alarm that this road feeds.
@@ -46,37 +40,33 @@ impl Road {
     async fn protect(&self, body: Authentic) -> Result<Protected, Refusal> {
         // Either way the body is dropped here, before the wait for the commit.
         if body.bytes().len() <= LARGE_BODY {
-            return Ok(protect(&self.protector, &body));
+            return Ok(protect(&self.protector, &self.sink, &body));
         }
         let _turn = self.large_bodies.acquire().await.map_err(|_| Refusal::StoreFailing)?;
-        let protector = Arc::clone(&self.protector);
+        let (protector, sink) = (Arc::clone(&self.protector), self.sink.clone());
         // A panic in there would be a defect: it costs this POST, which SendGrid repeats, and nobody else's.
-        tokio::task::spawn_blocking(move || protect(&protector, &body)).await.map_err(|_| Refusal::StoreFailing)
+        tokio::task::spawn_blocking(move || protect(&protector, &sink, &body)).await.map_err(|_| Refusal::StoreFailing)
     }
 }
 
 struct Protected {
-    record: Record,
+    ready: Ready,
     kept: Kept,
 }
 
-fn protect(protector: &Protector, body: &Authentic) -> Protected {
+fn protect(protector: &Protector, sink: &Sink, body: &Authentic) -> Protected {
     let batch = protector.protect(decode(body), body);
     let rows = batch.rows();
     count_events(rows.events.iter().map(|event| event.event.as_str()));
     let kept = Kept { accepted: rows.events.len(), quarantined: rows.sealed.len() };
-    Protected { record: Record::encode(&batch), kept }
+    Protected { ready: sink.prepare(&batch), kept }
 }
 
 impl Keep for Road {
     async fn keep(&self, body: Authentic) -> Result<Kept, Refusal> {
-        let Protected { record, kept } = self.protect(body).await?;
+        let Protected { ready, kept } = self.protect(body).await?;
         if kept.accepted + kept.quarantined > 0 {
-            // The receipt is what permits the 200.
-            let _receipt = self.keeper.commit(record).await.map_err(|error| match error {
-                CommitError::Full => Refusal::StoreFull,
-                CommitError::Failing(_) | CommitError::Closed => Refusal::StoreFailing,
-            })?;
+            ready.keep().await?;
         }
         if kept.accepted > 0 {
             note_last_event(clock::now_micros());
@@ -88,7 +78,7 @@ impl Keep for Road {
     }
 
     fn ready(&self) -> bool {
-        self.keeper.state().not_writable.is_none()
+        self.sink.is_ready()
     }
 
     fn refused(&self, refusal: Refusal) {

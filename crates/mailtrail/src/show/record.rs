@@ -82,7 +82,8 @@ pub fn cells(event: EventRecord) -> Vec<Cell> {
         Cell::text(event.key_id),
         Cell::Text(event.event_key),
         Cell::Text(event.fingerprint),
-        Cell::Integer(event.id),
+        // BigQuery numbers nothing.
+        number((event.id > 0).then_some(event.id)),
         if status == Status::Unknown { Cell::Null } else { Cell::Text(status.as_str().to_owned()) },
     ]
 }

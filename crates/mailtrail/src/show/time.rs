@@ -38,7 +38,8 @@ pub fn parse(text: &str, now: i64) -> Result<i64, NoTime> {
 }
 
 /// `90s`, `15m`, `2h`, `30d`, `2w` in µs.
-fn ago(text: &str) -> Option<i64> {
+#[must_use]
+pub fn ago(text: &str) -> Option<i64> {
     let unit = text.chars().last()?;
     let digits = &text[..text.len() - unit.len_utf8()];
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {

@@ -38,6 +38,16 @@ pub(super) fn in_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// The text as one word of a shell, for commands that are shown to be typed.
+#[must_use]
+pub fn shell_word(text: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '+' | ',');
+    if !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("'{}'", text.replace('\'', "'\\''")))
+}
+
 /// C0 and C1 controls; bidirectional marks, embeddings, overrides and isolates; zero-width and other invisible characters.
 fn steers(c: char) -> bool {
     c.is_control()

@@ -89,6 +89,14 @@ impl SpoolFile {
         database::settle(&self.connection)
     }
 
+    /// Writes the file anew, so that nothing is left of batches that were deleted; `false` where a reader kept the log.
+    pub(super) fn scrub(&mut self) -> rusqlite::Result<bool> {
+        // What still waits must not reach a temporary file of another folder.
+        self.connection.pragma_update(None, "temp_store", "MEMORY")?;
+        self.connection.execute_batch("VACUUM")?;
+        database::empty_log(&self.connection)
+    }
+
     /// Closes without a checkpoint: after an I/O error a later sync may succeed though pages are lost, and the log would
     /// be deleted with the only good copy in it.
     pub(super) fn abandon(self) {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::file::FORMAT;
+use super::file::{FORMAT, Reader};
 use crate::database::{self, OpenError};
 
 /// What waits in a spool file.
@@ -28,6 +28,38 @@ pub fn look(path: &Path) -> Result<Pending, OpenError> {
     row.map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })
 }
 
+/// The first and the last number of what waits in a spool file; `None` where nothing does. Numbers are never used again.
+///
+/// # Errors
+/// As [`look`].
+pub fn span(path: &Path) -> Result<Option<(i64, i64)>, OpenError> {
+    let sql = database::open_read_only(path, &FORMAT)?;
+    let row = sql.query_row("SELECT min(id), max(id) FROM batch", (), |row| Ok((row.get(0)?, row.get(1)?)));
+    let (first, last): (Option<i64>, Option<i64>) =
+        row.map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })?;
+    Ok(first.zip(last))
+}
+
+/// How many events in a spool file `is_theirs`, by the hash of the address. Batches that cannot be decoded count as none.
+///
+/// # Errors
+/// As [`look`].
+pub fn count_events(path: &Path, mut is_theirs: impl FnMut(&[u8; 32]) -> bool) -> Result<u64, OpenError> {
+    let of = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let reader = Reader::open(path)?;
+    let (mut after, mut count) = (0, 0);
+    loop {
+        let found = reader.read_after(after, 20_000, 16 * 1024 * 1024).map_err(of)?;
+        let Some(last) = found.last() else { return Ok(count) };
+        after = last.id;
+        for stored in &found {
+            let Ok(batch) = stored.record.decode() else { continue };
+            let addresses = batch.events.iter().filter_map(|event| event.address.as_ref());
+            count += addresses.filter(|address| is_theirs(&address.email_hash)).count() as u64;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,10 +72,12 @@ mod tests {
         assert!(look(&path).is_err(), "there is none yet");
         let sql = database::open(&path, &FORMAT).expect("created");
         assert_eq!(look(&path).expect("readable"), Pending { batches: 0, events: 0, oldest_received_at: None });
+        assert_eq!(span(&path).expect("readable"), None);
         let insert = "INSERT INTO batch (received_at, format, items, body) VALUES (?1, 1, 15, x'00')";
         for received_at in [30, 20] {
             sql.execute(insert, [received_at]).expect("inserted");
         }
         assert_eq!(look(&path).expect("readable"), Pending { batches: 2, events: 30, oldest_received_at: Some(20) });
+        assert_eq!(span(&path).expect("readable"), Some((1, 2)));
     }
 }

@@ -161,6 +161,17 @@ impl Outlet {
         self.position
     }
 
+    /// What is committed so far.
+    pub(crate) fn head(&self) -> Position {
+        self.shared.head()
+    }
+
+    /// Leaves nothing in the spool's current file of what is drained; `false` where it is to be tried again.
+    pub(crate) fn scrub(&self) -> bool {
+        let (reply, answer) = std::sync::mpsc::channel();
+        self.sender.send(Message::Scrub(reply)).is_ok() && answer.recv().unwrap_or(false)
+    }
+
     /// Waits for more batches, a poke, or the time.
     pub(crate) fn wait(&self, at_most: Duration) {
         self.shared.wait_beyond(self.position, at_most);

@@ -16,6 +16,8 @@ use crate::database::{self, Trouble};
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// What one commit takes at most; more waits for the next.
 const GROUP_BYTES: usize = 8 * 1024 * 1024;
+/// A file is written anew in memory, and answers wait for it: only where little waits in it.
+const SCRUB_BYTES: u64 = 64 * 1024 * 1024;
 
 pub(super) enum Message {
     Commit(Waiting),
@@ -23,6 +25,8 @@ pub(super) enum Message {
     /// What the outlet read from this generation was damaged.
     Distrust(u32, Arc<str>),
     Flush(Sender<()>),
+    /// Leave nothing of what is deleted; answers whether that is so.
+    Scrub(Sender<bool>),
     Stop,
 }
 
@@ -59,7 +63,7 @@ impl Writer {
     }
 
     pub(super) fn run(mut self, receiver: &Receiver<Message>) {
-        let (mut group, mut flushes) = (Vec::new(), Vec::new());
+        let (mut group, mut flushes, mut scrubs) = (Vec::new(), Vec::new(), Vec::new());
         let mut stop = false;
         while !stop {
             let mut next = match receiver.recv_timeout(PROBE_EVERY) {
@@ -82,6 +86,7 @@ impl Writer {
                     Message::Distrust(generation, why) if generation == self.generation => self.replace_file(why),
                     Message::Distrust(..) => {}
                     Message::Flush(reply) => flushes.push(reply),
+                    Message::Scrub(reply) => scrubs.push(reply),
                     Message::Stop => stop = true,
                 }
                 next = if bytes < GROUP_BYTES && !stop { receiver.try_recv().ok() } else { None };
@@ -90,6 +95,9 @@ impl Writer {
             for reply in flushes.drain(..) {
                 // Whoever asked may have gone.
                 let _told = reply.send(());
+            }
+            for reply in scrubs.drain(..) {
+                let _told = reply.send(self.scrub());
             }
         }
         if let Some(file) = &self.file
@@ -157,6 +165,15 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// Rows that are drained but not deleted, as after a failed commit, are still there: then it is to be tried again.
+    fn scrub(&mut self) -> bool {
+        if self.shared.backlog().bytes > SCRUB_BYTES {
+            return false;
+        }
+        let Some(Ok(scrubbed)) = self.file.as_mut().map(SpoolFile::scrub) else { return false };
+        scrubbed && self.drained.is_none()
     }
 
     fn checkpoint(&mut self) {

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::keys::Keys;
 use super::priority::give_way;
+use super::scrub::Scrubber;
 use super::sqlite::{Appended, Trail, TrailError};
 use crate::spool::{Outlet, OutletError, Position};
 
@@ -15,7 +16,7 @@ use crate::spool::{Outlet, OutletError, Position};
 /// between).
 const ITEMS_A_COMMIT: u64 = 20_000;
 /// Idle, the thread looks again after this even if nobody woke it.
-const IDLE: Duration = Duration::from_secs(5);
+const IDLE: Duration = Duration::from_secs(1);
 /// After a small transaction it lets more come in: many small ones would take the disk's syncs from those who wait for a
 /// 200, and cost the trail far more than one large one.
 const GATHER: Duration = Duration::from_millis(100);
@@ -92,12 +93,16 @@ enum DrainError {
 pub(super) fn run(mut outlet: Outlet, mut trail: Trail, keys: &dyn Keys, state: &DrainState) {
     give_way("the drain");
     let mut pause = RETRY.0;
+    let mut scrubber = Scrubber::default();
     while !state.must_stop() {
         match step(&mut outlet, &mut trail, keys, state) {
             Ok(drained) => {
                 pause = RETRY.0;
                 state.set_trouble(None);
                 state.position.send_replace(outlet.position());
+                if let Err(error) = scrubber.look(&outlet, &mut trail) {
+                    tracing::warn!("the spool is not cleaned of people who were forgotten, and will be later: {error}");
+                }
                 match drained {
                     Some(Amount::Little) if !state.is_stopping() => outlet.rest(GATHER),
                     Some(_) => {}

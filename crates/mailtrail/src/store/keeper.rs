@@ -72,6 +72,8 @@ pub struct KeeperState {
     pub duplicate: u64,
     /// Items added to the quarantine since the start.
     pub quarantined: u64,
+    /// Events of forgotten addresses that came in late and were not stored, since the start.
+    pub forgotten: u64,
     /// Which spool file is written; more than at the start means that one met an I/O error.
     pub spool_generation: u32,
     /// Why batches are refused at present; `None` while they are taken.
@@ -163,6 +165,7 @@ impl Keeper {
             stored: totals.stored,
             duplicate: totals.duplicate,
             quarantined: totals.quarantined,
+            forgotten: totals.forgotten,
             spool_generation: shared.head().generation,
             not_writable,
             not_draining: drain.trouble(),

@@ -1,6 +1,6 @@
 //! What the store asks of the key file: who the keys are, sealing, and opening.
 
-use crate::protect::{KeyRing, SealedRow};
+use crate::protect::{ForgottenKey, KeyRing, SealedRow};
 
 /// Tells keys apart without giving them away. What a store was begun with must stay the same, or be replaced openly.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Identity {
     pub seal_key_id: String,
     /// Keys that sealed earlier.
     pub previous_seal_key_ids: Vec<String>,
+    /// Recognises addresses that were forgotten.
+    pub forgotten_key: ForgottenKey,
 }
 
 /// The keys as the store uses them.
@@ -40,6 +42,7 @@ impl Keys for KeyRing {
             dedupe_check: self.dedupe_check().to_owned(),
             seal_key_id: self.seal_key_id().to_owned(),
             previous_seal_key_ids: Vec::new(),
+            forgotten_key: self.forgotten_key(),
         }
     }
 

@@ -56,6 +56,40 @@ impl Lock {
     }
 }
 
+/// Whether a process holds the lock; where there is no lock file, nobody does.
+///
+/// # Errors
+/// When the file is there but cannot be used.
+pub fn is_held(path: &Path) -> Result<bool, LockError> {
+    let io = |source| LockError::Io { path: path.to_owned(), source };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(io(error)),
+    };
+    // Shared, so that two who only look do not take each other for the holder.
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(source)) => Err(io(source)),
+    }
+}
+
+/// Which process holds the lock at `path`; `None` where nobody does, or it did not leave its id. Takes nothing.
+#[must_use]
+pub fn holder_of(path: &Path) -> Option<u32> {
+    let mut file = File::open(path).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            file.rewind().ok()?;
+            file.take(20).read_to_string(&mut text).ok()?;
+            text.trim().parse().ok()
+        }
+        _ => None,
+    }
+}
+
 fn holder(file: &mut File) -> Option<String> {
     let mut text = String::new();
     file.rewind().ok()?;
@@ -72,10 +106,15 @@ mod tests {
         let temp = tempfile::tempdir().expect("a folder");
         let path = temp.path().join("mail.lock");
         std::fs::write(&path, "99999999 left by a longer id").expect("written");
+        assert!(!is_held(&path).expect("looked at"), "nobody yet");
         let first = Lock::take(&path).expect("free");
+        assert!(is_held(&path).expect("looked at"));
+        assert!(!is_held(&temp.path().join("none")).expect("looked at"));
         let error = Lock::take(&path).expect_err("held");
         assert!(error.to_string().contains(&format!("held by process {}:", std::process::id())), "{error}");
+        assert_eq!(holder_of(&path), Some(std::process::id()));
         drop(first);
+        assert_eq!(holder_of(&path), None);
         drop(Lock::take(&path).expect("free again"));
     }
 }

@@ -3,6 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::digest::{SHA256, digest};
+
+use crate::run::RunName;
+
 /// Names the files that belong to one trail: `mailtrail.db`, `mailtrail.spool-1.db`, `mailtrail.lock`, …
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
@@ -55,10 +59,36 @@ impl Paths {
         self.trail.with_extension("lock")
     }
 
+    /// How far the trail was forwarded.
+    #[must_use]
+    pub fn forwarded(&self) -> PathBuf {
+        self.trail.with_extension("forward.db")
+    }
+
     /// How far each follower has come.
     #[must_use]
     pub fn followers(&self) -> PathBuf {
         self.trail.with_extension("follow.db")
+    }
+
+    /// Whom SendGrid was asked to mail.
+    #[must_use]
+    pub fn ledger(&self) -> PathBuf {
+        self.trail.with_extension("ledger.db")
+    }
+
+    /// Held by the one process that sends a run.
+    #[must_use]
+    pub fn run_lock(&self, run: &RunName) -> PathBuf {
+        let digest = digest(&SHA256, run.as_str().as_bytes());
+        let name = u64::from_be_bytes(digest.as_ref().first_chunk().copied().unwrap_or_default());
+        self.trail.with_extension(format!("run-{name:016x}.lock"))
+    }
+
+    /// How far an interrupted reconciliation had come.
+    #[must_use]
+    pub fn reconcile(&self) -> PathBuf {
+        self.trail.with_extension("reconcile.json")
     }
 
     /// The folder that holds them.

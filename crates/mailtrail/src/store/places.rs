@@ -1,12 +1,15 @@
-//! How far each follower has come. Beside the trail, not in it: the trail has one writer, which nobody should wait for.
+//! How far each follower has come, and of which ends of runs people were told. Beside the trail, not in it: the trail has one writer, which nobody should wait for.
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use super::paths::Paths;
 use crate::database::{self, Format, OpenError, Wal};
 
-const FORMAT: Format =
-    Format { name: "file of followers", application_id: 0x4d54_464c, migrations: &[include_str!("0001_follow.sql")] };
+const FORMAT: Format = Format {
+    name: "file of followers",
+    application_id: 0x4d54_464c,
+    migrations: &[include_str!("0001_follow.sql"), include_str!("0002_told.sql")],
+};
 
 /// Pages in the log before a checkpoint.
 const CHECKPOINT_PAGES: i32 = 200;
@@ -69,6 +72,27 @@ impl Places {
         Ok(self.wal.checkpoint_if_long(&self.sql)?)
     }
 
+    /// Whether people were told that a run came to this outcome, when it had come as far as `at` (its last acceptance or newest mail, µs).
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn was_told(&self, run: &str, outcome: &str, at: i64) -> Result<bool, PlacesError> {
+        let mut statement =
+            self.sql.prepare_cached("SELECT 1 FROM told WHERE run = ?1 AND outcome = ?2 AND at >= ?3")?;
+        Ok(statement.query_row((run, outcome, at), |_| Ok(())).optional()?.is_some())
+    }
+
+    /// Remembers that they were; durable when this returns.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn told(&mut self, run: &str, outcome: &str, at: i64) -> Result<(), PlacesError> {
+        let insert = "INSERT INTO told (run, outcome, at) VALUES (?1, ?2, ?3)
+                      ON CONFLICT (run, outcome) DO UPDATE SET at = max(at, ?3)";
+        self.sql.prepare_cached(insert)?.execute((run, outcome, at))?;
+        Ok(self.wal.checkpoint_if_long(&self.sql)?)
+    }
+
     /// Forgets all places but these.
     ///
     /// # Errors
@@ -99,5 +123,17 @@ mod tests {
         places.keep_only(&["alert".to_owned()]).expect("saved");
         assert_eq!((places.get("alert").expect("read"), places.get("old").expect("read")), (Some(9), None));
         assert!(!paths.trail().exists(), "the trail is not touched");
+    }
+
+    #[test]
+    fn an_end_is_told_once_unless_the_run_went_on() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut places = Places::open(&Paths::new(folder.path().join("mail.db"))).expect("created");
+        assert!(!places.was_told("november", "run.settled", 7).expect("read"));
+        places.told("november", "run.settled", 7).expect("written");
+        places.keep_only(&[]).expect("saved");
+        assert!(places.was_told("november", "run.settled", 7).expect("read"), "that is no place");
+        assert!(!places.was_told("november", "run.settled", 8).expect("read"));
+        assert!(!places.was_told("november", "run.quiet", 7).expect("read"));
     }
 }

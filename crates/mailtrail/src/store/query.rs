@@ -1,10 +1,12 @@
 //! Questions to a store and their answers, without any SQL.
 
 mod brief;
+mod outcome;
 mod sql_text;
 mod window;
 
 pub use brief::Brief;
+pub use outcome::{Mailed, RecipientOutcome};
 
 use crate::protect::EmailHash;
 use crate::settle::Status;
@@ -125,6 +127,19 @@ pub struct Place {
     pub event_key: String,
 }
 
+/// What one event says of a message, for comparing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenOfMessage {
+    /// Column `sg_message_id`.
+    pub sg_message_id: String,
+    /// Lower-case hex.
+    pub email_hash: String,
+    /// Column `event`.
+    pub event: String,
+    /// Column `type`.
+    pub r#type: Option<String>,
+}
+
 /// By what to count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each is the column of its name")]
@@ -240,6 +255,8 @@ pub struct Answer<T> {
 pub struct Scanned {
     /// How many events, where that is known.
     pub rows: Option<u64>,
+    /// How many bytes, where they are what it costs.
+    pub bytes: Option<u64>,
     /// From which event time on; `None`: the whole trail.
     pub since: Option<i64>,
     /// Why no index could lead to the rows, for people.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::protect::{AddressRow, BatchRow, EventRow, ProtectedBatch, SealedRow};
+use crate::protect::{AddressRow, BatchRow, EventRow, ForgottenKey, ProtectedBatch, SealedRow};
 use crate::spool::Record;
 use crate::store::keys::{Identity, Keys};
 
@@ -92,6 +92,7 @@ impl Keys for PlainKeys {
             dedupe_check: "dedupe-1".into(),
             seal_key_id: "seal-1".into(),
             previous_seal_key_ids: vec![],
+            forgotten_key: ForgottenKey::for_tests(),
         }
     }
 

@@ -11,14 +11,14 @@ use sendgrid_simulator::{BulkMail, Event};
 use crate::support::{Running, Site, now, wait_for};
 
 /// A service that answers every POST with the status asked for, and remembers all of them.
-struct Slack {
-    url: String,
+pub struct Slack {
+    pub url: String,
     status: Arc<AtomicU16>,
     posts: Arc<Mutex<Vec<(u16, String)>>>,
 }
 
 impl Slack {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/services/T0/B0/secretpath", listener.local_addr().unwrap());
         let status = Arc::new(AtomicU16::new(200));
@@ -44,7 +44,7 @@ impl Slack {
         self.status.store(status, Ordering::SeqCst);
     }
 
-    fn posts(&self, status: u16) -> Vec<String> {
+    pub fn posts(&self, status: u16) -> Vec<String> {
         let posts = self.posts.lock().unwrap();
         posts.iter().filter(|(answered, _)| *answered == status).map(|(_, post)| post.clone()).collect()
     }
@@ -76,7 +76,7 @@ fn request(stream: &mut impl BufRead) -> Option<String> {
     Some(text)
 }
 
-fn json(post: &str) -> serde_json::Value {
+pub fn json(post: &str) -> serde_json::Value {
     serde_json::from_str(post.split_once("\r\n\r\n").unwrap().1).unwrap()
 }
 

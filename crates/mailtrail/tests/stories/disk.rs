@@ -51,7 +51,7 @@ impl Drop for Tmpfs {
 fn a_full_disk_is_answered_503_and_loses_nothing() {
     let site = Site::new();
     let folder = site.path().join("small");
-    let Some(_mounted) = Tmpfs::mount(&folder, "24m") else { return };
+    let Some(_mounted) = Tmpfs::mount(&folder, "64m") else { return };
     let key = site.signer.public_key();
     let config = format!(
         "[receive]\nlisten = \"127.0.0.1:0\"\nbasic_auth = [\"{}\"]\npublic_keys = [\"{key}\"]\n\
@@ -60,7 +60,7 @@ fn a_full_disk_is_answered_503_and_loses_nothing() {
     );
     site.write_secret("mailtrail.toml", &config);
     let filler = folder.join("filler");
-    std::fs::write(&filler, vec![0; 10 * 1024 * 1024]).unwrap();
+    std::fs::write(&filler, vec![0; 50 * 1024 * 1024]).unwrap();
     let server = site.serve();
     let mut acknowledged = 0;
     let mut refused = 0;
@@ -78,7 +78,7 @@ fn a_full_disk_is_answered_503_and_loses_nothing() {
     assert!(acknowledged > 0);
     assert_eq!(crate::support::request(server.address, "GET", "/healthz", &[], b"").unwrap().0, 200);
 
-    // Space again: the same process takes events again, without a restart.
+    // Space again, enough for what is in the spool to be in the trail and its log as well: the same process takes events again, without a restart.
     std::fs::remove_file(&filler).unwrap();
     wait_for("the service to resume", || server.post(&site, &body(100_000)).0 == 200);
     acknowledged += 1;

@@ -16,8 +16,10 @@ use tokio::time::{Instant, sleep};
 use super::answer::{self, Answer, Rate, Refusal};
 use super::fault::Fault;
 use super::judge::{self, Verdict};
+use super::logs::{self, Logs};
 use super::outbox::Outbox;
 use super::server::stopped;
+use super::settings::Settings;
 use super::{MOST_BODY_BYTES, Options};
 
 /// The connection is to close without an answer.
@@ -29,6 +31,8 @@ pub(crate) struct Cut;
 pub(crate) struct Handler {
     pub(crate) options: Options,
     pub(crate) outbox: Outbox,
+    pub(crate) settings: Settings,
+    pub(crate) logs: Logs,
     started: Instant,
     /// The present second, and requests in it.
     second: Mutex<(i64, u32)>,
@@ -45,7 +49,9 @@ enum Turn {
 impl Handler {
     pub(crate) fn new(options: Options) -> Self {
         let outbox = Outbox::new(options.seed);
-        Self { options, outbox, started: Instant::now(), second: Mutex::new((0, 0)) }
+        let settings = Settings::new(options.seed, options.most_webhooks);
+        let logs = Logs::new(options.log_faults.clone());
+        Self { options, outbox, settings, logs, started: Instant::now(), second: Mutex::new((0, 0)) }
     }
 
     /// Unix seconds.
@@ -80,7 +86,20 @@ impl Handler {
         }
         let answer = match self.keyed(&head.headers) {
             Err(refused) => refused.answer(),
-            Ok(()) => self.elsewhere(&head.method, path),
+            Ok(()) => {
+                let body = body.unwrap_or_default();
+                match self.logs.answer(&head.method, path, &body) {
+                    Some(logs::Turn::Cut) => return Err(Cut),
+                    Some(logs::Turn::TooMany(after)) => {
+                        return Ok(rate.used_up(self.now(), after).say(answer::too_many()));
+                    }
+                    Some(logs::Turn::Answer(answer)) => answer,
+                    None => match self.settings.answer(&head.method, path, &body, self.now()) {
+                        Some(answer) => answer,
+                        None => self.elsewhere(&head.method, path),
+                    },
+                }
+            }
         };
         Ok(rate.say(answer))
     }

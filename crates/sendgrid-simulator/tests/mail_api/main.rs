@@ -3,6 +3,8 @@
 mod events;
 mod faults;
 mod limits;
+mod logs;
 mod openapi;
 mod outbox;
 mod support;
+mod webhooks;

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
-use sendgrid_simulator::Outcome;
 use sendgrid_simulator::event::EventKey;
+use sendgrid_simulator::mail_api::Told;
+use sendgrid_simulator::{Outcome, Story};
 
-use super::stage::{Delivered, Stage};
+use super::stage::Stage;
 use crate::settle::Status;
 use crate::store::query::{Filter, RecipientStatus};
 use crate::store::sqlite::Reader;
@@ -27,6 +28,10 @@ pub(super) struct Proof {
     /// Recipients whose status is not what became of them.
     pub(super) wrong_statuses: usize,
     pub(super) recipients: usize,
+    /// What SendGrid accepted.
+    pub(super) mails: usize,
+    /// Customers to whom more than one of them went.
+    pub(super) mailed_twice: usize,
     /// Files read, and their size.
     pub(super) files: usize,
     pub(super) bytes: usize,
@@ -36,7 +41,8 @@ pub(super) struct Proof {
 
 impl Proof {
     pub(super) fn holds(&self) -> bool {
-        self.missing + self.doubled + self.never_told + self.wrong_statuses + self.addresses_found == 0
+        let wrong = self.missing + self.doubled + self.never_told + self.wrong_statuses;
+        wrong + self.mailed_twice + self.addresses_found == 0 && self.mails == self.recipients
     }
 }
 
@@ -44,12 +50,16 @@ pub(super) fn of(
     stage: &Stage,
     reader: &Reader,
     statuses: &[RecipientStatus],
-    delivered: &Delivered,
+    delivered: &Told,
 ) -> anyhow::Result<Proof> {
-    let told = stage.story.keys();
+    let told = delivered.story.keys();
     let stored = stored(reader)?;
     let distinct: BTreeSet<&EventKey> = stored.keys().collect();
     let (files, bytes, addresses_found) = look_for_addresses(stage)?;
+    let mut mails: BTreeMap<String, usize> = BTreeMap::new();
+    for mail in stage.api.mails() {
+        *mails.entry(mail.address).or_default() += 1;
+    }
     Ok(Proof {
         told: told.len(),
         acknowledged: delivered.report.acknowledged_events,
@@ -57,8 +67,10 @@ pub(super) fn of(
         missing: told.iter().filter(|key| !distinct.contains(key)).count(),
         doubled: stored.values().filter(|count| **count > 1).count(),
         never_told: distinct.iter().filter(|key| !told.contains(**key)).count(),
-        wrong_statuses: wrong_statuses(stage, statuses),
-        recipients: stage.story.outcomes.len(),
+        wrong_statuses: wrong_statuses(stage, &delivered.story, statuses),
+        recipients: stage.fates.len(),
+        mails: mails.values().sum(),
+        mailed_twice: mails.values().filter(|count| **count > 1).count(),
         files,
         bytes,
         addresses_found,
@@ -80,10 +92,10 @@ fn stored(reader: &Reader) -> anyhow::Result<BTreeMap<EventKey, usize>> {
     }
 }
 
-fn wrong_statuses(stage: &Stage, statuses: &[RecipientStatus]) -> usize {
+fn wrong_statuses(stage: &Stage, story: &Story, statuses: &[RecipientStatus]) -> usize {
     let statuses: BTreeMap<&str, Status> =
         statuses.iter().map(|recipient| (recipient.email_hash.as_str(), recipient.status)).collect();
-    let wrong = stage.story.outcomes.iter().filter(|(address, outcome)| {
+    let wrong = story.outcomes.iter().filter(|(address, outcome)| {
         let status =
             statuses.get(stage.keys.email_hash(address).to_string().as_str()).copied().unwrap_or(Status::Unknown);
         status != expected(**outcome)
@@ -101,20 +113,20 @@ fn expected(outcome: Outcome) -> Status {
     }
 }
 
-/// Reads every file byte by byte for every address of the list.
+/// Reads every file, and what Slack got, byte by byte for every address of the list.
 fn look_for_addresses(stage: &Stage) -> anyhow::Result<(usize, usize, usize)> {
-    let (mut files, mut bytes, mut found) = (0, 0, 0);
+    let mut contents = Vec::new();
     for path in stage.files()? {
-        let content = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        contents.push(std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?);
+    }
+    let files = contents.len();
+    contents.push(stage.slack.bytes());
+    let (mut bytes, mut found) = (0, 0);
+    for content in contents {
         let lower = content.to_ascii_lowercase();
-        files += 1;
         bytes += content.len();
-        found += stage
-            .story
-            .outcomes
-            .keys()
-            .filter(|address| memchr::memmem::find(&lower, address.as_bytes()).is_some())
-            .count();
+        found +=
+            stage.fates.keys().filter(|address| memchr::memmem::find(&lower, address.as_bytes()).is_some()).count();
     }
     Ok((files, bytes, found))
 }

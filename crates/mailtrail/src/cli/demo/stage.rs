@@ -1,40 +1,55 @@
-//! Sets the demo up in a folder of its own and plays it.
+//! Sets the demo up in a folder of its own: configuration, key, list, a simulated SendGrid and a Slack.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
+use sendgrid_simulator::fate::{Fate, Mix};
+use sendgrid_simulator::mail_api::{Events, MailApi, Options, Webhook};
+use sendgrid_simulator::plan::Shape;
+use sendgrid_simulator::{Delivery, Retry, Signer, Target, bulk};
+
+use super::slack::Slack;
 use crate::cli::private_file;
 use crate::clock;
 use crate::config::{self, Config};
 use crate::protect::KeyRing;
 use crate::serve::{self, Server};
-use crate::store::Paths;
 use crate::store::sqlite::Reader;
-use anyhow::Context as _;
-use sendgrid_simulator::plan::Shape;
-use sendgrid_simulator::{BulkMail, Delivery, Plan, Report, Retry, Signer, Story, Target};
+use crate::store::{Keeper, Paths};
 
 /// The name of the run, and the category of its mail.
 pub(super) const RUN: &str = "spring-news";
+/// The list, as the commands name it.
+pub(super) const LIST: &str = "customers.csv";
 const USER: &str = "sendgrid";
 const PASSWORD: &str = "demo";
+const API_KEY: &str = "SG.demo";
 /// Fast enough to be over soon, slow enough that the outage falls into it.
 const EVENTS_PER_SECOND: u32 = 1500;
 const BATCH: usize = 30;
 /// How long the receiver is away.
 const OUTAGE: Duration = Duration::from_millis(700);
 
+const MAIL: &str =
+    "<p>Dear {{name}},</p><p>spring is here. <a href=\"https://shop.example.com/spring\">Have a look.</a></p>";
+
 /// Everything the demo needs.
 pub(super) struct Stage {
     folder: Folder,
     config: Config,
-    signer: Arc<Signer>,
     pub(super) keys: KeyRing,
-    pub(super) story: Story,
-    pub(super) plan: Plan,
+    /// Address and what will become of the mail to it.
+    pub(super) fates: BTreeMap<String, Fate>,
+    pub(super) api: MailApi,
+    pub(super) slack: Slack,
+    signer: Arc<Signer>,
+    seed: u64,
 }
 
 /// A folder of its own for the demo's files, removed with all that is in it unless it is to stay.
@@ -61,69 +76,86 @@ impl Drop for Folder {
     }
 }
 
-/// What came of the delivery.
-pub(super) struct Delivered {
-    pub(super) report: Report,
-    pub(super) address: SocketAddr,
-    pub(super) stopped_after: u64,
-}
-
 impl Stage {
-    pub(super) fn set(recipients: usize, seed: u64) -> anyhow::Result<Self> {
+    pub(super) async fn set(recipients: usize, seed: u64) -> anyhow::Result<Self> {
         let folder = Folder::make()?;
         let signer = Arc::new(Signer::generate()?);
+        let options = Options { seed, ..Options::new(API_KEY, clock::now_micros() / 1_000_000) };
+        let (api, slack) = (MailApi::start(options).await?, Slack::start().await?);
         private_file::write(&folder.path.join("mailtrail.key"), &KeyRing::generate()?.to_text())?;
         let text = format!(
             "[receive]\nlisten = \"127.0.0.1:0\"\nbasic_auth = [\"{USER}:{PASSWORD}\"]\npublic_keys = [\"{}\"]\n\
-             [privacy]\nkey_file = \"mailtrail.key\"\n[store]\npath = \"mailtrail.db\"\n[metrics]\nlisten = \"off\"\n[web]\nlisten = \"off\"\n",
-            signer.public_key()
+             [privacy]\nkey_file = \"mailtrail.key\"\n[store]\npath = \"mailtrail.db\"\n[metrics]\nlisten = \"off\"\n\
+             [sendgrid]\napi_key = \"{API_KEY}\"\nhost = \"{}\"\nfrom = \"Spring Shop <news@shop.example.com>\"\n\
+             [slack]\nwebhook_url = \"{}\"\n[web]\nlisten = \"off\"\n",
+            signer.public_key(),
+            api.url(),
+            slack.url
         );
         let path = folder.path.join(config::FILE_NAME);
         private_file::write(&path, &text)?;
         let config = config::load_file_alone(&path)?;
         let keys = KeyRing::load(&config.privacy)?;
-        // The story is told as of now: its last events lie in the past.
-        let start = clock::now_micros() / 1_000_000 - sendgrid_simulator::bulk::SPAN_SECONDS;
-        let story = BulkMail::new(RUN, recipients, start, seed).play();
-        let plan = Plan::new(&story.events, &Shape::live(BATCH, seed));
-        Ok(Self { folder, config, signer, keys, story, plan })
+        let mut list = "email,name,order_id\n".to_owned();
+        let mut fates = BTreeMap::new();
+        for (index, fate) in Mix::default().deal_to(recipients, seed).into_iter().enumerate() {
+            let address = bulk::address(index as u64, seed);
+            let name = address.split('.').take(2).map(capitalised).collect::<Vec<_>>().join(" ");
+            writeln!(list, "{address},{name},A-{}", 100_000 + index)?;
+            fates.insert(address, fate);
+        }
+        private_file::write(&folder.path.join(LIST), &list)?;
+        private_file::write(&folder.path.join("spring.html"), MAIL)?;
+        Ok(Self { folder, config, keys, fates, api, slack, signer, seed })
     }
 
-    /// Delivers the events, with the receiver stopped and started again half way.
-    pub(super) async fn play(&self) -> anyhow::Result<Delivered> {
-        let server = serve::start(&self.config).await?;
-        let address = server.address();
-        let target = Target::parse(&format!("http://{address}{}", self.config.receive.path))?;
-        let mut delivery = Delivery::new(target.with_credentials(USER, PASSWORD)?);
-        delivery.signer = Some(Arc::clone(&self.signer));
-        delivery.events_per_second = Some(EVENTS_PER_SECOND);
-        delivery.retry = Some(Retry { base: Duration::from_millis(100), cap: Duration::from_secs(1) });
-        delivery.total_time = Duration::from_secs(600);
-        let now = clock::now_micros() / 1_000_000;
-        let (report, second) = tokio::join!(delivery.post(&self.plan, now), self.outage(server));
-        let (server, stopped_after) = second?;
-        server.keeper().drained().await;
-        server.stop().await;
-        Ok(Delivered { report: report?, address, stopped_after })
+    pub(super) async fn serve(&self) -> anyhow::Result<Server> {
+        serve::start(&self.config).await
     }
 
-    /// Stops the receiver when half of the events are in, and starts it again on the same address.
-    async fn outage(&self, server: Server) -> anyhow::Result<(Server, u64)> {
-        let half = self.plan.events() as u64 / 2;
-        let taken = loop {
-            let state = server.keeper().state();
-            let taken = state.stored + state.duplicate + state.backlog.items;
-            if taken >= half {
-                break taken;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+    /// From here on SendGrid tells the receiver what becomes of accepted mail: in batches, out of order, some twice.
+    pub(super) fn deliver_events(&self, server: &Server) -> anyhow::Result<Events> {
+        let target = Target::parse(&format!("http://{}{}", server.address(), self.config.receive.path))?;
+        let target = target.with_credentials(USER, PASSWORD)?;
+        let mut webhook = Webhook::new(target.clone(), Arc::clone(&self.signer));
+        webhook.delivery = Delivery {
+            events_per_second: Some(EVENTS_PER_SECOND),
+            retry: Some(Retry { base: Duration::from_millis(100), cap: Duration::from_secs(1) }),
+            total_time: Duration::from_secs(600),
+            ..webhook.delivery
         };
-        let address = server.address();
-        server.stop().await;
-        tokio::time::sleep(OUTAGE).await;
+        webhook.shape = Shape::live(BATCH, self.seed);
+        let fates = self.fates.clone();
+        Ok(self.api.deliver_events(webhook, move |mail| fates.get(&mail.address).copied().unwrap_or(Fate::Delivered)))
+    }
+
+    /// Stops the receiver when about half of the events are in, and starts it again on the same address; says after how many.
+    pub(super) fn outage(&self, server: Server) -> impl Future<Output = anyhow::Result<(Server, u64)>> + use<> {
+        // Everybody's mail has two events at least.
+        let half = self.fates.len() as u64;
         let mut config = self.config.clone();
-        config.receive.listen = address;
-        Ok((serve::start(&config).await?, taken))
+        async move {
+            let taken = loop {
+                let state = keeper(&server)?.state();
+                let taken = state.stored + state.duplicate + state.backlog.items;
+                if taken >= half {
+                    break taken;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            };
+            config.receive.listen = server.address();
+            server.stop().await;
+            tokio::time::sleep(OUTAGE).await;
+            Ok((serve::start(&config).await?, taken))
+        }
+    }
+
+    /// `mailtrail …` as a user of this folder would type it; the environment has no say.
+    pub(super) fn command(&self, args: &[&str]) -> anyhow::Result<Command> {
+        let mut command = Command::new(std::env::current_exe().context("finding this program")?);
+        command.args(args).current_dir(&self.folder.path).stdin(Stdio::null()).env("NO_COLOR", "1");
+        config::forget_environment(&mut command);
+        Ok(command)
     }
 
     /// The trail, to ask.
@@ -131,15 +163,27 @@ impl Stage {
         Ok(Reader::open(&Paths::new(&self.config.store.path))?)
     }
 
-    /// Every file that was written.
+    /// Every file that mailtrail wrote.
     pub(super) fn files(&self) -> anyhow::Result<Vec<PathBuf>> {
         let entries = std::fs::read_dir(&self.folder.path).context("looking at the demo's files")?;
-        entries.map(|entry| Ok(entry?.path())).collect()
+        let paths = entries.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(paths.into_iter().filter(|path| !path.ends_with(LIST)).collect())
     }
 
     /// Removes the folder, or keeps it and says where it is.
-    pub(super) fn leave(mut self, keep: bool) -> Option<PathBuf> {
+    pub(super) async fn leave(mut self, keep: bool) -> Option<PathBuf> {
+        self.api.stop().await;
         self.folder.stays = keep;
         keep.then(|| self.folder.path.clone())
     }
+}
+
+fn capitalised(word: &str) -> String {
+    let mut chars = word.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// The demo keeps its events on this machine.
+pub(super) fn keeper(server: &Server) -> anyhow::Result<&Keeper> {
+    server.keeper().context("the demo keeps its events on this machine")
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use super::check::Check;
 use crate::config::Store;
+use crate::serve::watch::rules;
 use crate::store::Paths;
+use crate::store::sqlite::health;
 
-/// Below this, a burst of events could fill the disk before anybody looks.
-const LITTLE: u64 = 1 << 30;
 /// Below this, nothing can be stored for long.
 const NOTHING: u64 = 64 << 20;
 
@@ -23,34 +23,40 @@ const NETWORK: [(i64, &str); 7] = [
     (0x5346_414f, "AFS"),
 ];
 
-pub(super) fn checks(store: &Store) -> Vec<Check> {
+pub(super) fn checks(store: &Store, now: i64) -> Vec<Check> {
     let paths = Paths::new(&store.path);
     let folder = paths.folder();
     if !folder.is_dir() {
         let what = format!("{} is no folder", folder.display());
         return vec![Check::fail("disk", what, "create it, or set [store] path")];
     }
-    let mut checks = vec![space(folder)];
+    let growth = health::growth(paths.trail(), now).ok().flatten();
+    let mut checks = match rules::free_space(folder) {
+        Ok(free) => vec![space(free, growth, folder)],
+        Err(error) => vec![Check::warn("disk", format!("free space is unknown: {error}"), "look with df")],
+    };
     checks.extend(network(folder));
     checks.push(writable(folder));
     checks.extend(modes(&paths));
     checks
 }
 
-fn space(folder: &Path) -> Check {
-    let free = match rustix::fs::statvfs(folder) {
-        Ok(found) => found.f_bavail.saturating_mul(found.f_frsize),
-        Err(error) => return Check::warn("disk", format!("free space is unknown: {error}"), "look with df"),
-    };
-    let what = format!("{} MiB free at {}", free >> 20, folder.display());
+/// `growth`: bytes a day.
+fn space(free: u64, growth: Option<f64>, folder: &Path) -> Check {
+    let left = rules::days_left(free, growth).map(|days| format!(", enough for {days:.0} days at the present growth"));
+    let what = format!("{} MiB free at {}{}", free >> 20, folder.display(), left.unwrap_or_default());
     if free < NOTHING {
         Check::fail(
             "disk",
             what,
             "free some now: without space posts are answered 503, and SendGrid gives up after 24 hours",
         )
-    } else if free < LITTLE {
-        Check::warn("disk", what, "free some soon; an event takes about 500 bytes")
+    } else if rules::disk(free, growth).is_some() {
+        Check::warn(
+            "disk",
+            what,
+            "make room soon, or archive old months with mailtrail export; an event takes about 500 bytes",
+        )
     } else {
         Check::pass("disk", what)
     }
@@ -104,4 +110,26 @@ fn modes(paths: &Paths) -> Vec<Check> {
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::Verdict;
+    use super::*;
+
+    #[test]
+    fn space_is_judged_by_what_is_left_and_by_how_it_fills() {
+        let gib = 1_u64 << 30;
+        for (free, growth, expected) in [
+            (100 * gib, None, Verdict::Pass),
+            (100 * gib, Some(gib as f64), Verdict::Pass),
+            (10 * gib, Some(gib as f64), Verdict::Warn),
+            (gib - 1, None, Verdict::Warn),
+            (NOTHING - 1, None, Verdict::Fail),
+        ] {
+            let check = space(free, growth, Path::new("x"));
+            assert_eq!(check.verdict, expected, "{check:?}");
+            assert_eq!(check.what.contains("days"), growth.is_some());
+        }
+    }
 }

@@ -51,14 +51,36 @@ fn from_metrics(page: &str) -> Vec<Check> {
     let mut checks = Vec::new();
     if let Some(age) = value(page, "mailtrail_signature_age_seconds") {
         let what = format!("the last signature was {age:.0} s old by this machine's clock");
-        checks.push(if age < -SKEW {
-            Check::warn("clock", what, "signatures come from the future: set this machine's clock (NTP)")
+        let concern = value(page, "mailtrail_concern{kind=\"clock\"}") == Some(1.0);
+        checks.push(if age < -SKEW || concern {
+            Check::warn("clock", what, "signatures come from another time than ours: set this machine's clock (NTP)")
         } else {
             Check::pass("clock", what)
         });
     }
+    if value(page, "mailtrail_concern{kind=\"backlog\"}") == Some(1.0) {
+        let filled = value(page, "mailtrail_backlog_bytes").zip(value(page, "mailtrail_backlog_max_bytes"));
+        let percent = filled.map_or(0.0, |(bytes, most)| bytes * 100.0 / most.max(1.0));
+        checks.push(Check::warn(
+            "backlog",
+            format!("events wait to be stored; the spool is {percent:.0}% full"),
+            "the log of mailtrail serve says what keeps it from draining; when it is full, posts are refused",
+        ));
+    }
     if value(page, "mailtrail_store_writable") == Some(0.0) {
         checks.push(Check::fail("receiving", "the store takes no writes", "the log of mailtrail serve says why"));
+    }
+    if let Some(up) = value(page, "mailtrail_forward_up") {
+        let waiting = value(page, "mailtrail_forward_waiting_events").unwrap_or(0.0);
+        checks.push(if up == 0.0 {
+            Check::warn(
+                "forwarding",
+                format!("does not get through to BigQuery; {waiting:.0} events wait in the trail and are not lost"),
+                "the log of mailtrail serve says why; mailtrail bigquery check tries it",
+            )
+        } else {
+            Check::pass("forwarding", format!("goes to BigQuery, {waiting:.0} events wait"))
+        });
     }
     if value(page, "mailtrail_refusing_everything") == Some(1.0) {
         checks.push(Check::fail(
@@ -132,7 +154,14 @@ mod tests {
         assert_eq!(verdicts(""), []);
         assert_eq!(verdicts("mailtrail_signature_age_seconds 3\nmailtrail_store_writable 1\n"), [Verdict::Pass]);
         assert_eq!(verdicts("mailtrail_signature_age_seconds -300\n"), [Verdict::Warn]);
+        let clock = "mailtrail_signature_age_seconds 400\nmailtrail_concern{kind=\"clock\"} 1\n";
+        assert_eq!(verdicts(clock), [Verdict::Warn], "too old for too long");
+        assert_eq!(verdicts(&clock.replace("} 1", "} 0")), [Verdict::Pass]);
+        assert_eq!(verdicts("mailtrail_concern{kind=\"backlog\"} 1\n"), [Verdict::Warn]);
+        assert_eq!(verdicts("mailtrail_concern{kind=\"backlog\"} 0\n"), []);
         assert_eq!(verdicts("mailtrail_store_writable 0\r\n"), [Verdict::Fail]);
+        assert_eq!(verdicts("mailtrail_forward_up 0\n"), [Verdict::Warn]);
+        assert_eq!(verdicts("mailtrail_forward_up 1\n"), [Verdict::Pass]);
         assert_eq!(verdicts("mailtrail_refusing_everything 1\n"), [Verdict::Fail]);
     }
 

@@ -26,6 +26,7 @@ pub(super) fn checks(config: &Config, now: i64) -> Vec<Check> {
         Ok(trail) => events(&trail, now),
         Err(error) => vec![Check::fail("store", error.to_string(), "mailtrail serve says more")],
     };
+    checks.extend(health::unverified(paths.trail()).ok().map(proof));
     checks.extend(keys(config, &paths));
     checks.extend(backlog(&paths, now));
     checks
@@ -38,6 +39,15 @@ fn keys(config: &Config, paths: &Paths) -> Option<Check> {
         Ok(()) => Check::pass("keys", "are those of the store"),
         Err(error) => Check::fail("keys", error.to_string(), "mailtrail serve refuses to start until they are"),
     })
+}
+
+/// Events that no signature vouches for never settle an uncertain send.
+fn proof(unverified: u64) -> Check {
+    if unverified == 0 {
+        return Check::pass("proof", "every event that needs a proof has one");
+    }
+    let what = format!("{unverified} of the newest {EVENTS_LOOKED_AT} events came without a signature that held");
+    Check::warn("proof", what, "set [receive] signature to enforce; mailtrail forget --unverified removes them")
 }
 
 fn events(trail: &Trail, now: i64) -> Vec<Check> {
@@ -101,4 +111,17 @@ fn backlog(paths: &Paths, now: i64) -> Vec<Check> {
             "start mailtrail serve where it does not run; where it runs, its log says what keeps it from draining",
         ),
     }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::Verdict;
+    use super::*;
+
+    #[test]
+    fn events_without_proof_are_counted_and_none_is_well() {
+        assert_eq!(proof(0).verdict, Verdict::Pass);
+        let check = proof(7);
+        assert!(check.verdict == Verdict::Warn && check.what.starts_with("7 of"), "{check:?}");
+    }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::notify::{AlertGroup, Counted, Counts, Destination, Domains, Label, Ops, Outstanding, RunSummary};
+use crate::notify::{Concern, ConcernKind};
 use crate::settle::Status;
 
 /// What documentation says of each object, checked on a whole message; also that its keys are known ones.
@@ -111,6 +112,11 @@ fn every(run: &str, texts: &[String]) -> Vec<Notice> {
         Notice::Ops(Ops::SilenceOver { rule: rule.clone(), lasted: hour }),
         Notice::Ops(Ops::Refusals { refused: 3, lasting: hour, reason: "basic_wrong" }),
         Notice::Ops(Ops::RefusalsOver),
+        Notice::Ops(Ops::Concern(Concern::Clock { behind: true, by: hour })),
+        Notice::Ops(Ops::Concern(Concern::Certificate { left: Duration::ZERO })),
+        Notice::Ops(Ops::Concern(Concern::Backlog { percent: 100, oldest: Duration::MAX })),
+        Notice::Ops(Ops::Concern(Concern::Disk { free: u64::MAX, left: Some(Duration::MAX) })),
+        Notice::Ops(Ops::ConcernOver(ConcernKind::Disk)),
         Notice::Ops(Ops::NoEvents { run: rule, accepted: 10, since: hour }),
         Notice::Test,
     ]

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::config::Language;
-use crate::notify::notice::{AlertGroup, Counted, Domains, Notice, Ops, Outstanding, RunSummary};
+use crate::notify::notice::{AlertGroup, Concern, Counted, Domains, Notice, Ops, Outstanding, RunSummary};
 
 /// The body of a notice. `now`: µs since the epoch. `reasons`: whether what mail servers wrote is quoted.
 #[must_use]
@@ -91,6 +91,15 @@ fn ops(event: &Ops) -> Value {
         Ops::NoEvents { run, accepted, since } => {
             json!({ "run": run.as_str(), "accepted": accepted, "since_s": since.as_secs() })
         }
+        Ops::Concern(Concern::Clock { behind, by }) => json!({ "behind": behind, "by_s": by.as_secs() }),
+        Ops::Concern(Concern::Certificate { left }) => json!({ "left_s": left.as_secs() }),
+        Ops::Concern(Concern::Backlog { percent, oldest }) => {
+            json!({ "percent": percent, "oldest_s": oldest.as_secs() })
+        }
+        Ops::Concern(Concern::Disk { free, left }) => {
+            json!({ "free_bytes": free, "left_s": left.map(|left| left.as_secs()) })
+        }
+        Ops::ConcernOver(_) => json!({}),
     }
 }
 

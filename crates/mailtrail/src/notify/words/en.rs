@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Field, Words, grouped, units, utc};
-use crate::notify::notice::{Notice, Ops, Outstanding};
+use crate::notify::notice::{Concern, ConcernKind, Notice, Ops, Outstanding};
 use crate::settle::Status;
 
 pub(super) struct English;
@@ -92,6 +92,14 @@ impl Words for English {
             Notice::Ops(Ops::Refusals { .. }) => "Every POST is being refused".to_owned(),
             Notice::Ops(Ops::RefusalsOver) => "POSTs are accepted again".to_owned(),
             Notice::Ops(Ops::NoEvents { .. }) => "No events of a send have come in".to_owned(),
+            Notice::Ops(Ops::Concern(concern)) => self.concern(concern),
+            Notice::Ops(Ops::ConcernOver(kind)) => match kind {
+                ConcernKind::Clock => "This machine's clock is right again",
+                ConcernKind::Certificate => "The certificate holds again",
+                ConcernKind::Backlog => "The backlog is worked off",
+                ConcernKind::Disk => "There is room on the disk again",
+            }
+            .to_owned(),
             Notice::Test => "mailtrail test notice".to_owned(),
         }
     }
@@ -127,6 +135,15 @@ impl Words for English {
             Notice::Ops(Ops::NoEvents { .. }) => {
                 "Is the Event Webhook on, and does it post to this mailtrail? Run mailtrail doctor.".to_owned()
             }
+            Notice::Ops(Ops::Concern(concern)) => match concern.kind() {
+                ConcernKind::Clock => "Set it by NTP: further off, every POST would be refused.",
+                ConcernKind::Certificate => "Renew it: SendGrid does not post to an expired one.",
+                ConcernKind::Backlog => {
+                    "Nothing is lost; when it is full, POSTs are refused. mailtrail doctor says why it is not stored."
+                }
+                ConcernKind::Disk => "Make room: on a full disk every POST is refused, and lost after 24 hours.",
+            }
+            .to_owned(),
             Notice::Test => "If you can read this, notices arrive here.".to_owned(),
             _ => return Vec::new(),
         };
@@ -136,4 +153,27 @@ impl Words for English {
 
 fn waiting(outstanding: &Outstanding) -> u64 {
     outstanding.unknown + outstanding.processed + outstanding.deferred
+}
+
+impl English {
+    fn concern(&self, concern: &Concern) -> String {
+        match concern {
+            Concern::Clock { behind, by } => {
+                let side = if *behind { "behind" } else { "ahead of" };
+                format!("This machine's clock is {} {side} SendGrid's", self.duration(*by))
+            }
+            Concern::Certificate { left: Duration::ZERO } => "The certificate has run out".to_owned(),
+            Concern::Certificate { left } => format!("The certificate runs out in {}", self.duration(*left)),
+            Concern::Backlog { percent, oldest } => format!(
+                "Events wait to be stored: the spool is {percent}% full, the oldest waits for {}",
+                self.duration(*oldest)
+            ),
+            Concern::Disk { free, left: None } => format!("Only {} MiB are free on the disk", grouped(free >> 20)),
+            Concern::Disk { free, left: Some(left) } => format!(
+                "{} MiB are free on the disk, enough for {} at the present growth",
+                grouped(free >> 20),
+                self.duration(*left)
+            ),
+        }
+    }
 }

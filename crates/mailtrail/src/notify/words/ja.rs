@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Field, Words, grouped, units, utc};
-use crate::notify::notice::{Notice, Ops, Outstanding};
+use crate::notify::notice::{Concern, ConcernKind, Notice, Ops, Outstanding};
 use crate::settle::Status;
 
 pub(super) struct Japanese;
@@ -37,6 +37,10 @@ impl Words for Japanese {
         // SendGrid writes them in more than one way.
         Some(match name.to_ascii_lowercase().as_str() {
             "invalid address" | "invalid" => "宛先不明",
+            "bounced address" => "過去にバウンスした宛先",
+            "unsubscribed address" => "配信停止済みの宛先",
+            "spam reporting address" => "迷惑メール報告があった宛先",
+            "spam content" => "迷惑メールと判定された本文",
             "technical" | "technical failure" => "技術的な問題",
             "content" => "メールの内容",
             "reputation" => "送信元の評価",
@@ -100,6 +104,14 @@ impl Words for Japanese {
             Notice::Ops(Ops::Refusals { .. }) => "すべての POST を拒否しています".to_owned(),
             Notice::Ops(Ops::RefusalsOver) => "POST の受け付けが再開しました".to_owned(),
             Notice::Ops(Ops::NoEvents { .. }) => "送信後のイベントが届いていません".to_owned(),
+            Notice::Ops(Ops::Concern(concern)) => self.concern(concern),
+            Notice::Ops(Ops::ConcernOver(kind)) => match kind {
+                ConcernKind::Clock => "このサーバーの時刻のずれが解消しました",
+                ConcernKind::Certificate => "証明書が更新されました",
+                ConcernKind::Backlog => "保存待ちのイベントが解消しました",
+                ConcernKind::Disk => "ディスクの空き容量が回復しました",
+            }
+            .to_owned(),
             Notice::Test => "mailtrail のテスト通知".to_owned(),
         }
     }
@@ -126,10 +138,45 @@ impl Words for Japanese {
             Notice::Ops(Ops::NoEvents { .. }) => {
                 "Event Webhook が有効で、この mailtrail に送信しているか確認してください。mailtrail doctor で診断できます。".to_owned()
             }
+            Notice::Ops(Ops::Concern(concern)) => match concern.kind() {
+                ConcernKind::Clock => "NTP で時刻を合わせてください。ずれが大きくなると、すべての POST を拒否します。",
+                ConcernKind::Certificate => "証明書を更新してください。期限切れの証明書には SendGrid が POST しません。",
+                ConcernKind::Backlog => {
+                    "イベントは失われていませんが、満杯になると POST を拒否します。mailtrail doctor で原因を確認してください。"
+                }
+                ConcernKind::Disk => {
+                    "空き容量を確保してください。満杯になるとすべての POST を拒否し、24 時間後にはイベントが失われます。"
+                }
+            }
+            .to_owned(),
             Notice::Test => "このメッセージが見えていれば、通知は正しく届いています。".to_owned(),
             _ => return Vec::new(),
         };
         vec![note]
+    }
+}
+
+impl Japanese {
+    fn concern(&self, concern: &Concern) -> String {
+        match concern {
+            Concern::Clock { behind, by } => {
+                let side = if *behind { "遅れて" } else { "進んで" };
+                format!("このサーバーの時刻が {} {side}います", self.duration(*by))
+            }
+            Concern::Certificate { left: Duration::ZERO } => "証明書の有効期限が切れました".to_owned(),
+            Concern::Certificate { left } => format!("証明書の有効期限まで残り {} です", self.duration(*left)),
+            Concern::Backlog { percent, oldest } => {
+                format!("イベントが保存待ちです（スプール使用率 {percent}%、最長待ち時間 {}）", self.duration(*oldest))
+            }
+            Concern::Disk { free, left: None } => {
+                format!("ディスクの空き容量が残り {} MiB です", grouped(free >> 20))
+            }
+            Concern::Disk { free, left: Some(left) } => format!(
+                "ディスクの空き容量が残り {} MiB です（現在の増加量で {} 分）",
+                grouped(free >> 20),
+                self.duration(*left)
+            ),
+        }
     }
 }
 

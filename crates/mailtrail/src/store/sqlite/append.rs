@@ -7,11 +7,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::error::TrailError;
 use super::intern::Interned;
 use super::trail::Trail;
-use super::{meta, quarantine};
+use super::{forgotten, meta, quarantine};
 use crate::protect::{BatchRow, EventRow, SealedRow};
 use crate::spool::Record;
 
-/// What became of the items of a transaction. The three add up to the items handed in.
+/// What became of the items of a transaction. The four add up to the items handed in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Appended {
     /// New events.
@@ -20,6 +20,8 @@ pub struct Appended {
     pub duplicate: u64,
     /// New entries in quarantine.
     pub quarantined: u64,
+    /// Events of addresses that were forgotten, not stored.
+    pub forgotten: u64,
 }
 
 impl std::ops::AddAssign for Appended {
@@ -27,6 +29,7 @@ impl std::ops::AddAssign for Appended {
         self.stored += other.stored;
         self.duplicate += other.duplicate;
         self.quarantined += other.quarantined;
+        self.forgotten += other.forgotten;
     }
 }
 
@@ -37,7 +40,7 @@ pub(crate) const UNDRAINABLE: &str = "undrainable";
 const TEST: &str = "test";
 
 /// Tells the messages of one recipient apart in fewer bytes than their ids have.
-pub(super) fn message_digest(message_id: &str) -> i64 {
+pub(in crate::store) fn message_digest(message_id: &str) -> i64 {
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&digest(&SHA256, message_id.as_bytes()).as_ref()[..8]);
     i64::from_be_bytes(bytes)
@@ -86,15 +89,18 @@ impl Trail {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let generation = meta::generation(&transaction)?;
         if care == Care::Each || self.interned.generation != Some(generation) {
-            self.interned.forget();
-            self.interned.generation = Some(generation);
+            self.interned.begin(&transaction, generation)?;
         }
+        self.interned.met_forgotten = false;
         let mut writer =
             Writer { sql: &transaction, interned: &mut self.interned, seal, care, done: Appended::default() };
         for record in records {
             writer.record(record)?;
         }
         let done = writer.done;
+        if self.interned.met_forgotten {
+            forgotten::want_scrub(&transaction)?;
+        }
         transaction.commit()?;
         Ok(done)
     }
@@ -150,10 +156,10 @@ impl Writer<'_> {
                 }
             }
         };
-        if new {
-            self.done.stored += 1;
-        } else {
-            self.done.duplicate += 1;
+        match new {
+            Inserted::New => self.done.stored += 1,
+            Inserted::Known => self.done.duplicate += 1,
+            Inserted::Forgotten => self.done.forgotten += 1,
         }
         Ok(())
     }
@@ -179,14 +185,20 @@ impl Writer<'_> {
     }
 }
 
-/// Whether the event is new.
+/// What became of one event.
+enum Inserted {
+    New,
+    Known,
+    Forgotten,
+}
+
 fn insert_event(
     sql: &Connection,
     interned: &mut Interned,
     batch: &BatchRow<&str>,
     event: &EventRow<&str>,
-) -> rusqlite::Result<bool> {
-    let message = interned.message(sql, batch.key_id, event)?;
+) -> rusqlite::Result<Inserted> {
+    let Some(message) = interned.message(sql, batch.key_id, event)? else { return Ok(Inserted::Forgotten) };
     let verified_by = if event.sample { Some(TEST) } else { batch.verified_by };
     let proof = interned.proof(sql, verified_by)?;
     let added = sql
@@ -222,7 +234,7 @@ fn insert_event(
             event.extra,
         ])?;
     if added == 0 {
-        return Ok(false);
+        return Ok(Inserted::Known);
     }
     let id = sql.last_insert_rowid();
     if let Some(list) = message.category_list {
@@ -240,7 +252,7 @@ fn insert_event(
             (verified_by == Some(TEST)).then_some(1),
         ))?;
     }
-    Ok(true)
+    Ok(Inserted::New)
 }
 
 #[cfg(test)]

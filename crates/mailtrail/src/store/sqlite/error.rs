@@ -13,6 +13,9 @@ pub enum TrailError {
     /// The keys are not those of this trail.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// Somebody was forgotten, and without the keys their events cannot be told from others'.
+    #[error("addresses were forgotten in this store: it can be written with its key file alone")]
+    KeysUnknown,
     /// SQLite refused.
     #[error("the trail cannot be written: {0}")]
     Sqlite(#[from] rusqlite::Error),

@@ -65,7 +65,9 @@ impl Trail {
                 meta::set(&transaction, name, value)?;
             }
         }
-        Ok(transaction.commit()?)
+        transaction.commit()?;
+        self.interned.know_forgotten(keys.forgotten_key.clone());
+        Ok(())
     }
 
     /// Remembers when the first public key was configured: unverified rows from before count otherwise than later ones.

@@ -1,18 +1,25 @@
 //! Values that repeat get numbers: looked up in bounded caches first, then in their table, and added where new.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::collections::HashMap;
 use std::hash::Hash;
 
 use aws_lc_rs::digest;
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::protect::{AddressRow, EventRow};
+use super::error::TrailError;
+use super::forgotten;
+use crate::protect::{AddressRow, EventRow, ForgottenKey};
 
 /// Numbers by value. Valid until another writer deletes interned rows, which changes the trail's generation.
 pub(super) struct Interned {
     /// Generation the caches belong to.
     pub(super) generation: Option<i64>,
+    forgotten_key: Option<ForgottenKey>,
+    /// Whether anybody was forgotten, in this generation.
+    any_forgotten: bool,
+    /// An event of somebody forgotten came by, so that the spool holds traces of them.
+    pub(super) met_forgotten: bool,
     messages: Cache<[u8; 16], Message>,
     addresses: Cache<[u8; 32], i64>,
     lists: Cache<String, i64>,
@@ -31,6 +38,9 @@ impl Default for Interned {
     fn default() -> Self {
         Self {
             generation: None,
+            forgotten_key: None,
+            any_forgotten: false,
+            met_forgotten: false,
             messages: Cache::new(300_000),
             addresses: Cache::new(100_000),
             lists: Cache::new(10_000),
@@ -49,17 +59,39 @@ impl Interned {
         self.proofs.clear();
     }
 
-    /// The message that an event belongs to: what all events of one message to one recipient have in common.
+    pub(super) fn know_forgotten(&mut self, key: ForgottenKey) {
+        self.forgotten_key = Some(key);
+    }
+
+    /// Begins anew in a generation.
+    pub(super) fn begin(&mut self, sql: &Connection, generation: i64) -> Result<(), TrailError> {
+        self.forget();
+        self.any_forgotten = forgotten::any(sql)?;
+        if self.any_forgotten && self.forgotten_key.is_none() {
+            return Err(TrailError::KeysUnknown);
+        }
+        self.generation = Some(generation);
+        Ok(())
+    }
+
+    /// The message that an event belongs to: what all events of one message to one recipient have in common. `None` where
+    /// the recipient was forgotten: whoever was is in no cache of this generation.
     pub(super) fn message(
         &mut self,
         sql: &Connection,
         key_id: &str,
         event: &EventRow<&str>,
-    ) -> rusqlite::Result<Message> {
+    ) -> rusqlite::Result<Option<Message>> {
         let categories = json_list(&event.category);
         let key = message_key(event, &categories);
         if let Some(message) = self.messages.get(&key) {
-            return Ok(message);
+            return Ok(Some(message));
+        }
+        if let (true, Some(key), Some(address)) = (self.any_forgotten, &self.forgotten_key, &event.address)
+            && forgotten::is_marked(sql, &key.mark(&address.email_hash))?
+        {
+            self.met_forgotten = true;
+            return Ok(None);
         }
         let known = sql
             .prepare_cached(
@@ -77,6 +109,14 @@ impl Interned {
                     [] => None,
                     _ => Some(self.category_list(sql, &event.category, &categories)?),
                 };
+                let custom_args = match (event.custom_args, &self.forgotten_key) {
+                    (Some(text), Some(key)) if self.any_forgotten => {
+                        let kept = forgotten::without_mentions(sql, text, key)?;
+                        self.met_forgotten |= matches!(kept, Cow::Owned(_));
+                        Some(kept)
+                    }
+                    (text, _) => text.map(Cow::Borrowed),
+                };
                 sql.prepare_cached(
                     "INSERT INTO message (message_id, message_key, sg_message_id, address_id, category_list_id, run,
                          recipient, request, custom_args)
@@ -91,13 +131,13 @@ impl Interned {
                     event.run,
                     event.recipient,
                     event.request,
-                    event.custom_args,
+                    custom_args,
                 ])?;
                 Message { id: sql.last_insert_rowid(), address, category_list: list }
             }
         };
         self.messages.insert(key, message);
-        Ok(message)
+        Ok(Some(message))
     }
 
     fn address(&mut self, sql: &Connection, row: &AddressRow<&str>, key_id: &str) -> rusqlite::Result<i64> {

@@ -5,6 +5,7 @@ mod browse;
 mod counts;
 mod follow;
 mod list;
+mod messages;
 mod record;
 mod select;
 mod status;

@@ -9,8 +9,11 @@ use super::intern::Interned;
 use crate::database::{self, Format, Wal};
 
 /// The trail's file format.
-pub(crate) const FORMAT: Format =
-    Format { name: "trail", application_id: 0x4d54_5452, migrations: &[include_str!("0001_trail.sql")] };
+pub(crate) const FORMAT: Format = Format {
+    name: "trail",
+    application_id: 0x4d54_5452,
+    migrations: &[include_str!("0001_trail.sql"), include_str!("0002_forgotten.sql")],
+};
 
 /// Pages in the log before a checkpoint: large, since neighbouring commits touch the same pages again.
 const CHECKPOINT_PAGES: i32 = 20_000;
@@ -36,6 +39,16 @@ impl Trail {
         // would be half of its work. Tests check the references.
         connection.pragma_update(None, "foreign_keys", false)?;
         database::settle(&connection)?;
+        let wal = Wal::watch(&mut connection, CHECKPOINT_PAGES)?;
+        Ok(Self { connection, interned: Interned::default(), wal })
+    }
+
+    /// Opens a trail for looking alone: nothing can be written.
+    ///
+    /// # Errors
+    /// When there is none of this version.
+    pub(crate) fn look(path: &Path) -> Result<Self, TrailError> {
+        let mut connection = database::open_read_only(path, &FORMAT)?;
         let wal = Wal::watch(&mut connection, CHECKPOINT_PAGES)?;
         Ok(Self { connection, interned: Interned::default(), wal })
     }

@@ -177,9 +177,9 @@ fn sealed_items_are_kept_once() {
     let mut rows = batch([1]);
     rows.sealed = vec![plain_seal(b"x", "malformed"), plain_seal(b"y", "not_json"), plain_seal(b"x", "malformed")];
     let once = append(&mut trail, &[encode(rows.clone())]);
-    assert_eq!(once, Appended { stored: 1, duplicate: 1, quarantined: 2 });
+    assert_eq!(once, Appended { stored: 1, duplicate: 1, quarantined: 2, forgotten: 0 });
     let again = append(&mut trail, &[encode(rows)]);
-    assert_eq!(again, Appended { stored: 0, duplicate: 4, quarantined: 0 });
+    assert_eq!(again, Appended { stored: 0, duplicate: 4, quarantined: 0, forgotten: 0 });
     assert_eq!(texts(&path, "SELECT why FROM quarantine ORDER BY id"), ["malformed", "not_json"]);
 }
 
@@ -221,7 +221,7 @@ fn a_failed_transaction_leaves_nothing_and_can_be_repeated() {
     assert!(!error.is_content(), "a full disk is no fault of the content: {error}");
     assert_eq!(stored(&path), ids(0..2));
     limit(&trail, 1_000_000);
-    assert_eq!(append(&mut trail, &records), Appended { stored: 1_998, duplicate: 2, quarantined: 0 });
+    assert_eq!(append(&mut trail, &records), Appended { stored: 1_998, duplicate: 2, quarantined: 0, forgotten: 0 });
     assert_eq!(texts(&path, "SELECT \"table\" FROM pragma_foreign_key_check"), Vec::<String>::new());
 }
 
@@ -233,7 +233,7 @@ fn an_undrainable_element_can_be_read_again_from_its_sealed_form() {
     other
         .execute_batch("CREATE TRIGGER no BEFORE INSERT ON event WHEN new.sg_event_id = 'event-2' BEGIN SELECT raise(ABORT, 'no'); END")
         .expect("made");
-    assert_eq!(append(&mut trail, &[record(0..5)]), Appended { stored: 4, duplicate: 0, quarantined: 1 });
+    assert_eq!(append(&mut trail, &[record(0..5)]), Appended { stored: 4, duplicate: 0, quarantined: 1, forgotten: 0 });
     let sealed: Vec<u8> = other.query_row("SELECT sealed FROM quarantine", (), |row| row.get(0)).expect("one entry");
     let again = Record::from_sealable(&sealed).expect("a record");
     assert_eq!(again.decode().expect("readable"), record([2]).decode().expect("readable"));

@@ -23,6 +23,7 @@ impl Reader {
         if let (None, Source::Time) = (&selection.scanned, selection.source) {
             selection.scanned = Some(crate::store::query::Scanned {
                 rows: None,
+                bytes: None,
                 since: filter.since,
                 why: "every event of that time was counted",
             });

@@ -50,7 +50,8 @@ pub(super) struct Selection {
     pub(super) scanned: Option<Scanned>,
 }
 
-const LISTS: &str = "m.category_list_id IN (SELECT category_list_id FROM category_member WHERE category_id IN
+pub(super) const LISTS: &str =
+    "m.category_list_id IN (SELECT category_list_id FROM category_member WHERE category_id IN
      (SELECT id FROM category WHERE name IN (SELECT value FROM json_each(:categories))))";
 
 impl Selection {
@@ -110,7 +111,7 @@ impl Selection {
             } else {
                 "events, statuses, domains and reasons have no index"
             };
-            selection.scanned = Some(Scanned { rows: None, since: filter.since, why });
+            selection.scanned = Some(Scanned { rows: None, bytes: None, since: filter.since, why });
         }
         selection
     }

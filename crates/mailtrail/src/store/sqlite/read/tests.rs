@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::protect::{AddressRow, BatchRow, EmailHash};
 use crate::settle::{Fold, Seen};
-use crate::store::query::{Counted, Dimension, EventRecord, Filter, Group, Scope, Subject};
+use crate::store::query::{Counted, Dimension, EventRecord, Filter, Group, Mailed, Scope, Subject};
 use crate::store::sqlite::Trail;
 use crate::store::testing::{batch, connect, encode, plain_seal};
 

@@ -51,12 +51,22 @@ fn no_statement_walks_over_the_trail() {
     reader.after(10, 10).expect("an answer");
     reader.last_id().expect("an answer");
     reader.last_received(10).expect("an answer");
+    reader.seen_of_messages(&texts(&["message-1"]), &texts(&["message-1.x"])).expect("an answer");
+    reader.has_event(START, &[0; 16]).expect("an answer");
     reader.briefs(10, 400, None).expect("an answer");
     reader.briefs(10, 400, Some(&texts(&["bounce"]))).expect("an answer");
     for scope in [Scope::Category("news".into()), Scope::Run("run-1".into())] {
         reader.latest_status(&scope, None, None).expect("an answer");
         reader.latest_status(&scope, Some(START), None).expect("an answer");
+        reader.touched(&scope, 10, 400).expect("an answer");
+        let mailed = Mailed { scope, since: Some(START), until: None, unproven: false };
+        reader.outcomes(&mailed, Some(&[1, 2, 3])).expect("an answer");
+        reader.unproven(&mailed).expect("an answer");
     }
+    reader.knows_run("run-1").expect("an answer");
+    reader.proven_requests("run-1", None).expect("an answer");
+    reader.proven_requests("run-1", Some((10, 400))).expect("an answer");
+    assert_eq!(reader.run_names().expect("an answer"), ["run", "run-0", "run-1", "run-2"]);
     let plans = plans(&fixture);
     assert!(plans.len() > 200, "{}", plans.len());
     for (statement, plan) in plans {

@@ -1,0 +1,244 @@
+//! `mailtrail send`
+
+mod args;
+mod messages;
+mod recipients;
+mod tell;
+
+pub(super) use args::Args;
+pub(super) use recipients::read_list;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context as _;
+
+use super::Global;
+use super::exit::{Exit, UsageError};
+use super::question::Question;
+use super::selection::{Listed, Selection, caught_up};
+use super::{time, wait};
+use crate::clock::now_micros;
+use crate::compose::Composer;
+use crate::list::List;
+use crate::outcome::{Selector, Watched, already_sent, mailed_before, soft};
+use crate::protect::{EmailHash, KeyRing};
+use crate::run::RunName;
+use crate::send::{Choice, Rules, Sending, Summary, choose, validate};
+use crate::sendgrid::{Client, Patience};
+use crate::settle::Status;
+use crate::stop::{self, Stop};
+use crate::store::keys::Keys as _;
+use crate::store::ledger::{self, Known, LedgerReader, RunLedger, Sent};
+use crate::store::query::Scope;
+use crate::store::restored;
+use crate::store::sqlite::Reader;
+use tell::Report;
+
+pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
+    if args.wait {
+        // What is wrong with waiting is said before anybody is mailed.
+        args.waiting.check(args.list.is_some())?;
+    }
+    let question = Question::of_trail(global)?;
+    let keys = Arc::new(KeyRing::load(&question.config.privacy)?);
+    let sender = Sender { keys, question, args, started: Instant::now() };
+    if sender.args.messages.is_some() {
+        return block_on(sender.messages());
+    }
+    let list = recipients::read(&sender.args)?;
+    let sent = block_on(sender.list(&list))?;
+    // Who was mailed before this time is waited for as well.
+    let nobody = LedgerReader::open(&sender.question.paths)?.is_none();
+    if !sender.args.wait || nobody {
+        return Ok(sent);
+    }
+    let waited = sender.wait(list)?;
+    // Not all were mailed: that outweighs what became of the others.
+    Ok(if sent == Exit::Done { waited } else { sent })
+}
+
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?.block_on(work)
+}
+
+/// A command to send, with what it needs.
+struct Sender {
+    args: Args,
+    question: Question,
+    keys: Arc<KeyRing>,
+    started: Instant,
+}
+
+impl Sender {
+    fn run_name(&self) -> &RunName {
+        &self.args.run
+    }
+
+    async fn list(&self, list: &List) -> anyhow::Result<Exit> {
+        let now = now_micros();
+        let common = self.args.common(&self.question.config.sendgrid, now)?;
+        let content = self.args.content()?;
+        let composer = Composer::new(&content, common, list, now).map_err(|error| UsageError(error.to_string()))?;
+        if self.args.dry_run {
+            let sets = self.sets()?;
+            let choice = choose(list.hashes(&self.keys), &self.known()?, &sets.as_rules(&self.args));
+            tell::dry_run(&self.args, list, &composer, &choice)?;
+            return Ok(Exit::Done);
+        }
+        let client = Client::new(&self.question.config.sendgrid).map_err(|error| UsageError(error.to_string()))?;
+        if self.args.sandbox {
+            return self.sandbox(&client, &composer, list).await;
+        }
+        let mut ledger = self.open_ledger(now)?;
+        // After the ledger was taken: what an earlier sender left is settled by then.
+        let sets = self.sets()?;
+        let choice = choose(list.hashes(&self.keys), &ledger.known()?, &sets.as_rules(&self.args));
+        let progress = tell::Progress::begin(choice.chosen());
+        let sending = Sending {
+            ledger: &mut ledger,
+            client: &client,
+            composer: &composer,
+            run: self.run_name(),
+            choice: &choice,
+            send_at: self.args.send_at(now)?.map(|seconds| seconds * 1_000_000),
+            rate: self.args.rate,
+            patience: Patience::default(),
+        };
+        let summary = sending.run(interrupted()?, |requested| progress.request(requested)).await?;
+        progress.end();
+        drop(ledger);
+        self.report(list, &choice, &summary)
+    }
+
+    async fn sandbox(&self, client: &Client, composer: &Composer<'_>, list: &List) -> anyhow::Result<Exit> {
+        let limit = self.args.limit.unwrap_or(usize::MAX);
+        let summary = validate(client, composer, self.run_name(), |row| row < limit, interrupted()?).await?;
+        ledger::note_sandbox(&self.question.paths, self.run_name(), now_micros())?;
+        let choice = Choice { rows: Vec::new() };
+        self.report(list, &choice, &summary)
+    }
+
+    fn report(&self, list: &List, choice: &Choice, summary: &Summary) -> anyhow::Result<Exit> {
+        let report = Report {
+            run: self.run_name(),
+            sandbox: self.args.sandbox,
+            listed: list.len() as u64 + list.duplicates().len() as u64 + list.problems().total() as u64,
+            invalid: list.problems().total() as u64,
+            repeated: list.duplicates().len() as u64,
+            skipped: choice.skipped(),
+            summary,
+            elapsed: self.started.elapsed(),
+        };
+        report.print(self.args.output.format)?;
+        Ok(if summary.refused + summary.uncertain + summary.left > 0 { Exit::Failed } else { Exit::Done })
+    }
+
+    fn open_ledger(&self, now: i64) -> anyhow::Result<RunLedger> {
+        if let Some(restored) = restored::look(&self.question.paths)? {
+            anyhow::bail!("{restored}");
+        }
+        Ok(RunLedger::open(&self.question.paths, self.run_name(), &self.keys.identity(), now)?)
+    }
+
+    /// What the ledger knows of the run, without taking it.
+    fn known(&self) -> anyhow::Result<HashMap<EmailHash, Known>> {
+        match LedgerReader::open(&self.question.paths)? {
+            Some(reader) => Ok(reader.known(self.run_name().as_str())?),
+            None => Ok(HashMap::new()),
+        }
+    }
+
+    /// What events and other runs say of whom to leave out.
+    fn sets(&self) -> anyhow::Result<Sets> {
+        let (args, paths, now) = (&self.args, &self.question.paths, now_micros());
+        let mut sets = Sets::default();
+        let run = self.run_name().as_str();
+        let knows_run = || Reader::open(paths).is_ok_and(|reader| reader.knows_run(run).unwrap_or(true));
+        if !knows_run() && args.not_sent_since.is_none() && args.only_unreached.is_none() {
+            return Ok(sets);
+        }
+        let keys: Arc<KeyRing> = Arc::clone(&self.keys);
+        caught_up(&self.question, keys, true)?;
+        if knows_run() {
+            let mailed = mailed_before(paths, &Scope::Run(run.to_owned()), None)?;
+            let told = mailed.into_iter().filter(|(_, earlier)| earlier.status != Status::Unknown);
+            let mut seen: HashSet<EmailHash> = told.map(|(hash, _)| hash).collect();
+            if self.known()?.values().any(|known| matches!(known.sent, Sent::Uncertain | Sent::Sending)) {
+                seen.extend(Watched::begin(paths, Selector::of_run(run))?.confirmed());
+            }
+            sets.seen = Some(seen);
+        }
+        if let Some(since) = &args.not_sent_since {
+            let since = time::parse(since, now)?;
+            let mut recently = HashSet::new();
+            for category in &args.category {
+                recently.extend(already_sent(paths, category, Some(since), false)?);
+            }
+            sets.recently = Some(recently);
+        }
+        if let Some(run) = &args.only_unreached {
+            if run == self.run_name() {
+                return Err(UsageError(
+                    "--only-unreached needs a new name for --run: whoever is mailed twice must be so in two runs"
+                        .to_owned(),
+                )
+                .into());
+            }
+            let selector = Selector::of_run(run.as_str());
+            let again = soft(&Watched::begin(paths, selector)?, now);
+            sets.only = Some(again.into_iter().map(|(hash, _)| hash).collect());
+        }
+        Ok(sets)
+    }
+
+    /// Waits for the whole run.
+    fn wait(&self, list: List) -> anyhow::Result<Exit> {
+        let selection = Selection {
+            selector: Selector::of_run(self.run_name().as_str()),
+            listed: Some(Listed::new(list, &self.keys)),
+            keys: Arc::clone(&self.keys),
+        };
+        wait::watch(&self.question, &selection, &self.args.waiting, self.args.output)
+    }
+}
+
+/// Recipients that the rules of choosing go by.
+#[derive(Default)]
+struct Sets {
+    seen: Option<HashSet<EmailHash>>,
+    recently: Option<HashSet<EmailHash>>,
+    only: Option<HashSet<EmailHash>>,
+}
+
+impl Sets {
+    fn as_rules<'s>(&'s self, args: &Args) -> Rules<'s> {
+        Rules {
+            resend_uncertain: args.resend_uncertain,
+            seen: self.seen.as_ref(),
+            recently: self.recently.as_ref(),
+            only: self.only.as_ref(),
+            limit: args.limit,
+        }
+    }
+}
+
+/// Ctrl-C and SIGTERM: stop after the request that is under way. A second Ctrl-C ends the process as usual.
+fn interrupted() -> anyhow::Result<Stop> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt()).context("watching SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("watching SIGTERM")?;
+    let (stopper, stop) = stop::channel();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        super::output::note("stopping after the request under way; started again, the run goes on");
+        stopper.stop();
+        // The other end tells whoever listens still.
+        std::future::pending::<()>().await;
+    });
+    Ok(stop)
+}

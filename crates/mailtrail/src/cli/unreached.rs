@@ -1,0 +1,108 @@
+//! `mailtrail unreached`
+
+use std::io::Write as _;
+use std::path::Path;
+
+use super::Global;
+use super::exit::{Exit, UsageError};
+use super::output::{Cell, Format, OutputArgs, Sheet, note};
+use super::private_file;
+use super::question::Question;
+use super::selection::{Listed, SelectionArgs, caught_up, need_since};
+use crate::clock;
+use crate::outcome::{self, Watched};
+
+/// What makes a spreadsheet take a file for UTF-8.
+const BOM: &str = "\u{feff}";
+const COLUMNS: [&str; 6] = ["email", "email_hash", "status", "reason", "classification", "first_seen"];
+
+/// List who did not get a send, and why
+///
+/// Addresses come from the list, and from nowhere else: without --list there are hashes alone.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    selection: SelectionArgs,
+    /// Those as well who are not settled
+    #[arg(long)]
+    include_pending: bool,
+    /// Begin CSV with the mark by which a spreadsheet knows UTF-8
+    #[arg(long)]
+    bom: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
+pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
+    need_since(&args.selection)?;
+    if args.bom && args.output.format != Format::Csv {
+        return Err(UsageError("--bom is for --format csv".to_owned()).into());
+    }
+    let question = Question::of_trail(global)?;
+    let selection = args.selection.read(&question, None)?;
+    caught_up(&question, selection.keys.clone(), true)?;
+    let now = clock::now_micros();
+    let watched = Watched::begin(&question.paths, selection.selector)?;
+    let rows = outcome::unreached(&watched, args.include_pending, now);
+    let mut out = std::io::stdout().lock();
+    if args.bom {
+        out.write_all(BOM.as_bytes())?;
+    }
+    let mut sheet = Sheet::begin(out, args.output, &COLUMNS)?;
+    for row in &rows {
+        let address = selection.listed.as_ref().and_then(|listed| listed.row(&row.hash)).map(crate::list::Row::address);
+        let mut cells = vec![address.map_or(Cell::Null, |address| Cell::Text(address.expose().to_owned()))];
+        cells.extend(about(row));
+        sheet.row(cells)?;
+    }
+    drop(sheet.end()?);
+    let report = watched.report();
+    question.tell(rows.len(), "recipient", None);
+    let pending = report.recipients - report.settled();
+    if pending > 0 && !args.include_pending {
+        note(&format!("{pending} of {} are not settled yet (--include-pending)", report.recipients));
+    }
+    Ok(Exit::Done)
+}
+
+/// The columns behind the address.
+fn about(row: &outcome::Row) -> [Cell; 5] {
+    [
+        Cell::Text(row.hash.to_string()),
+        Cell::Text(row.status.as_str().to_owned()),
+        Cell::Text(row.reason.to_owned()),
+        Cell::text(row.classification.clone()),
+        row.first_seen.map_or(Cell::Null, Cell::Time),
+    ]
+}
+
+/// Writes those of the list who were not reached, with all its columns, as CSV that `send` and a spreadsheet take; how many.
+pub(super) fn write(path: &Path, watched: &Watched, listed: &Listed, pending: bool, now: i64) -> anyhow::Result<usize> {
+    let own = listed.list.columns();
+    let columns = COLUMNS.into_iter().skip(1).map(|name| free(name, own));
+    let columns: Vec<String> = own.iter().cloned().chain(columns).collect();
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let output = OutputArgs { format: Format::Csv, raw_csv: false, terminal: false };
+    let mut sheet = Sheet::begin(BOM.as_bytes().to_vec(), output, &columns)?;
+    let mut written = 0;
+    for row in outcome::unreached(watched, pending, now) {
+        let Some(of_list) = listed.row(&row.hash) else { continue };
+        let mut cells: Vec<Cell> = of_list.cells().map(|cell| Cell::Text(cell.to_owned())).collect();
+        cells.extend(about(&row));
+        sheet.row(cells)?;
+        written += 1;
+    }
+    let text = String::from_utf8(sheet.end()?).map_err(std::io::Error::other)?;
+    private_file::write(path, &text)?;
+    Ok(written)
+}
+
+/// A heading that the list does not have: two of one name could not be read again.
+fn free(name: &str, taken: &[String]) -> String {
+    let mut name = name.to_owned();
+    while taken.iter().any(|column| column.eq_ignore_ascii_case(&name)) {
+        name = format!("mailtrail_{name}");
+    }
+    name
+}

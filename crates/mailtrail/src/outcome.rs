@@ -1,0 +1,26 @@
+//! What became of a bulk send: who was to get it, what events tell of everybody, and when that is enough.
+//!
+//! [`Watched`] reads everything once and then only what is new; [`wait`](wait::wait) watches until a verdict. Nothing here tells
+//! anybody anything: whoever waits hands in who is told.
+
+mod backlog;
+mod expected;
+mod reason;
+mod report;
+mod runs;
+mod selector;
+mod sent;
+mod tracker;
+mod unreached;
+pub mod wait;
+mod watched;
+
+pub use backlog::{Backlog, CatchUpError, catch_up};
+pub use reason::plain;
+pub use report::{Details, Report};
+pub use runs::{Run, run, runs};
+pub use selector::{OutcomeError, Selector, Unanswerable};
+pub use sent::{Earlier, already_sent, mailed_before, proven};
+pub use tracker::{Known, Tracker};
+pub use unreached::{Again, Row, again, soft, unreached};
+pub use watched::Watched;

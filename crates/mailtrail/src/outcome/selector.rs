@@ -1,0 +1,81 @@
+//! Which mail is asked about, and why there may be no answer.
+
+use crate::database::OpenError;
+use crate::protect::EmailHash;
+use crate::store::ledger::LedgerError;
+use crate::store::lock::LockError;
+use crate::store::query::Scope;
+use crate::store::sqlite::ReadError;
+
+/// Which mail, and who was to get it.
+#[derive(Debug, Clone)]
+pub struct Selector {
+    /// A run, or a category.
+    pub scope: Scope,
+    /// Event time, µs since the epoch: not before. Of a run the ledger knows better.
+    pub since: Option<i64>,
+    /// Who was to get it, each with the hashes under all keys, the current one's first. A run's ledger comes before it.
+    pub list: Option<Vec<Vec<EmailHash>>>,
+    /// How many were to get it, where nobody knows who.
+    pub expect: Option<u64>,
+}
+
+impl Selector {
+    /// A run's recipients as the ledger has them.
+    #[must_use]
+    pub fn of_run(run: &str) -> Self {
+        Self { scope: Scope::Run(run.to_owned()), since: None, list: None, expect: None }
+    }
+
+    /// The run's name, or the category's.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match &self.scope {
+            Scope::Run(name) | Scope::Category(name) => name,
+        }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OutcomeError {
+    /// The trail cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The ledger cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The spool cannot be looked at.
+    #[error(transparent)]
+    Spool(#[from] OpenError),
+    /// A lock file cannot be looked at.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The folder cannot be looked at.
+    #[error("the store's folder cannot be read: {0}")]
+    Folder(#[from] std::io::Error),
+    /// Neither the ledger nor an event names it.
+    #[error(
+        "there is no run {0:?}: nothing was sent under this name, and no event names it. `mailtrail runs` lists those there are"
+    )]
+    UnknownRun(String),
+    /// The caller's to mend.
+    #[error(transparent)]
+    Usage(#[from] Unanswerable),
+}
+
+/// A question that cannot be answered as it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unanswerable {
+    /// Nobody was mailed.
+    #[error(
+        "run {0:?} went to SendGrid's sandbox alone: nobody was mailed, so no events come and there is nothing to ask about. Send it without --sandbox first"
+    )]
+    Sandbox(String),
+    /// Nobody knows who was to get it.
+    #[error(
+        "who was to get {0:?} is not on record: it was not sent from here. Say who by --list FILE, or how many by --expect N"
+    )]
+    NoRecipients(String),
+}

@@ -1,0 +1,118 @@
+//! Who already got some mail, whichever tool sent it: by the ledger, or by any event but SendGrid's word that it did not send.
+
+use std::collections::{HashMap, HashSet};
+
+use super::selector::OutcomeError;
+use crate::protect::EmailHash;
+use crate::settle::Status;
+use crate::store::Paths;
+use crate::store::ledger::{LedgerReader, Sent};
+use crate::store::query::{Mailed, Scope};
+use crate::store::sqlite::{ReadError, Reader};
+
+/// What is known of mail to somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    /// What events tell; unknown without any.
+    pub status: Status,
+    /// What the ledger says.
+    pub ledger: Option<Sent>,
+    /// The last event, or else when the ledger's state came about; µs since the epoch.
+    pub at: i64,
+    /// Whether all of it rests on events that nothing vouches for.
+    pub unverified: bool,
+}
+
+/// Everybody whom mail was sent to, or may have been. `since`: event time, and the ledger's; µs since the epoch.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn mailed_before(
+    paths: &Paths,
+    scope: &Scope,
+    since: Option<i64>,
+) -> Result<HashMap<EmailHash, Earlier>, OutcomeError> {
+    let mut found = HashMap::new();
+    if let Some(ledger) = LedgerReader::open(paths)? {
+        let asked = match scope {
+            Scope::Run(run) => ledger.recipients(run)?,
+            Scope::Category(category) => ledger.recipients_of_category(category, since.unwrap_or(i64::MIN))?,
+        };
+        for asked in
+            asked.into_iter().filter(|asked| matches!(asked.sent, Sent::Sending | Sent::Accepted | Sent::Uncertain))
+        {
+            let new = Earlier { status: Status::Unknown, ledger: Some(asked.sent), at: asked.at, unverified: false };
+            let held = found.entry(asked.hash).or_insert_with(|| new.clone());
+            // In several runs: the latest.
+            if held.at < new.at {
+                *held = new;
+            }
+        }
+    }
+    let reader = match Reader::open(paths) {
+        Ok(reader) => reader,
+        // Nothing was ever received.
+        Err(ReadError::Missing { .. }) => return Ok(found),
+        Err(error) => return Err(error.into()),
+    };
+    let mut mailed = Mailed { scope: scope.clone(), since, until: None, unproven: true };
+    let all = reader.outcomes(&mailed, None)?;
+    let vouched: Option<HashSet<i64>> = if reader.unproven(&mailed)? > 0 {
+        mailed.unproven = false;
+        let vouched = reader.outcomes(&mailed, None)?.into_iter();
+        Some(vouched.filter(|outcome| outcome.mailed).map(|outcome| outcome.address).collect())
+    } else {
+        None
+    };
+    for outcome in all.into_iter().filter(|outcome| outcome.mailed) {
+        let Some(hash) = EmailHash::parse(&outcome.status.email_hash) else { continue };
+        let (status, at) = (outcome.status.status, outcome.status.last_seen);
+        let unverified = vouched.as_ref().is_some_and(|vouched| !vouched.contains(&outcome.address));
+        let new = Earlier { status, ledger: None, at, unverified };
+        let held = found.entry(hash).or_insert(new);
+        (held.status, held.at) = (status, at);
+    }
+    Ok(found)
+}
+
+/// The hashes of everybody who already got mail of a category, or may have. Events that nothing vouches for count as well
+/// (mailing twice is the worse error), unless they are to be ignored.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn already_sent(
+    paths: &Paths,
+    category: &str,
+    since: Option<i64>,
+    ignore_unverified: bool,
+) -> Result<HashSet<EmailHash>, OutcomeError> {
+    let found = mailed_before(paths, &Scope::Category(category.to_owned()), since)?;
+    Ok(found
+        .into_iter()
+        .filter(|(_, earlier)| !(ignore_unverified && earlier.unverified))
+        .map(|(hash, _)| hash)
+        .collect())
+}
+
+/// The hashes of everybody in a run of whom SendGrid's own word says that it had the mail: uncertain sends that did go out.
+/// SendGrid takes a request as a whole, so an event of one of its recipients speaks for all of them.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn proven(paths: &Paths, run: &str) -> Result<HashSet<EmailHash>, OutcomeError> {
+    let reader = match Reader::open(paths) {
+        Ok(reader) => reader,
+        Err(ReadError::Missing { .. }) => return Ok(HashSet::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mailed = Mailed { scope: Scope::Run(run.to_owned()), since: None, until: None, unproven: false };
+    let outcomes = reader.outcomes(&mailed, None)?.into_iter().filter(|outcome| outcome.proven);
+    let mut found: HashSet<EmailHash> =
+        outcomes.filter_map(|outcome| EmailHash::parse(&outcome.status.email_hash)).collect();
+    if let Some(ledger) = LedgerReader::open(paths)? {
+        let requests: HashSet<String> = reader.proven_requests(run, None)?.into_iter().collect();
+        let asked = ledger.recipients(run)?.into_iter();
+        found.extend(asked.filter(|asked| requests.contains(&asked.request.to_string())).map(|asked| asked.hash));
+    }
+    Ok(found)
+}

@@ -1,0 +1,131 @@
+//! What events tell of everybody: read once, then only what is new.
+//!
+//! Ids of events are in the order of commits, so whoever has read up to one misses nothing behind it. A recipient that a new
+//! event touches is read again as a whole, by the rule that reads everybody.
+
+use std::collections::HashMap;
+
+use crate::protect::EmailHash;
+use crate::settle::Status;
+use crate::store::query::{Mailed, RecipientOutcome};
+use crate::store::sqlite::{ReadError, Reader};
+
+/// What events tell of a recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Who.
+    pub hash: EmailHash,
+    /// The address's domain, where it is kept.
+    pub domain: Option<Box<str>>,
+    /// Whether an event came from SendGrid for certain.
+    pub proven: bool,
+    /// Whether there is more than SendGrid's word that it did not send.
+    pub mailed: bool,
+    /// What became of the newest message.
+    pub status: Status,
+    /// Why, for deferred mail and mail that did not arrive.
+    pub reason: Option<Box<str>>,
+    /// SendGrid's `bounce_classification`.
+    pub classification: Option<Box<str>>,
+    /// The mail server's status, such as `5.1.1`.
+    pub status_code: Option<Box<str>>,
+    /// The message's first event, µs since the epoch.
+    pub first_seen: i64,
+    /// Its last one.
+    pub last_seen: i64,
+}
+
+impl Known {
+    fn of(outcome: RecipientOutcome) -> Option<Self> {
+        let boxed = |text: Option<String>| text.map(String::into_boxed_str);
+        let status = outcome.status;
+        Some(Self {
+            hash: EmailHash::parse(&status.email_hash)?,
+            domain: boxed(outcome.domain),
+            proven: outcome.proven,
+            mailed: outcome.mailed,
+            status: status.status,
+            reason: boxed(status.reason),
+            classification: boxed(status.classification),
+            status_code: boxed(status.status_code),
+            first_seen: status.first_seen,
+            last_seen: status.last_seen,
+        })
+    }
+}
+
+/// Everybody of whom there are events.
+#[derive(Debug, Clone)]
+pub struct Tracker {
+    mailed: Mailed,
+    last: Option<i64>,
+    people: HashMap<i64, Known>,
+}
+
+impl Tracker {
+    /// Nobody is read yet.
+    #[must_use]
+    pub fn new(mailed: Mailed) -> Self {
+        Self { mailed, last: None, people: HashMap::new() }
+    }
+
+    /// Which mail.
+    #[must_use]
+    pub fn mailed(&self) -> &Mailed {
+        &self.mailed
+    }
+
+    /// Begins anew with events from another time on.
+    pub fn since(&mut self, since: Option<i64>) {
+        if self.mailed.since != since {
+            self.mailed.since = since;
+            self.last = None;
+        }
+    }
+
+    /// Reads what is new; whether there was anything about this mail.
+    ///
+    /// # Errors
+    /// When the trail cannot be read; then nothing is taken over.
+    pub fn read(&mut self, reader: &Reader) -> Result<bool, ReadError> {
+        // Before the reading: what comes in meanwhile is read again, which changes nothing.
+        let until = reader.last_id()?;
+        let changed = match self.last {
+            Some(last) if last == until => false,
+            Some(last) if last < until => {
+                let mut touched = reader.touched(&self.mailed.scope, last, until)?;
+                touched.retain(|(address, in_scope)| *in_scope || self.people.contains_key(address));
+                let touched: Vec<i64> = touched.into_iter().map(|(address, _)| address).collect();
+                if !touched.is_empty() {
+                    let outcomes = reader.outcomes(&self.mailed, Some(&touched))?;
+                    for address in &touched {
+                        self.people.remove(address);
+                    }
+                    self.take(outcomes);
+                }
+                !touched.is_empty()
+            }
+            // For the first time, or the trail is another one.
+            _ => {
+                let outcomes = reader.outcomes(&self.mailed, None)?;
+                self.people.clear();
+                self.take(outcomes);
+                true
+            }
+        };
+        self.last = Some(until);
+        Ok(changed)
+    }
+
+    fn take(&mut self, outcomes: Vec<RecipientOutcome>) {
+        self.people.extend(outcomes.into_iter().filter_map(|one| Some((one.address, Known::of(one)?))));
+    }
+
+    /// Everybody of whom there are events, in no order.
+    pub fn people(&self) -> impl Iterator<Item = &Known> {
+        self.people.values()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! Where a batch is kept for good: the spool on this machine, or BigQuery.
+
+use crate::clock;
+use crate::protect::ProtectedBatch;
+use crate::receive::Refusal;
+use crate::spool::{CommitError, Record};
+use crate::store::Keeper;
+use crate::store::bigquery::{Intake, IntakeError, Prepared};
+
+/// What keeps batches. Cheap to clone.
+#[derive(Clone)]
+pub enum Sink {
+    /// The spool, and the trail behind it.
+    Spool(Keeper),
+    /// BigQuery itself.
+    BigQuery(Intake),
+}
+
+/// A batch as its sink takes it, made before the wait. Boxed: rows are large, and wait in many requests at once.
+pub(super) enum Ready {
+    Spool(Keeper, Record),
+    BigQuery(Intake, Box<Prepared>),
+}
+
+impl Sink {
+    /// Works a while for large batches.
+    pub(super) fn prepare(&self, batch: &ProtectedBatch) -> Ready {
+        match self {
+            Self::Spool(keeper) => Ready::Spool(keeper.clone(), Record::encode(batch)),
+            Self::BigQuery(intake) => {
+                Ready::BigQuery(intake.clone(), Box::new(Intake::prepare(batch, clock::now_micros())))
+            }
+        }
+    }
+
+    /// Whether it takes batches at present.
+    pub(super) fn is_ready(&self) -> bool {
+        match self {
+            Self::Spool(keeper) => keeper.state().not_writable.is_none(),
+            Self::BigQuery(intake) => intake.is_well(),
+        }
+    }
+}
+
+impl Ready {
+    /// Ends when the batch outlives this process. The receipts are what permits the 200.
+    pub(super) async fn keep(self) -> Result<(), Refusal> {
+        match self {
+            Self::Spool(keeper, record) => keeper.commit(record).await.map(drop).map_err(|error| match error {
+                CommitError::Full => Refusal::StoreFull,
+                CommitError::Failing(_) | CommitError::Closed => Refusal::StoreFailing,
+            }),
+            Self::BigQuery(intake, prepared) => intake.commit(*prepared).await.map(drop).map_err(|error| match error {
+                IntakeError::Full => Refusal::StoreFull,
+                IntakeError::Slow(_) => Refusal::StoreSlow,
+            }),
+        }
+    }
+}

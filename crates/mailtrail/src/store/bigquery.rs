@@ -1,0 +1,78 @@
+//! Google BigQuery: the dataset, its tables, appending and asking. SQL and wire types stay inside.
+
+mod ask;
+mod auth;
+mod check;
+mod deliver;
+mod error;
+mod event_writer;
+mod fit;
+mod intake;
+mod json;
+mod meta;
+mod names;
+mod plan;
+mod print;
+mod quarantine;
+mod query;
+mod received;
+mod resource;
+mod rest;
+mod row;
+mod schema;
+#[cfg(test)]
+pub(crate) mod testing;
+mod write;
+
+pub use ask::{Asker, EachRow, SqlValue};
+pub use check::{Checked, Cost};
+pub use deliver::{Backoff, Pulse, Undeliverable, deliver};
+pub use error::{AppendError, BigQueryError, RowRefused};
+pub use event_writer::{EventWriter, Row, takes};
+pub use intake::{Acknowledged, Intake, IntakeError, Prepared};
+pub use meta::{Entry, entries};
+pub use plan::Plan;
+pub use print::{sql, terraform};
+
+use auth::Auth;
+use names::Names;
+use query::Jobs;
+use rest::Rest;
+
+use crate::config::BigQuery;
+
+/// A dataset of mailtrail's, or one that is to become one. Cheap to clone.
+#[derive(Clone)]
+pub struct Dataset {
+    config: BigQuery,
+    names: Names,
+    location: Option<String>,
+    auth: Auth,
+    rest: Rest,
+    jobs: Jobs,
+}
+
+impl Dataset {
+    /// Finds the credentials and makes ready; asks nobody yet.
+    ///
+    /// # Errors
+    /// When there are no credentials.
+    pub fn new(config: &BigQuery) -> Result<Self, BigQueryError> {
+        let auth = Auth::find(config)?;
+        let rest = Rest::new(config, auth.clone())?;
+        Ok(Self {
+            names: Names::of(config),
+            location: config.location.as_ref().map(ToString::to_string),
+            jobs: Jobs::new(config, rest.clone()),
+            config: config.clone(),
+            auth,
+            rest,
+        })
+    }
+
+    /// For people: `project.dataset`.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        format!("{}.{}", self.names.project(), self.names.dataset())
+    }
+}

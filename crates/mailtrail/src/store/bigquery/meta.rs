@@ -1,0 +1,111 @@
+//! `mailtrail_meta`: what a dataset was begun with, and its locks.
+
+use super::error::BigQueryError;
+use super::names::Names;
+use super::query::{Jobs, Parameter, Query};
+use super::schema::META;
+use crate::store::keys::Identity;
+
+/// The format of all tables together.
+const FORMAT: &str = "1";
+
+/// A row of `mailtrail_meta`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Of what it is.
+    pub name: String,
+    /// `None` for a lock.
+    pub value: Option<String>,
+}
+
+/// What a dataset of these keys begins with.
+#[must_use]
+pub fn entries(identity: &Identity) -> Vec<Entry> {
+    let known = |name: &str, value: &str| Entry { name: name.to_owned(), value: Some(value.to_owned()) };
+    vec![
+        known("format", FORMAT),
+        known("hash_mode", &identity.hash_mode),
+        known("dedupe_check", &identity.dedupe_check),
+        // Held by whoever follows for stateless receivers; `bigquery check` proves with the other that locks hold.
+        Entry { name: "lock:follow".to_owned(), value: None },
+        Entry { name: "lock:check".to_owned(), value: None },
+    ]
+}
+
+/// What is there.
+pub(super) async fn read(jobs: &Jobs, names: &Names) -> Result<Vec<Entry>, BigQueryError> {
+    let query = Query::new(format!("SELECT name, value FROM {}", names.sql_table(&META)));
+    let found = jobs.ask(&query).await?;
+    let text = |value: Option<&serde_json::Value>| value.and_then(|value| value.as_str()).map(str::to_owned);
+    Ok(found.rows.iter().filter_map(|row| Some(Entry { name: text(row.first())?, value: text(row.get(1)) })).collect())
+}
+
+/// Adds an entry where there is none of its name.
+pub(super) async fn add(jobs: &Jobs, names: &Names, entry: &Entry) -> Result<(), BigQueryError> {
+    let table = names.sql_table(&META);
+    // A null cannot be told from a missing value in a parameter: locks have their own text.
+    let value = if entry.value.is_some() { "@value" } else { "CAST(NULL AS STRING)" };
+    let sql = format!(
+        "INSERT INTO {table} (name, value, fence) SELECT @name, {value}, 0 FROM (SELECT 1 AS one)
+         WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE name = @name)"
+    );
+    let mut query = Query::new(sql).with("name", Parameter::Text(entry.name.clone()));
+    if let Some(value) = &entry.value {
+        query = query.with("value", Parameter::Text(value.clone()));
+    }
+    jobs.ask(&query).await.map(drop)
+}
+
+/// Whether what is there was begun with the same keys and by a version that this one understands.
+pub(super) fn judge(found: &[Entry], wanted: &[Entry], dataset: &str) -> Result<(), BigQueryError> {
+    for entry in wanted {
+        let Some(there) = found.iter().find(|there| there.name == entry.name) else { continue };
+        if there.value == entry.value {
+            continue;
+        }
+        let (found, ours) = (there.value.as_deref().unwrap_or("?"), entry.value.as_deref().unwrap_or("?"));
+        return Err(BigQueryError::Unfit(match entry.name.as_str() {
+            "format" => format!(
+                "{dataset} has format {found}, this mailtrail knows {ours}: run the mailtrail that made it, or upgrade this one"
+            ),
+            "hash_mode" => format!(
+                "{dataset} holds hashes of [privacy] hash = \"{found}\", this configuration says \"{ours}\": set it back, or name another dataset"
+            ),
+            "dedupe_check" => format!(
+                "{dataset} was begun with another key file: bring that one back, or name another dataset; events of two keys would not be recognised as the same"
+            ),
+            _ => continue,
+        }));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::store::keys::Keys as _;
+    use crate::store::testing::PlainKeys;
+
+    use super::*;
+
+    #[test]
+    fn another_key_or_mode_is_refused_and_what_is_missing_is_not() {
+        let identity = Identity {
+            hash_mode: "hmac-sha256".to_owned(),
+            key_id: "k".to_owned(),
+            previous_key_ids: Vec::new(),
+            dedupe_check: "d".to_owned(),
+            seal_key_id: "s".to_owned(),
+            previous_seal_key_ids: Vec::new(),
+            ..PlainKeys.identity()
+        };
+        let wanted = entries(&identity);
+        assert!(judge(&wanted, &wanted, "p.d").is_ok() && judge(&[], &wanted, "p.d").is_ok());
+        for (name, expected) in
+            [("format", "upgrade"), ("hash_mode", "set it back"), ("dedupe_check", "another key file")]
+        {
+            let found = [Entry { name: name.to_owned(), value: Some("other".to_owned()) }];
+            let told = judge(&found, &wanted, "p.d").unwrap_err().to_string();
+            assert!(told.contains(expected) && told.contains("p.d"), "{told}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+use super::*;
+use crate::store::keys::Keys as _;
+use crate::store::testing::PlainKeys;
+
+fn hash(n: u8) -> EmailHash {
+    EmailHash::from_bytes([n; 32])
+}
+
+fn run() -> RunName {
+    RunName::new("november").expect("a name")
+}
+
+fn keys(current: &str, previous: &[&str]) -> Identity {
+    let previous_key_ids = previous.iter().map(|id| (*id).to_owned()).collect();
+    Identity { key_id: current.to_owned(), previous_key_ids, ..PlainKeys.identity() }
+}
+
+fn open(paths: &Paths) -> RunLedger {
+    RunLedger::open(paths, &run(), &keys("key", &[]), 1).expect("opened")
+}
+
+#[test]
+fn without_an_earlier_key_nothing_is_sent() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let paths = Paths::new(temp.path().join("m.db"));
+    drop(open(&paths));
+    let error = RunLedger::open(&paths, &run(), &keys("new", &[]), 1).err().expect("refused").to_string();
+    assert!(error.contains("previous_key_files"), "{error}");
+    drop(RunLedger::open(&paths, &run(), &keys("new", &["key"]), 1).expect("both keys are there"));
+}
+
+fn claim(ledger: &mut RunLedger, hashes: &[u8], attempt: u32) -> RequestId {
+    let request = RequestId::random().expect("random");
+    let recipients = hashes.iter().map(|n| (hash(*n), RecipientId::random().expect("random"), attempt));
+    ledger.claim(request, &["news".to_owned()], None, recipients, 10).expect("claimed");
+    request
+}
+
+fn state(ledger: &RunLedger, n: u8) -> Option<(Sent, u32)> {
+    ledger.known().expect("read").get(&hash(n)).map(|known| (known.sent, known.attempt))
+}
+
+#[test]
+fn what_a_dead_sender_left_is_abandoned_or_uncertain() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let paths = Paths::new(temp.path().join("m.db"));
+    let mut ledger = open(&paths);
+    claim(&mut ledger, &[1], 1);
+    let begun = claim(&mut ledger, &[2], 1);
+    ledger.sending(begun, 11).expect("written");
+    let done = claim(&mut ledger, &[3], 1);
+    ledger.sending(done, 12).expect("written");
+    ledger.ended(done, Ended::Accepted(Some("abc")), 13).expect("written");
+    let refused = claim(&mut ledger, &[4], 1);
+    ledger.sending(refused, 14).expect("written");
+    ledger.ended(refused, Ended::Refused(400), 15).expect("written");
+    drop(ledger);
+
+    let mut ledger = open(&paths);
+    assert_eq!(state(&ledger, 1), Some((Sent::Abandoned, 1)));
+    assert_eq!(state(&ledger, 2), Some((Sent::Uncertain, 1)));
+    assert_eq!(state(&ledger, 3), Some((Sent::Accepted, 1)));
+    assert_eq!(state(&ledger, 4), Some((Sent::Refused, 1)));
+    assert_eq!(state(&ledger, 5), None);
+    claim(&mut ledger, &[1, 4], 2);
+    assert_eq!(state(&ledger, 1), Some((Sent::Claimed, 2)));
+
+    let reader = LedgerReader::open(&paths).expect("opened").expect("there");
+    let record = reader.run("november").expect("read").expect("known");
+    assert_eq!((record.asked(), record.count(Sent::Claimed), record.count(Sent::Accepted)), (4, 2, 1));
+    assert_eq!(record.accepted_at, Some(13));
+    let mut asked = reader.recipients("november").expect("read");
+    asked.sort_by_key(|one| one.hash);
+    assert_eq!(
+        asked.iter().map(|one| one.sent).collect::<Vec<_>>(),
+        [Sent::Claimed, Sent::Uncertain, Sent::Accepted, Sent::Claimed]
+    );
+    assert_eq!(asked[2].message_id.as_deref(), Some("abc"));
+    assert_eq!(reader.recipients_of_category("news", 12).expect("read").len(), 1, "the other steps are older");
+    assert_eq!(reader.recipients_of_category("news", 0).expect("read").len(), 4);
+    assert_eq!(reader.recipients_of_category("other", 0).expect("read"), []);
+    assert_eq!(reader.run("december").expect("read"), None);
+    let place = reader.place().expect("read");
+    claim(&mut ledger, &[9], 1);
+    assert_eq!(reader.place().expect("read"), place + 1);
+}
+
+#[test]
+fn nobody_is_claimed_twice_in_one_attempt() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let paths = Paths::new(temp.path().join("m.db"));
+    let mut ledger = open(&paths);
+    claim(&mut ledger, &[1], 1);
+    let id = || RecipientId::random().expect("random");
+    let request = RequestId::random().expect("random");
+    let error =
+        ledger.claim(request, &[], None, [(hash(2), id(), 1), (hash(1), id(), 1)], 20).expect_err("claimed before");
+    assert!(matches!(error, LedgerError::Claimed(_)), "{error}");
+    assert_eq!(state(&ledger, 2), None, "all or nobody");
+}
+
+#[test]
+fn a_run_has_one_sender_at_a_time() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let paths = Paths::new(temp.path().join("m.db"));
+    let ledger = open(&paths);
+    let error = RunLedger::open(&paths, &run(), &keys("key", &[]), 1).err().expect("busy").to_string();
+    assert!(error.contains("is being sent by process"), "{error}");
+    let other = RunName::new("december").expect("a name");
+    drop(RunLedger::open(&paths, &other, &keys("key", &[]), 1).expect("another run is free"));
+    drop(ledger);
+    drop(open(&paths));
+}
+
+#[test]
+fn the_sandbox_is_remembered_until_somebody_is_mailed() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let paths = Paths::new(temp.path().join("m.db"));
+    assert!(LedgerReader::open(&paths).expect("fine").is_none());
+    note_sandbox(&paths, &run(), 5).expect("noted");
+    let reader = LedgerReader::open(&paths).expect("opened").expect("there");
+    assert!(reader.run("november").expect("read").expect("known").sandbox);
+    assert_eq!(reader.runs().expect("read").len(), 1);
+    claim(&mut open(&paths), &[1], 1);
+    assert!(!reader.run("november").expect("read").expect("known").sandbox);
+    assert_eq!(reader.runs().expect("read").len(), 1);
+}

@@ -1,0 +1,140 @@
+use super::*;
+use crate::protect::ForgottenKey;
+use crate::store::keys::Keys as _;
+use crate::store::testing::{PlainKeys, batch, encode, plain_seal, record, stored, texts};
+
+fn opened(folder: &std::path::Path) -> Trail {
+    let mut trail = Trail::open(&folder.join("t.db")).unwrap();
+    trail.adopt(&PlainKeys.identity()).unwrap();
+    trail.overwrite_deleted().unwrap();
+    trail
+}
+
+/// Whom `testing::event` gives the events with n % 256 % 5 == 0.
+fn first_person() -> (Wanted, EmailHash) {
+    let mut bytes = [9; 32];
+    bytes[0] = 0;
+    let hash = EmailHash::from_bytes(bytes);
+    let mut who = Wanted::default();
+    who.add_hash(hash);
+    (who, hash)
+}
+
+fn is_theirs(n: &u64) -> bool {
+    n.is_multiple_of(5) && !n.is_multiple_of(7)
+}
+
+#[test]
+fn a_person_goes_with_every_row_and_the_others_stay() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("t.db");
+    let mut trail = opened(temp.path());
+    let mut mentioning = batch(200..201);
+    let (who, hash) = first_person();
+    mentioning.events[0].custom_args = Some(format!("{{\"by\":\"[email:{hash}]\"}}"));
+    mentioning.events[0].address.as_mut().unwrap().email_hash = [1; 32];
+    trail.append(&[record(0..100), encode(mentioning.clone())], &plain_seal).unwrap();
+    let expected = (0..100).filter(is_theirs).count() as u64;
+
+    let counted = trail.count_people(&who).unwrap();
+    let deleted = trail.delete_people(&who).unwrap();
+    assert_eq!(counted, deleted);
+    assert_eq!((deleted.events, deleted.addresses, deleted.mentions), (expected, 1, 1));
+    assert_eq!(stored(&path).len() as u64, 101 - expected);
+    for orphans in [
+        "SELECT CAST(count(*) AS TEXT) FROM event_category_list WHERE event_id NOT IN (SELECT id FROM event)",
+        "SELECT CAST(count(*) AS TEXT) FROM event WHERE message NOT IN (SELECT id FROM message)",
+        "SELECT CAST(count(*) AS TEXT) FROM message WHERE id NOT IN (SELECT message FROM event)",
+        "SELECT CAST(count(*) AS TEXT) FROM pragma_foreign_key_check",
+    ] {
+        assert_eq!(texts(&path, orphans), ["0"], "{orphans}");
+    }
+    assert_eq!(
+        texts(&path, "SELECT custom_args FROM message WHERE custom_args IS NOT NULL"),
+        ["{\"by\":\"[address]\"}"]
+    );
+    assert_eq!(trail.delete_people(&who).unwrap(), Deleted::default(), "there is nobody left");
+}
+
+#[test]
+fn late_events_are_not_stored_and_ask_for_the_spool_to_be_cleaned_until_it_is_lifted() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("t.db");
+    let (who, hash) = first_person();
+    let key = ForgottenKey::for_tests();
+    // Another process's connection, which has them in its caches.
+    let mut drain = opened(temp.path());
+    drain.append(&[record(0..50)], &plain_seal).unwrap();
+    let mut trail = opened(temp.path());
+    let wish = trail.mark_forgotten(who.hashes(), &key).unwrap();
+    assert_eq!(trail.scrub_wanted().unwrap(), Some(wish));
+    trail.note_scrubbed(wish).unwrap();
+    assert!(trail.is_scrubbed(wish).unwrap() && trail.scrub_wanted().unwrap().is_none());
+    trail.delete_people(&who).unwrap();
+
+    let late = drain.append(&[record(0..100)], &plain_seal).unwrap();
+    let theirs = (0..100).filter(is_theirs).count() as u64;
+    assert_eq!(late.forgotten, theirs);
+    assert_eq!(late.stored + late.duplicate + late.forgotten, 100);
+    assert!(trail.scrub_wanted().unwrap().is_some());
+    assert_eq!(stored(&path).len() as u64, 100 - theirs);
+    let (text, mark) = (hash.to_string(), key.mark(hash.as_bytes()));
+    let mut with_mention = batch(1..2);
+    with_mention.events[0].event_key = [1; 16];
+    with_mention.events[0].message_id = Some("another".into());
+    with_mention.events[0].custom_args = Some(format!("{{\"by\":\"[email:{text}]\"}}"));
+    drain.append(&[encode(with_mention)], &plain_seal).unwrap();
+    let kept = texts(&path, "SELECT custom_args FROM message WHERE message_id = 'another'");
+    assert_eq!(kept, ["{\"by\":\"[address]\"}"]);
+    assert!(texts(&path, "SELECT lower(hex(mark)) FROM forgotten").iter().all(|mark| !text.contains(mark.as_str())));
+    assert!(forgotten::is_marked(&drain.connection, &mark).unwrap());
+
+    assert_eq!(trail.lift_forgotten(who.hashes(), &key).unwrap(), 1);
+    assert_eq!(drain.append(&[record(0..100)], &plain_seal).unwrap().stored, theirs);
+}
+
+#[test]
+fn without_its_keys_a_trail_that_forgot_somebody_is_not_written() {
+    let temp = tempfile::tempdir().unwrap();
+    let (who, _) = first_person();
+    opened(temp.path()).mark_forgotten(who.hashes(), &ForgottenKey::for_tests()).unwrap();
+    let mut trail = Trail::open(&temp.path().join("t.db")).unwrap();
+    assert!(matches!(trail.append(&[record(0..1)], &plain_seal), Err(TrailError::KeysUnknown)));
+}
+
+#[test]
+fn what_nothing_vouches_for_goes_since_the_first_public_key() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("t.db");
+    let mut trail = opened(temp.path());
+    let by = |verified_by: Option<&str>, received_at: i64, events: std::ops::Range<u64>| {
+        let mut rows = batch(events);
+        (rows.verified_by, rows.received_at) = (verified_by.map(str::to_owned), received_at);
+        encode(rows)
+    };
+    let rows = [
+        by(None, 10, 0..10),
+        by(Some("basic"), 10, 10..20),
+        by(None, 100, 20..30),
+        by(Some("basic"), 100, 30..40),
+        by(Some("0123456789abcdef"), 100, 40..50),
+        by(Some("test"), 100, 50..60),
+    ];
+    trail.append(&rows, &plain_seal).unwrap();
+    assert_eq!(trail.count_unproven(Unproven::Unverified, None).unwrap(), 20, "no key ever: what has no proof at all");
+    trail.note_public_key(50).unwrap();
+    assert_eq!(trail.count_unproven(Unproven::Unverified, None).unwrap(), 20);
+    assert_eq!(trail.count_unproven(Unproven::Unverified, Some(35)).unwrap(), 15, "of the newest alone");
+    let deleted = trail.delete_unproven(Unproven::Unverified).unwrap();
+    assert_eq!(deleted.events, 20);
+    assert_eq!(
+        texts(&path, "SELECT DISTINCT received_at || ifnull(verified_by, '') FROM sendgrid_event ORDER BY 1"),
+        ["10", "1000123456789abcdef", "100test", "10basic"]
+    );
+    assert_eq!(trail.delete_unproven(Unproven::Test).unwrap().events, 10);
+    assert_eq!(stored(&path).len(), 30);
+    let orphans = "SELECT CAST(count(*) AS TEXT) FROM message WHERE id NOT IN (SELECT message FROM event)";
+    assert_eq!(texts(&path, orphans), ["0"]);
+    let fk = "SELECT CAST(count(*) AS TEXT) FROM pragma_foreign_key_check";
+    assert_eq!(texts(&path, fk), ["0"]);
+}
