@@ -35,6 +35,7 @@ mod trigger;
 mod unreached;
 mod verify;
 mod wait;
+mod web;
 mod webhook;
 
 use std::path::PathBuf;
@@ -91,6 +92,7 @@ enum Command {
     Notify(notify::Args),
     Webhook(webhook::Args),
     Hash(hash::Args),
+    Web(web::Args),
     Completions(completions::Args),
 }
 
@@ -132,6 +134,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Notify(args) => notify::run(args, global),
         Command::Webhook(args) => webhook::run(args, global),
         Command::Hash(args) => hash::run(args, global),
+        Command::Web(args) => web::run(args),
         Command::Completions(args) => completions::run(args, global),
     }
 }

@@ -21,6 +21,7 @@ pub mod sendgrid;
 pub mod slack;
 pub mod store;
 mod units;
+pub mod web;
 pub mod webhook;
 
 pub use alert::{Alert, Destination, Watched};
@@ -34,6 +35,7 @@ pub use receive::{BasicCredential, Receive, SignatureMode, TlsFiles};
 pub use sendgrid::{ApiKey, SendGrid, Sender};
 pub use slack::{Language, Slack};
 pub use store::{Store, StoreKind};
+pub use web::{PublicUrl, Role, User, Web};
 pub use webhook::{Webhook, WebhookSecret};
 
 use std::net::SocketAddr;
@@ -70,6 +72,8 @@ pub struct Config {
     pub webhook: Option<Webhook>,
     /// `[[alert]]`, each a rule.
     pub alerts: Vec<Alert>,
+    /// `[web]`; `None` where switched off.
+    pub web: Option<Web>,
     /// `[metrics] listen`; `None` where switched off.
     pub metrics_listen: Option<SocketAddr>,
     /// `[log]`
@@ -191,6 +195,7 @@ impl Loaded {
         let slack = slack::read(&mut rest);
         let webhook = webhook::read(&mut rest);
         let alerts = alert::read(&mut rest, slack.business.is_some() || webhook.is_some());
+        let web = web::read(&mut rest);
         let metrics_listen = metrics::read(&mut rest);
         let log = log::read(&mut rest);
         problems.append(&mut rest.problems);
@@ -206,6 +211,7 @@ impl Loaded {
             slack,
             webhook,
             alerts,
+            web,
             metrics_listen,
             log,
             warnings,
@@ -231,8 +237,8 @@ fn find_file(explicit: Option<&Path>, environment: &Environment) -> Option<PathB
 }
 
 /// Keys beside the door's whose values nobody else may read.
-const SECRETS: [&str; 5] =
-    ["sendgrid.api_key", "slack.webhook_url", "slack.ops_webhook_url", "webhook.url", "webhook.secret"];
+const SECRETS: [&str; 6] =
+    ["sendgrid.api_key", "slack.webhook_url", "slack.ops_webhook_url", "webhook.url", "webhook.secret", "web.users"];
 
 /// A configuration file that holds passwords is a secret itself.
 fn judge_permissions(reader: &mut Reader<'_>, path: &Path, settings: &Settings, secrets: &[&'static str]) {

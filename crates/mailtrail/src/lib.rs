@@ -24,6 +24,8 @@ pub mod store;
 
 pub mod list;
 
+pub mod show;
+
 pub mod sendgrid;
 
 pub mod event_webhook;
@@ -39,6 +41,8 @@ pub mod outcome;
 pub mod notify;
 
 pub mod follow;
+
+pub mod web;
 
 pub mod serve;
 

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
 
 use crate::config::{Config, StoreKind};
 use crate::follow::{self, forward::Forward};
@@ -27,11 +28,13 @@ use crate::store::bigquery::{self, Dataset, Intake};
 use crate::store::keys::{Identity, Keys as _};
 use crate::store::sqlite::Reader;
 use crate::store::{Keeper, KeeperOptions, Paths};
+use crate::web;
 
 /// A running receiver.
 pub struct Server {
     address: SocketAddr,
     metrics_address: Option<SocketAddr>,
+    page: Option<(SocketAddr, web::Invitations)>,
     shared: Arc<Shared<Road>>,
     sink: Sink,
     tls: Option<Arc<Tls>>,
@@ -48,7 +51,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let protector = Protector::new(Arc::clone(&keys), &config.privacy);
     let identity = keys.identity();
     let (sink, forward) = match config.store.kind {
-        StoreKind::Sqlite => on_this_machine(config, keys, &identity)?,
+        StoreKind::Sqlite => on_this_machine(config, Arc::clone(&keys), &identity)?,
         StoreKind::BigQuery => (in_bigquery(config, &identity).await?, None),
     };
 
@@ -71,6 +74,9 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
             Some(bound)
         }
     };
+    let page = page(config, keys, &sink).await;
+    let found = page.as_ref().map(|page| (page.address(), page.invitations()));
+    tasks.extend(page.map(|page| tokio::spawn(page.serve(stopped.clone()))));
     let notifier = notifier(config);
     // Followers read a trail; of stateless receivers there are many, and each would tell the same.
     if let Sink::Spool(keeper) = &sink {
@@ -92,7 +98,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
         tasks.push(tokio::spawn(reload::watch_certificate(Arc::clone(tls), stopped.clone())));
     }
     tasks.push(tokio::spawn(receive::serve(listener, Arc::clone(&shared), stopped)));
-    Ok(Server { address, metrics_address, shared, sink, tls, stop, tasks })
+    Ok(Server { address, metrics_address, page: found, shared, sink, tls, stop, tasks })
 }
 
 fn on_this_machine(
@@ -123,6 +129,22 @@ async fn in_bigquery(config: &Config, identity: &Identity) -> anyhow::Result<Sin
     let dataset = Dataset::new(section)?;
     dataset.verify(&bigquery::entries(identity)).await?;
     Ok(Sink::BigQuery(Intake::start(&dataset)?))
+}
+
+/// The page for people, who ask the trail on this machine. As with the notifier, receiving comes first.
+async fn page(config: &Config, keys: Arc<KeyRing>, sink: &Sink) -> Option<web::Page> {
+    let settings = config.web.as_ref()?;
+    let Sink::Spool(keeper) = sink else {
+        tracing::info!("there is no web page: it asks a trail on this machine, and events go to BigQuery");
+        return None;
+    };
+    match web::Page::bind(settings, &Paths::new(&config.store.path), keys, keeper.clone()).await {
+        Ok(page) => Some(page),
+        Err(error) => {
+            tracing::error!("there is no web page, see [web] listen: {error}");
+            None
+        }
+    }
 }
 
 /// Who is told. That nobody can be told is no reason not to receive.
@@ -170,6 +192,18 @@ impl Server {
     #[must_use]
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics_address
+    }
+
+    /// Where the page for people is served.
+    #[must_use]
+    pub fn page_address(&self) -> Option<SocketAddr> {
+        self.page.as_ref().map(|(address, _)| *address)
+    }
+
+    /// A URL that logs somebody into the page, once. `None` where they log in otherwise.
+    #[must_use]
+    pub fn page_link(&self) -> Option<Zeroizing<String>> {
+        self.page.as_ref().and_then(|(_, invitations)| invitations.link())
     }
 
     /// The store on this machine that it writes; `None` where that is BigQuery.

@@ -100,6 +100,7 @@ fn shell(command: &str, folder: &Path, receive: u16, metrics: u16) -> Command {
         .env("NO_COLOR", "1")
         .env("MAILTRAIL_RECEIVE_LISTEN", format!("127.0.0.1:{receive}"))
         .env("MAILTRAIL_METRICS_LISTEN", format!("127.0.0.1:{metrics}"))
+        .env("MAILTRAIL_WEB_LISTEN", "off")
         .stdin(Stdio::null());
     shell
 }

@@ -2,14 +2,12 @@
 //!
 //! Rows go to stdout and nothing else does; what is said about them goes to stderr ([`note`]).
 
-pub(super) mod csv;
-mod json;
 mod table;
-pub(super) mod visible;
 
 use std::io::{self, IsTerminal as _, Write};
 
-use super::time;
+pub(super) use crate::show::Cell;
+use crate::show::{csv, json};
 
 /// How rows are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -37,37 +35,9 @@ pub(super) struct OutputArgs {
     pub(super) terminal: bool,
 }
 
-/// One value.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Cell {
-    Null,
-    Text(String),
-    Integer(i64),
-    Real(f64),
-    Bool(bool),
-    /// µs since the epoch; printed as RFC 3339, UTC.
-    Time(i64),
-    List(Vec<String>),
-    /// JSON as text, printed as JSON where the format has it.
-    Json(String),
-}
-
-impl Cell {
-    pub(super) fn text(value: Option<String>) -> Self {
-        value.map_or(Self::Null, Self::Text)
-    }
-
-    /// The cell as one text; `None` for null.
-    fn plain(&self) -> Option<String> {
-        Some(match self {
-            Self::Null => return None,
-            Self::Text(text) | Self::Json(text) => text.clone(),
-            Self::Integer(number) => number.to_string(),
-            Self::Real(number) => number.to_string(),
-            Self::Bool(yes) => yes.to_string(),
-            Self::Time(micros) => time::rfc3339(*micros),
-            Self::List(items) => serde_json::to_string(items).unwrap_or_default(),
-        })
+impl From<OutputArgs> for csv::Manner {
+    fn from(args: OutputArgs) -> Self {
+        Self { raw: args.raw_csv, terminal: args.terminal }
     }
 }
 

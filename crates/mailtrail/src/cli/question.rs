@@ -16,10 +16,6 @@ use crate::store::query::{Filter, Scanned};
 use crate::store::questions::Questions;
 use crate::store::sqlite::Reader;
 
-/// Where no index leads to the events and no `--since` is given, so much time is looked through: 7 days, in µs.
-const DEFAULT_WINDOW: i64 = 7 * 86_400 * SECOND;
-const SECOND: i64 = 1_000_000;
-
 /// When a question without `--since` is about the last days alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Window {
@@ -67,24 +63,6 @@ pub(super) struct FilterArgs {
     /// One of the filters is enough (the times hold in any case)
     #[arg(long)]
     any: bool,
-}
-
-impl FilterArgs {
-    /// Whether events are asked for by something that an index leads to.
-    fn has_index(&self) -> bool {
-        let keyed = [&self.email, &self.category, &self.run, &self.message].iter().any(|given| !given.is_empty());
-        keyed && !self.any
-    }
-
-    /// Whether the time index has to be looked through for something.
-    fn scans(&self) -> bool {
-        let any_given = [&self.email, &self.category, &self.run, &self.message].iter().any(|given| !given.is_empty());
-        !self.event.is_empty()
-            || !self.status.is_empty()
-            || !self.domain.is_empty()
-            || self.reason.is_some()
-            || (self.any && any_given)
-    }
 }
 
 /// A trail, open for a question.
@@ -155,14 +133,13 @@ impl Question {
         let limited = match window {
             // BigQuery reads every day that is asked for, whatever else is asked.
             Window::Search | Window::Count if self.config.store.kind == StoreKind::BigQuery => true,
-            Window::Search => args.scans() && !args.has_index(),
-            Window::Count => !args.has_index(),
+            Window::Search => filter.scans(),
+            Window::Count => !filter.has_index(),
             Window::Everything => false,
         };
         if filter.since.is_none() && limited {
             // Before a given end, so that --until alone does not ask for nothing.
-            let since = filter.until.unwrap_or(now).min(now).saturating_sub(DEFAULT_WINDOW);
-            filter.since = Some(since - since.rem_euclid(SECOND));
+            filter.limit_to_recent(now);
             let before = if filter.until.is_some() { " before --until" } else { "" };
             note(&format!("note: without --since only the last 7 days{before} are looked through"));
         }

@@ -1,10 +1,13 @@
 //! `mailtrail serve`
 
+use std::io::IsTerminal as _;
+
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Global;
 use super::exit::Exit;
+use super::output::note;
 use crate::{config, log, serve};
 
 /// Receive SendGrid's events and keep them
@@ -33,10 +36,17 @@ async fn until_stopped(config: &config::Config, global: &Global) -> anyhow::Resu
     if let Some(address) = server.metrics_address() {
         tracing::info!("metrics on http://{address}/metrics");
     }
+    if let Some(address) = server.page_address() {
+        tracing::info!("page on http://{address}/");
+    }
+    tell_link(&server);
     loop {
         tokio::select! {
             _ = hangup.recv() => match config::load(global.config.as_deref()).map_err(anyhow::Error::from).and_then(|c| server.reload(&c)) {
-                Ok(()) => tracing::info!("credentials and keys read again"),
+                Ok(()) => {
+                    tracing::info!("credentials and keys read again");
+                    tell_link(&server);
+                }
                 Err(error) => tracing::error!("reload failed, nothing changed: {error:#}"),
             },
             _ = terminate.recv() => break,
@@ -47,6 +57,16 @@ async fn until_stopped(config: &config::Config, global: &Global) -> anyhow::Resu
     server.stop().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The link that logs in goes to a terminal alone: in a log it would be anybody's.
+fn tell_link(server: &serve::Server) {
+    if !std::io::stderr().is_terminal() {
+        return;
+    }
+    if let Some(link) = server.page_link() {
+        note(&format!("open {} to look at the trail; it works once (SIGHUP makes a new one)", &*link));
+    }
 }
 
 /// No core dumps (memory holds addresses while a request is worked on), and as many files as the system allows.

@@ -63,6 +63,13 @@ pub(super) const KEYS: &[&str] = &[
     "webhook.url_file",
     "webhook.secret",
     "webhook.secret_file",
+    "web.listen",
+    "web.public_url",
+    "web.users",
+    "web.users_file",
+    "web.trusted_proxies",
+    "web.proxy_header",
+    "web.open_on_loopback",
     "metrics.listen",
     "log.level",
     "log.format",
@@ -82,7 +89,7 @@ pub(super) const REPEATED: &[&str] = &[
 ];
 
 /// Sections that later versions have, and what each will be for.
-const LATER: &[(&str, &str)] = &[("web", "the web page"), ("output", "languages and time zones of output")];
+const LATER: &[(&str, &str)] = &[("output", "languages and time zones of output")];
 
 /// The key itself, as this program spells it.
 pub(super) fn find(section: &str, key: &str) -> Option<&'static str> {
@@ -215,7 +222,7 @@ mod tests {
             (unknown_section("alerts"), "did you mean [[alert]]?"),
             (unknown_key("alert", "event"), "[[alert]] event is no key: did you mean events?"),
             (unknown_key("alert", "language"), "did you mean language in [slack]?"),
-            (unknown_section("web"), "this version does not have yet"),
+            (unknown_section("output"), "this version does not have yet"),
             (unknown_section("zzz"), "remove it"),
             (outside_sections("listen"), "did you mean listen in [receive]?"),
             (outside_sections("keyfile"), "did you mean key_file in [privacy]?"),

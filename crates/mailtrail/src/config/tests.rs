@@ -183,10 +183,8 @@ fn every_problem_is_said_at_once_with_its_place() {
 
 #[test]
 fn sections_of_later_versions_are_refused_by_name() {
-    for section in ["[web]", "[output]"] {
-        let told = problem(&with_auth("", section));
-        assert!(told.contains("this version does not have yet"), "{told}");
-    }
+    let told = problem(&with_auth("", "[output]"));
+    assert!(told.contains("this version does not have yet"), "{told}");
 }
 
 #[test]
@@ -472,4 +470,32 @@ fn the_api_key_comes_from_the_file_the_environment_or_a_file_of_its_own() {
     let file = open.write(FILE_NAME, "[sendgrid]\napi_key = \"SG.secret\"", 0o644);
     let error = open.load_for(Purpose::Questions, &[]).unwrap_err().to_string();
     assert!(error.contains("chmod 600") && error.contains(&file.display().to_string()), "{error}");
+}
+
+#[test]
+fn who_may_look_is_decided_by_the_whole_section() {
+    let hash = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$0Cq5YYqWTfg5RjA3TkWVxgtpXLQmUX9VGYMxqRqvwRU";
+    let web = |lines: &str| load(&with_auth("", &format!("[web]\n{lines}")));
+    assert_eq!(web("listen = \"off\"").unwrap().web.map(|web| web.listen), None);
+    let default = load(&with_auth("", "")).unwrap().web.unwrap();
+    assert_eq!((default.listen, default.open_on_loopback), ("127.0.0.1:8081".parse().unwrap(), false));
+    let beyond = "listen = \"0.0.0.0:8081\"\npublic_url = \"https://m.example\"";
+    assert_eq!(web(&format!("{beyond}\nusers = [\"mia:viewer:{hash}\"]")).unwrap().web.unwrap().users.len(), 1);
+    assert!(web(&format!("{beyond}\ntrusted_proxies = [\"10.0.0.2\"]")).is_ok());
+    for (lines, expected) in [
+        ("listen = \"0.0.0.0:8081\"".to_owned(), "nobody could be told from anybody"),
+        (format!("listen = \"0.0.0.0:8081\"\nusers = [\"mia:viewer:{hash}\"]"), "travel in the open"),
+        (format!("{beyond}\nusers = [\"mia:viewer\"]"), "nobody could be told from anybody"),
+        (format!("{beyond}\nopen_on_loopback = true\nusers = [\"mia:viewer:{hash}\"]"), "only on loopback"),
+        ("public_url = \"m.example\"".to_owned(), "without a path"),
+        ("users = [\"mia:viewer:secret\"]".to_owned(), "entry 1: its third part"),
+        ("users = [\"mia:viewer\", \"mia:operator\"]".to_owned(), "two entries"),
+        ("trusted_proxies = [\"proxy\"]".to_owned(), "IP addresses"),
+        ("proxy_header = \"Cookie\"".to_owned(), "no header that could name a user"),
+    ] {
+        let told = web(&lines).unwrap_err().to_string();
+        assert!(told.contains(expected), "{told:?} does not say {expected:?}");
+        assert!(!told.contains("secret"), "{told:?}");
+    }
+    assert!(web("open_on_loopback = true").unwrap().warnings[0].contains("every program"));
 }

@@ -20,7 +20,7 @@ fn comma_semicolon_and_tab_are_found_by_the_heading() {
     for delimiter in [",", ";", "\t"] {
         let text = ["name", "\"E-Mail\"", "note"].join(delimiter)
             + "\r\n"
-            + &["Jane", " jane@example.com ", "\"a,b;c\td\""].join(delimiter);
+            + ["Jane", " jane@example.com ", "\"a,b;c\td\""].join(delimiter).as_str();
         let list = read(&text);
         assert_eq!(cells(&list), [["Jane", "jane@example.com", "a,b;c\td"]], "{text:?}");
         assert_eq!((list.email_column(), list.column("note"), list.encoding()), (1, Some(2), Encoding::Utf8));

@@ -2,6 +2,8 @@
 
 mod brief;
 mod outcome;
+mod sql_text;
+mod window;
 
 pub use brief::Brief;
 pub use outcome::{Mailed, RecipientOutcome};

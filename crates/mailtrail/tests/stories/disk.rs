@@ -55,7 +55,7 @@ fn a_full_disk_is_answered_503_and_loses_nothing() {
     let key = site.signer.public_key();
     let config = format!(
         "[receive]\nlisten = \"127.0.0.1:0\"\nbasic_auth = [\"{}\"]\npublic_keys = [\"{key}\"]\n\
-         [privacy]\nkey_file = \"mailtrail.key\"\n[store]\npath = \"small/mailtrail.db\"\n[metrics]\nlisten = \"127.0.0.1:0\"\n",
+         [privacy]\nkey_file = \"mailtrail.key\"\n[store]\npath = \"small/mailtrail.db\"\n[metrics]\nlisten = \"127.0.0.1:0\"\n[web]\nlisten = \"off\"\n",
         crate::support::CREDENTIALS
     );
     site.write_secret("mailtrail.toml", &config);

@@ -49,7 +49,8 @@ impl Site {
     pub fn configure(&self, receive: &str) {
         let config = format!(
             "[receive]\nlisten = \"127.0.0.1:0\"\n{receive}\n[privacy]\nkey_file = \"mailtrail.key\"\n\
-             [store]\npath = \"mailtrail.db\"\n[metrics]\nlisten = \"127.0.0.1:0\"\n"
+             [store]\npath = \"mailtrail.db\"\n[metrics]\nlisten = \"127.0.0.1:0\"\n\
+             [web]\nlisten = \"off\"\n"
         );
         self.write_secret("mailtrail.toml", &config);
     }

@@ -87,7 +87,7 @@ impl Stage {
             "[receive]\nlisten = \"127.0.0.1:0\"\nbasic_auth = [\"{USER}:{PASSWORD}\"]\npublic_keys = [\"{}\"]\n\
              [privacy]\nkey_file = \"mailtrail.key\"\n[store]\npath = \"mailtrail.db\"\n[metrics]\nlisten = \"off\"\n\
              [sendgrid]\napi_key = \"{API_KEY}\"\nhost = \"{}\"\nfrom = \"Spring Shop <news@shop.example.com>\"\n\
-             [slack]\nwebhook_url = \"{}\"\n",
+             [slack]\nwebhook_url = \"{}\"\n[web]\nlisten = \"off\"\n",
             signer.public_key(),
             api.url(),
             slack.url

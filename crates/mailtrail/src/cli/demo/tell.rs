@@ -8,7 +8,7 @@ use sendgrid_simulator::{Report, Story};
 use super::proof::Proof;
 use super::slack::Slack;
 use super::stage::{LIST, RUN, Stage};
-use crate::cli::output::visible::shell_word;
+use crate::show::shell_word;
 
 /// How much of a command's output is shown.
 #[derive(Clone, Copy)]

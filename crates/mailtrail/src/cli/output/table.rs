@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
 
-use super::visible::visible;
 use super::{Cell, width};
+use crate::show::visible;
 
 /// So many rows are fitted to each other; memory is bounded by it.
 const BLOCK: usize = 5_000;

@@ -117,7 +117,7 @@ impl Report<'_> {
             note(&why(reason));
         }
         if summary.accepted > 0 && !self.sandbox {
-            let quoted = crate::cli::output::visible::shell_word(self.run.as_str());
+            let quoted = crate::show::shell_word(self.run.as_str());
             note(&format!("mailtrail wait {quoted} tells what becomes of them"));
         }
         Ok(())

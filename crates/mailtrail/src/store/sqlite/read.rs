@@ -1,6 +1,7 @@
 //! Answers from the trail, beside whoever writes it. Each method is one statement or a few short ones, so that no reader holds
 //! the write-ahead log back for long.
 
+mod browse;
 mod counts;
 mod follow;
 mod list;

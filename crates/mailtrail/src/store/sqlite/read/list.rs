@@ -99,7 +99,11 @@ impl Reader {
         self.events(&statement, &parameters)
     }
 
-    fn events(&self, statement: &str, parameters: &[(&'static str, Value)]) -> Result<Vec<EventRecord>, ReadError> {
+    pub(super) fn events(
+        &self,
+        statement: &str,
+        parameters: &[(&'static str, Value)],
+    ) -> Result<Vec<EventRecord>, ReadError> {
         let mut statement = self.prepare(statement)?;
         let rows = statement.query_map(&named(parameters)[..], record::read)?;
         Ok(rows.collect::<Result<_, _>>()?)

@@ -12,6 +12,7 @@ use crate::store::query::{Counted, Dimension, EventRecord, Filter, Group, Mailed
 use crate::store::sqlite::Trail;
 use crate::store::testing::{batch, connect, encode, plain_seal};
 
+mod browse;
 mod plans;
 
 const EVENTS: u64 = 400;

@@ -8,7 +8,11 @@ use sendgrid_events::value::write_string;
 use super::visible::in_json;
 use super::{Cell, time};
 
-pub(super) fn line(out: &mut impl Write, columns: &[String], cells: &[Cell]) -> io::Result<()> {
+/// A row as one object, and the end of its line.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn line(out: &mut impl Write, columns: &[String], cells: &[Cell]) -> io::Result<()> {
     let mut line = String::with_capacity(512);
     for (index, (column, cell)) in columns.iter().zip(cells).enumerate() {
         line.push(if index == 0 { '{' } else { ',' });

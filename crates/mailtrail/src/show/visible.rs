@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 /// The text with control characters, bidirectional overrides and invisible characters as escapes.
-pub(in crate::cli) fn visible(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(steers) {
         return Cow::Borrowed(text);
     }
@@ -38,7 +39,8 @@ pub(super) fn in_json(json: &str) -> Cow<'_, str> {
 }
 
 /// The text as one word of a shell, for commands that are shown to be typed.
-pub(in crate::cli) fn shell_word(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn shell_word(text: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '+' | ',');
     if !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
         return Cow::Borrowed(text);

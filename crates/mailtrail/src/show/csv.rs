@@ -6,21 +6,17 @@
 
 use std::io::{self, Write};
 
+use super::Cell;
 use super::visible::visible;
-use super::{Cell, OutputArgs};
 use crate::list::FORMULA;
 
 /// How cells are written.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Manner {
-    raw: bool,
-    terminal: bool,
-}
-
-impl From<OutputArgs> for Manner {
-    fn from(args: OutputArgs) -> Self {
-        Self { raw: args.raw_csv, terminal: args.terminal }
-    }
+pub struct Manner {
+    /// Without the `'` before formulas.
+    pub raw: bool,
+    /// What would steer a terminal is shown.
+    pub terminal: bool,
 }
 
 impl Manner {
@@ -31,11 +27,19 @@ impl Manner {
     }
 }
 
-pub(super) fn heading(out: &mut impl Write, columns: &[&str], manner: Manner) -> io::Result<()> {
+/// The first line.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn heading(out: &mut impl Write, columns: &[&str], manner: Manner) -> io::Result<()> {
     write(out, columns.iter().map(|column| manner.text((*column).to_owned())))
 }
 
-pub(super) fn line(out: &mut impl Write, cells: &[Cell], manner: Manner) -> io::Result<()> {
+/// A row.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn line(out: &mut impl Write, cells: &[Cell], manner: Manner) -> io::Result<()> {
     write(
         out,
         cells.iter().map(|cell| {

@@ -1,0 +1,86 @@
+//! `mailtrail web`
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use anyhow::Context as _;
+use zeroize::Zeroizing;
+
+use super::exit::{Exit, UsageError};
+use super::output::note;
+use crate::config::User;
+use crate::web::hash_password;
+
+/// Shortest password that is taken.
+const SHORTEST: usize = 12;
+
+/// Entries for [web] users
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Read a password from standard input and print the entry for [web] users
+    Password(Entry),
+}
+
+#[derive(Debug, clap::Args)]
+struct Entry {
+    /// Whose it is
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Also take lists away (export); without it: look and search
+    #[arg(long)]
+    operator: bool,
+}
+
+impl Entry {
+    fn role(&self) -> &'static str {
+        if self.operator { "operator" } else { "viewer" }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
+pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
+    let What::Password(entry) = &args.what;
+    let password = password()?;
+    let text = format!("{}:{}:{}", entry.name, entry.role(), hash_password(&password)?);
+    User::parse(&text).map_err(|why| UsageError(why.to_owned()))?;
+    writeln!(io::stdout().lock(), "{text}")?;
+    Ok(Exit::Done)
+}
+
+fn password() -> anyhow::Result<Zeroizing<String>> {
+    let stdin = io::stdin();
+    let hidden = stdin.is_terminal().then(hide).flatten();
+    if stdin.is_terminal() {
+        note("password (not shown):");
+    }
+    let mut line = Zeroizing::new(String::new());
+    let read = stdin.lock().read_line(&mut line);
+    if let Some(before) = hidden {
+        show(&before);
+    }
+    read.context("reading the password from standard input")?;
+    let password = Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned());
+    if password.chars().count() < SHORTEST {
+        return Err(UsageError(format!("a password of at least {SHORTEST} characters, please")).into());
+    }
+    Ok(password)
+}
+
+/// Stops the terminal from showing what is typed; returns how it was.
+fn hide() -> Option<rustix::termios::Termios> {
+    let before = rustix::termios::tcgetattr(io::stdin()).ok()?;
+    let mut hidden = before.clone();
+    hidden.local_modes.remove(rustix::termios::LocalModes::ECHO);
+    rustix::termios::tcsetattr(io::stdin(), rustix::termios::OptionalActions::Now, &hidden).ok()?;
+    Some(before)
+}
+
+fn show(before: &rustix::termios::Termios) {
+    // Where that fails, the terminal is gone.
+    let _restored = rustix::termios::tcsetattr(io::stdin(), rustix::termios::OptionalActions::Now, before);
+}

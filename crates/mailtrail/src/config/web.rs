@@ -1,0 +1,152 @@
+//! `[web]`: the page for people, and who may look.
+
+mod person;
+mod public_url;
+
+pub use person::{Role, User};
+pub use public_url::PublicUrl;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use zeroize::Zeroizing;
+
+use super::reader::{Reader, Secrecy};
+
+/// `[web]`
+#[derive(Debug, Clone)]
+pub struct Web {
+    /// Where the page is served.
+    pub listen: SocketAddr,
+    /// Where people find it; without one they are at `listen` itself.
+    pub public_url: Option<PublicUrl>,
+    /// Who may log in.
+    pub users: Vec<User>,
+    /// Proxies that say who asks.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// The header in which they do, lower case.
+    pub proxy_header: String,
+    /// On loopback, whoever asks may look.
+    pub open_on_loopback: bool,
+}
+
+const PROXY_HEADER: &str = "x-forwarded-user";
+
+/// Where the page is and who may look; `None` where switched off or unusable.
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<Web> {
+    if reader.is_set("web.listen") && reader.text("web.listen").as_deref() == Some("off") {
+        return None;
+    }
+    let listen = if reader.is_set("web.listen") {
+        reader.address("web.listen")?
+    } else {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, 8081))
+    };
+    let web = Web {
+        listen,
+        public_url: public_url(reader),
+        users: users(reader),
+        trusted_proxies: trusted_proxies(reader),
+        proxy_header: proxy_header(reader),
+        open_on_loopback: reader.boolean("web.open_on_loopback", false),
+    };
+    judge(reader, &web);
+    Some(web)
+}
+
+/// What only holds or fails for the section as a whole.
+fn judge(reader: &mut Reader<'_>, web: &Web) {
+    let loopback = web.listen.ip().is_loopback();
+    let has_password = web.users.iter().any(|user| user.password.is_some());
+    if !loopback && !has_password && web.trusted_proxies.is_empty() {
+        reader.problem(
+            "web.listen",
+            format!(
+                "{} can be reached from other machines, and nobody could be told from anybody: set users \
+                 (`mailtrail web password` makes an entry) or trusted_proxies",
+                web.listen
+            ),
+        );
+    }
+    if !loopback && !web.public_url.as_ref().is_some_and(PublicUrl::is_https) {
+        reader.problem(
+            "web.listen",
+            format!(
+                "{} is beyond loopback, so that passwords would travel in the open: let a proxy speak TLS and set \
+                 public_url to its https:// address",
+                web.listen
+            ),
+        );
+    }
+    if web.open_on_loopback {
+        if !loopback || web.public_url.is_some() {
+            reader.problem("web.open_on_loopback", "works only on loopback and without public_url: anybody could look");
+        } else {
+            reader.warn("web.open_on_loopback", "is on: every program on this machine can read the trail");
+        }
+    }
+    if web.trusted_proxies.is_empty() && web.users.iter().any(|user| user.password.is_none()) {
+        reader.warn("web.users", "has users without a password, who come in through trusted_proxies alone");
+    }
+}
+
+fn public_url(reader: &mut Reader<'_>) -> Option<PublicUrl> {
+    if !reader.is_set("web.public_url") {
+        return None;
+    }
+    let text = reader.text("web.public_url")?;
+    let url = PublicUrl::parse(&text);
+    if url.is_none() {
+        reader.problem(
+            "web.public_url",
+            "is no address of a page: write it as \"https://mailtrail.example.com\", without a path",
+        );
+    }
+    url
+}
+
+/// Entries, one a line in a file; what is wrong is told by its place, never quoted.
+fn users(reader: &mut Reader<'_>) -> Vec<User> {
+    if !reader.is_set("web.users") && !reader.is_set("web.users_file") {
+        return Vec::new();
+    }
+    let (key, entries) = reader.items("web.users", "web.users_file", Secrecy::Secret, lines);
+    let mut users: Vec<User> = Vec::new();
+    for (at, entry) in entries.iter().enumerate() {
+        match User::parse(entry) {
+            Ok(one) if users.iter().any(|other| other.name == one.name) => {
+                reader.problem(key, format!("has two entries named {:?}", one.name));
+            }
+            Ok(one) => users.push(one),
+            Err(why) => reader.problem(key, format!("entry {}: {why}", at + 1)),
+        }
+    }
+    users
+}
+
+fn lines(text: &str) -> Vec<Zeroizing<String>> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|line| Zeroizing::new(line.to_owned())).collect()
+}
+
+fn trusted_proxies(reader: &mut Reader<'_>) -> Vec<IpAddr> {
+    let mut proxies = Vec::new();
+    for text in reader.texts("web.trusted_proxies") {
+        match text.trim().parse() {
+            Ok(address) => proxies.push(address),
+            Err(_) => reader.problem("web.trusted_proxies", "must be IP addresses, such as [\"10.0.0.2\"]"),
+        }
+    }
+    proxies
+}
+
+fn proxy_header(reader: &mut Reader<'_>) -> String {
+    if !reader.is_set("web.proxy_header") {
+        return PROXY_HEADER.to_owned();
+    }
+    let text = reader.text("web.proxy_header").unwrap_or_default().to_ascii_lowercase();
+    let is_name = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if !is_name || matches!(text.as_str(), "host" | "cookie" | "authorization" | "origin") {
+        reader.problem("web.proxy_header", "is no header that could name a user, such as \"X-Forwarded-User\"");
+    }
+    text
+}

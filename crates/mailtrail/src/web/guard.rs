@@ -1,0 +1,183 @@
+//! Who somebody is: passwords, sessions and log-in links, each kept as a digest alone, and how often may be tried.
+
+mod attempts;
+mod sessions;
+
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aws_lc_rs::{constant_time, hmac};
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+use super::password::{self, HashError, digest_of};
+use crate::config::{Role, Web};
+use attempts::Attempts;
+use sessions::Sessions;
+
+/// How long somebody stays logged in.
+pub(super) const SESSION: Duration = Duration::from_secs(12 * 3600);
+
+/// Passwords checked at once: each takes 19 MiB and a processor for a moment.
+const CHECKS: usize = 2;
+
+/// Name of who came by the link or by an open door.
+const LOCAL: &str = "local";
+
+/// Somebody who may look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Person {
+    pub(super) name: String,
+    pub(super) role: Role,
+    /// What their forms carry, so that no other page can send one.
+    pub(super) csrf: String,
+    /// Whether there is a session that could be ended.
+    pub(super) has_session: bool,
+}
+
+/// Why nobody is let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Denied {
+    Wrong,
+    TooOften,
+}
+
+/// The doorkeeper.
+pub(super) struct Guard {
+    web: Web,
+    /// Signs what forms carry; new with each process.
+    key: hmac::Key,
+    sessions: Mutex<Sessions>,
+    link: Mutex<Option<[u8; 32]>>,
+    attempts: Mutex<Attempts>,
+    checks: Semaphore,
+    /// The hash of a password that nobody has, so that an unknown name takes as long as a wrong password.
+    nobody: String,
+}
+
+impl Guard {
+    pub(super) fn new(web: Web) -> Result<Self, HashError> {
+        let key = password::random_text()?;
+        Ok(Self {
+            web,
+            key: hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes()),
+            sessions: Mutex::default(),
+            link: Mutex::default(),
+            attempts: Mutex::default(),
+            checks: Semaphore::new(CHECKS),
+            nobody: password::hash_password(&password::random_text()?)?,
+        })
+    }
+
+    pub(super) fn web(&self) -> &Web {
+        &self.web
+    }
+
+    /// Whether anybody could log in with a password.
+    pub(super) fn has_passwords(&self) -> bool {
+        self.web.users.iter().any(|user| user.password.is_some())
+    }
+
+    /// A token that opens a session once; it replaces an earlier one. `None` where the page is not on loopback alone.
+    pub(super) fn invite(&self) -> Option<Zeroizing<String>> {
+        if !self.web.listen.ip().is_loopback() || self.web.public_url.is_some() || self.web.open_on_loopback {
+            return None;
+        }
+        let token = password::random_text().ok()?;
+        *lock(&self.link) = Some(digest_of(&token));
+        Some(token)
+    }
+
+    /// Opens a session for who has the link. Returns what the cookie holds.
+    pub(super) fn accept(&self, token: &str) -> Option<Zeroizing<String>> {
+        let mut link = lock(&self.link);
+        let known = (*link)?;
+        constant_time::verify_slices_are_equal(&known, &digest_of(token)).ok()?;
+        *link = None;
+        drop(link);
+        self.open(LOCAL, Role::Operator)
+    }
+
+    /// Opens a session for who knows the password. Returns what the cookie holds.
+    pub(super) async fn log_in(
+        &self,
+        peer: IpAddr,
+        name: &str,
+        password: Zeroizing<String>,
+    ) -> Result<Zeroizing<String>, Denied> {
+        if !lock(&self.attempts).may_try(peer, name) {
+            return Err(Denied::TooOften);
+        }
+        let user = self.web.users.iter().find(|user| user.name == name && user.password.is_some());
+        let hash = user.and_then(|user| user.password.clone()).unwrap_or_else(|| self.nobody.clone());
+        let Ok(_turn) = self.checks.acquire().await else { return Err(Denied::Wrong) };
+        let right = tokio::task::spawn_blocking(move || password::verify(&password, &hash)).await.unwrap_or(false);
+        let opened = user.filter(|_| right).and_then(|user| self.open(&user.name, user.role));
+        match opened {
+            Some(token) => {
+                lock(&self.attempts).succeeded(peer, name);
+                Ok(token)
+            }
+            None => Err(Denied::Wrong),
+        }
+    }
+
+    fn open(&self, name: &str, role: Role) -> Option<Zeroizing<String>> {
+        let token = password::random_text().ok()?;
+        lock(&self.sessions).open(digest_of(&token), name, role);
+        Some(token)
+    }
+
+    /// Who has this cookie.
+    pub(super) fn by_session(&self, token: &str) -> Option<Person> {
+        let digest = digest_of(token);
+        let (name, role) = lock(&self.sessions).find(&digest)?;
+        Some(Person { name, role, csrf: self.sign(&digest), has_session: true })
+    }
+
+    pub(super) fn log_out(&self, token: &str) {
+        lock(&self.sessions).close(&digest_of(token));
+    }
+
+    /// Who a proxy says it is. Somebody whom the configuration does not name may look, and no more.
+    pub(super) fn by_proxy(&self, peer: IpAddr, name: &str) -> Option<Person> {
+        let name = name.trim();
+        let trusted = self.web.trusted_proxies.contains(&peer.to_canonical());
+        if !trusted || name.is_empty() || name.len() > 200 {
+            return None;
+        }
+        let user = self.web.users.iter().find(|user| user.name == name);
+        let role = user.map_or(Role::Viewer, |user| user.role);
+        Some(Person { name: name.to_owned(), role, csrf: self.sign(name.as_bytes()), has_session: false })
+    }
+
+    /// Whoever asks, where the configuration says so.
+    pub(super) fn anybody(&self) -> Option<Person> {
+        self.web.open_on_loopback.then(|| Person {
+            name: LOCAL.to_owned(),
+            role: Role::Operator,
+            csrf: self.sign(LOCAL.as_bytes()),
+            has_session: false,
+        })
+    }
+
+    fn sign(&self, what: &[u8]) -> String {
+        hmac::sign(&self.key, what).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl Person {
+    /// Whether a form is one that we gave this person.
+    pub(super) fn sent(&self, csrf: &str) -> bool {
+        constant_time::verify_slices_are_equal(self.csrf.as_bytes(), csrf.as_bytes()).is_ok()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing under these locks can panic half way.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! The page's own listener.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::Extension;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use zeroize::Zeroizing;
+
+use super::admit::Hosts;
+use super::guard::Guard;
+use super::page::App;
+use super::password::HashError;
+use super::readers::Readers;
+use super::router::router;
+use super::visitor::Peer;
+use crate::config::Web;
+use crate::protect::KeyRing;
+use crate::stop::Stop;
+use crate::store::{Keeper, Paths};
+
+const MOST_CONNECTIONS: usize = 256;
+const HEAD_WITHIN: Duration = Duration::from_secs(20);
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// Why there is no page.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WebError {
+    /// The address is taken, or not this machine's.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// No secret could be made.
+    #[error(transparent)]
+    Secret(#[from] HashError),
+}
+
+/// The page, bound.
+pub struct Page {
+    tcp: TcpListener,
+    app: Arc<App>,
+    address: SocketAddr,
+}
+
+/// Makes links by which somebody on this machine logs in.
+#[derive(Clone)]
+pub struct Invitations {
+    app: Arc<App>,
+    address: SocketAddr,
+}
+
+impl Invitations {
+    /// A URL that logs one person in, once; it ends the one before. `None` where the page is not on loopback alone, or
+    /// asks nobody who they are.
+    #[must_use]
+    pub fn link(&self) -> Option<Zeroizing<String>> {
+        let token = self.app.guard.invite()?;
+        Some(Zeroizing::new(format!("http://{}/enter/{}", self.address, &*token)))
+    }
+}
+
+impl Page {
+    /// Binds the address of `[web] listen` (port 0: any free one).
+    ///
+    /// # Errors
+    /// When the address cannot be bound, or the system gives no randomness.
+    pub async fn bind(web: &Web, paths: &Paths, keys: Arc<KeyRing>, keeper: Keeper) -> Result<Self, WebError> {
+        let listen = |source| WebError::Listen { address: web.listen, source };
+        let tcp = TcpListener::bind(web.listen).await.map_err(listen)?;
+        let address = tcp.local_addr().map_err(listen)?;
+        let app = Arc::new(App {
+            guard: Guard::new(web.clone())?,
+            readers: Readers::new(paths.clone()),
+            hosts: Hosts::new(web, address),
+            keys,
+            keeper,
+        });
+        Ok(Self { tcp, app, address })
+    }
+
+    /// The address it is bound to.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What makes links to it.
+    #[must_use]
+    pub fn invitations(&self) -> Invitations {
+        Invitations { app: Arc::clone(&self.app), address: self.address }
+    }
+
+    /// Serves until it is to stop, then lets open requests finish.
+    pub async fn serve(self, mut stop: Stop) {
+        let router = router(self.app);
+        let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        let mut connections = JoinSet::new();
+        loop {
+            let (stream, peer) = tokio::select! {
+                accepted = self.tcp.accept() => match accepted {
+                    Ok(accepted) => accepted,
+                    Err(_) => { tokio::time::sleep(Duration::from_millis(50)).await; continue }
+                },
+                () = stop.requested() => break,
+            };
+            while connections.try_join_next().is_some() {}
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+            let router = router.clone().layer(Extension(Peer(peer.ip())));
+            let stop = stop.clone();
+            connections.spawn(async move {
+                let _place = place;
+                connection(stream, router, stop).await;
+            });
+        }
+        drop(self.tcp);
+        let all_done = async { while connections.join_next().await.is_some() {} };
+        // A download that takes longer is broken off, and looks it.
+        let _late = tokio::time::timeout(STOP_WITHIN, all_done).await;
+    }
+}
+
+async fn connection(stream: TcpStream, router: axum::Router, mut stop: Stop) {
+    let _unimportant = stream.set_nodelay(true);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(64 * 1024)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        // How a connection ends is the browser's matter.
+        _ended = connection.as_mut() => return,
+        () = stop.requested() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ended = connection.await;
+}

@@ -1,0 +1,188 @@
+//! The Overview: how events come in, how well mail arrives, how the receiver is.
+//!
+//! The page itself is there at once; its figures come after it, since counting months takes longer.
+
+mod chart;
+mod range;
+mod rates;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{RawQuery, State};
+use axum::response::{Html, IntoResponse, Response};
+
+use super::event_view::day_and_clock;
+use super::failure::Failure;
+use super::frame::{Frame, Section};
+use super::page::App;
+use super::texts::{Texts, grouped};
+use super::visitor::Visitor;
+use crate::clock;
+use crate::show::time;
+use crate::store::query::{Counted, Dimension, Filter, Group};
+use chart::Chart;
+use range::{PRESETS, Range};
+use rates::{Rate, percent};
+
+/// Domains and categories that are listed.
+const LISTED: usize = 10;
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct OverviewPage {
+    f: Frame,
+    presets: Vec<(&'static str, &'static str, bool)>,
+    query: String,
+    is_zoomed: bool,
+    from: String,
+    until: String,
+    receiver_ok: bool,
+    waiting: String,
+    last_event: Option<String>,
+    last_event_ago: String,
+}
+
+pub(super) async fn page(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Failure> {
+    let now = clock::now_micros();
+    let range = Range::parse(query.as_deref().unwrap_or_default(), now);
+    let last = app.readers.ask(|reader| reader.last_received(0)).await?;
+    let state = app.keeper.state();
+    let t = visitor.preferences.texts();
+    let label = |name| match name {
+        "24h" => t.last_day,
+        "7d" => t.last_week,
+        "30d" => t.last_month,
+        _ => t.last_quarter,
+    };
+    let page = OverviewPage {
+        f: Frame::new(&visitor, Section::Overview),
+        presets: PRESETS.iter().map(|(name, _)| (*name, label(name), range.preset == Some(name))).collect(),
+        query: range.query(),
+        is_zoomed: range.preset.is_none(),
+        from: minute(range.since),
+        until: minute(range.until),
+        receiver_ok: state.not_writable.is_none() && state.not_draining.is_none(),
+        waiting: grouped(state.backlog.items),
+        last_event: last.map(minute),
+        last_event_ago: last.map(|at| ago(now.saturating_sub(at))).unwrap_or_default(),
+    };
+    Ok(Html(page.render()?).into_response())
+}
+
+/// `2026-11-24 10:02`
+fn minute(micros: i64) -> String {
+    let (day, clock) = day_and_clock(micros);
+    format!("{day} {}", clock.get(..5).unwrap_or_default())
+}
+
+/// `3 min`, as far as people care.
+fn ago(micros: i64) -> String {
+    let seconds = micros.max(0) / 1_000_000;
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "figures.html")]
+struct Figures {
+    t: &'static Texts,
+    total: u64,
+    total_text: String,
+    delivery_rate: String,
+    bounce_rate: String,
+    bounced: String,
+    delivered: String,
+    opens: String,
+    machine_opens: String,
+    clicks: String,
+    quarantined: String,
+    chart: Chart,
+    tables: Vec<RateTable>,
+    took: String,
+}
+
+struct RateTable {
+    title: &'static str,
+    heading: &'static str,
+    rates: Vec<Rate>,
+}
+
+pub(super) async fn figures(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Failure> {
+    let began = std::time::Instant::now();
+    let range = Range::parse(query.as_deref().unwrap_or_default(), clock::now_micros());
+    let t = visitor.preferences.texts();
+    let asked = range.clone();
+    let found = app
+        .readers
+        .ask(move |reader| {
+            let filter = asked.filter();
+            let outcomes =
+                Filter { events: ["delivered", "bounce", "dropped"].map(str::to_owned).to_vec(), ..filter.clone() };
+            let by =
+                |filter: &Filter, by: &[Dimension]| reader.stats(filter, by, Counted::Rows).map(|answer| answer.value);
+            Ok(Found {
+                over_time: by(&filter, &[Dimension::Hour, Dimension::Status, Dimension::Event])?,
+                by_domain: by(&outcomes, &[Dimension::Domain, Dimension::Event])?,
+                by_category: by(&outcomes, &[Dimension::Category, Dimension::Event])?,
+                machine_opens: reader.machine_opens(&filter)?,
+                quarantined: reader.quarantined()?.into_iter().map(|(_, count)| count).sum(),
+            })
+        })
+        .await?;
+    let count = |name: &str| -> u64 {
+        let named = found.over_time.iter().filter(|group| group.keys.get(2) == Some(&Some(name.to_owned())));
+        named.map(|group| group.count).sum()
+    };
+    let (delivered, bounced, dropped) = (count("delivered"), count("bounce"), count("dropped"));
+    let outcomes = delivered + bounced + dropped;
+    let tables = [
+        (t.by_domain, t.domain, "domain", &found.by_domain),
+        (t.by_category, t.category, "category", &found.by_category),
+    ];
+    let total: u64 = found.over_time.iter().map(|group| group.count).sum();
+    let page = Figures {
+        t,
+        total,
+        total_text: (t.n_events)(&grouped(total), total),
+        delivery_rate: percent(delivered, outcomes),
+        bounce_rate: percent(bounced, outcomes),
+        bounced: grouped(bounced),
+        delivered: grouped(delivered),
+        opens: grouped(count("open").saturating_sub(found.machine_opens)),
+        machine_opens: grouped(found.machine_opens),
+        clicks: grouped(count("click")),
+        quarantined: grouped(found.quarantined),
+        chart: Chart::new(&found.over_time, &range, t),
+        tables: tables
+            .into_iter()
+            .map(|(title, heading, name, groups)| RateTable {
+                title,
+                heading,
+                rates: rates::of(groups, name, &range, LISTED),
+            })
+            .collect(),
+        took: time::took(began.elapsed()),
+    };
+    Ok(Html(page.render()?).into_response())
+}
+
+struct Found {
+    over_time: Vec<Group>,
+    by_domain: Vec<Group>,
+    by_category: Vec<Group>,
+    machine_opens: u64,
+    quarantined: u64,
+}

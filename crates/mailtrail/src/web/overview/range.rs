@@ -1,0 +1,110 @@
+//! From when to when, and how finely.
+
+use crate::show::time;
+use crate::store::query::Filter;
+
+pub(super) const HOUR: i64 = 3_600_000_000;
+const DAY: i64 = 24 * HOUR;
+
+/// Name in the URL, and length.
+pub(super) const PRESETS: [(&str, i64); 4] = [("24h", DAY), ("7d", 7 * DAY), ("30d", 30 * DAY), ("90d", 90 * DAY)];
+
+/// What is shown without a wish.
+const DEFAULT: (&str, i64) = PRESETS[1];
+
+/// Longest time that is drawn.
+const LONGEST: i64 = 400 * DAY;
+
+/// A time, µs since the epoch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Range {
+    pub(super) since: i64,
+    pub(super) until: i64,
+    /// Its name where it is one of [`PRESETS`].
+    pub(super) preset: Option<&'static str>,
+}
+
+impl Range {
+    /// `range=7d`, or `since=…&until=…`; anything else is the default.
+    pub(super) fn parse(query: &str, now: i64) -> Self {
+        let field = |wanted: &str| {
+            form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == wanted).map(|(_, value)| value)
+        };
+        let at = |name: &str| time::parse(&field(name)?, now).ok();
+        if let (Some(since), Some(until)) = (at("since"), at("until"))
+            && since < until
+            && until.saturating_sub(since) <= LONGEST
+        {
+            return Self { since, until, preset: None };
+        }
+        let wanted = field("range");
+        let (name, length) = PRESETS.into_iter().find(|(name, _)| wanted.as_deref() == Some(*name)).unwrap_or(DEFAULT);
+        let step = step(length);
+        // Whole steps, the one that is running included.
+        let until = now.div_euclid(step).saturating_add(1).saturating_mul(step);
+        Self { since: until.saturating_sub(length), until, preset: Some(name) }
+    }
+
+    /// How much time a bar stands for.
+    pub(super) fn step(&self) -> i64 {
+        step(self.until.saturating_sub(self.since))
+    }
+
+    pub(super) fn query(&self) -> String {
+        match self.preset {
+            Some(name) => format!("?range={name}"),
+            None => format!("?{}", between(self.since, self.until)),
+        }
+    }
+
+    pub(super) fn filter(&self) -> Filter {
+        Filter { since: Some(self.since), until: Some(self.until), ..Filter::default() }
+    }
+}
+
+/// `since=…&until=…` as both pages take it.
+pub(super) fn between(since: i64, until: i64) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("since", &time::rfc3339(since)).append_pair("until", &time::rfc3339(until));
+    query.finish()
+}
+
+fn step(length: i64) -> i64 {
+    if length <= 36 * HOUR {
+        HOUR
+    } else if length <= 10 * DAY {
+        6 * HOUR
+    } else {
+        DAY
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_780_000_000_000_000;
+
+    #[test]
+    fn presets_hold_whole_steps_and_the_present() {
+        for (name, length) in PRESETS {
+            let range = Range::parse(&format!("range={name}"), NOW);
+            assert_eq!((range.until - range.since, range.preset), (length, Some(name)));
+            assert!(range.until > NOW && range.until - NOW <= range.step());
+            assert_eq!(range.since % range.step(), 0);
+            assert!((20..=100).contains(&(length / range.step())), "{name}: as many bars as can be read");
+            assert_eq!(Range::parse(range.query().trim_start_matches('?'), NOW), range);
+        }
+    }
+
+    #[test]
+    fn a_zoomed_range_is_its_own_url() {
+        let range = Range { since: NOW - HOUR, until: NOW, preset: None };
+        assert_eq!(Range::parse(range.query().trim_start_matches('?'), NOW), range);
+        for wrong in
+            ["", "range=x", "since=2026-01-02&until=2026-01-01", "since=1970-01-01&until=2026-01-01", "since=x"]
+        {
+            assert_eq!(Range::parse(wrong, NOW).preset, Some("7d"), "{wrong}");
+        }
+    }
+}

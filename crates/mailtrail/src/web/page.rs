@@ -1,0 +1,18 @@
+//! What all handlers share.
+
+use std::sync::Arc;
+
+use super::admit::Hosts;
+use super::guard::Guard;
+use super::readers::Readers;
+use crate::protect::KeyRing;
+use crate::store::Keeper;
+
+/// The page's parts.
+pub(super) struct App {
+    pub(super) guard: Guard,
+    pub(super) readers: Arc<Readers>,
+    pub(super) hosts: Hosts,
+    pub(super) keys: Arc<KeyRing>,
+    pub(super) keeper: Keeper,
+}

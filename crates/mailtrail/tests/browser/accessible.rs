@@ -1,0 +1,58 @@
+//! axe-core finds nothing on any page, in both languages, light and dark.
+
+use crate::browser::{Browser, place};
+use crate::support::{PATIENCE, now};
+use crate::traffic;
+
+const AXE: &str = include_str!("vendored/axe.min.js");
+
+async fn violations(browser: &Browser) -> Vec<String> {
+    browser.driver.set_script_timeout(PATIENCE).await.unwrap();
+    browser.driver.execute(AXE, vec![]).await.unwrap();
+    let run = "const done = arguments[0]; axe.run(document, { resultTypes: ['violations'] }).then((result) =>
+        done(result.violations.map((v) => v.id + ': ' + v.nodes.map((n) => n.html.slice(0, 160) + ' ' + (n.any[0]?.message || '')).join(' | '))))";
+    browser.driver.execute_async(run, vec![]).await.unwrap().convert().unwrap()
+}
+
+async fn choose(browser: &Browser, language: &str, theme: &str) {
+    browser.css(".tools .menu summary").await.click().await.unwrap();
+    for (field, value) in [("language", language), ("theme", theme)] {
+        browser.css(&format!("select[name={field}] option[value={value}]")).await.click().await.unwrap();
+    }
+    browser.css(".tools .menu button").await.click().await.unwrap();
+    let done = format!(
+        "document.documentElement.lang === '{language}' && document.documentElement.dataset.theme === '{theme}'"
+    );
+    browser.until("the choice", &done).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_violations() {
+    let Some((place, browser)) = place().await else { return };
+    let mut events = traffic::week(now() - 100);
+    events.push(traffic::hostile(now()));
+    place.post(&events);
+    browser.driver.goto(format!("http://{}/login", place.page)).await.unwrap();
+    browser.css("input[name=name]").await;
+    assert_eq!(violations(&browser).await, [""; 0], "the log-in");
+    browser.log_in(place.page, "mia", "/activity").await;
+    for (language, theme) in [("en", "light"), ("ja", "dark")] {
+        choose(&browser, language, theme).await;
+        for (path, ready) in [
+            ("/activity", ".count strong"),
+            ("/activity?event=bounce&category=newsletter&any=1&until=x", "[role=alert]"),
+            ("/activity?event=nothing", ".count strong"),
+            ("/overview", ".chart"),
+            ("/overview?range=24h", ".panel"),
+        ] {
+            browser.driver.goto(format!("http://{}{path}", place.page)).await.unwrap();
+            browser.css(ready).await;
+            assert_eq!(violations(&browser).await, [""; 0], "{path} {language} {theme}");
+        }
+        browser.driver.goto(format!("http://{}/activity?status=bounce", place.page)).await.unwrap();
+        browser.css("#rows .badge").await.click().await.unwrap();
+        browser.css("#timeline .steps summary").await.click().await.unwrap();
+        assert_eq!(violations(&browser).await, [""; 0], "a timeline, {language} {theme}");
+    }
+    browser.end().await;
+}
