@@ -51,6 +51,7 @@ async fn no_violations() {
         }
         browser.driver.goto(format!("http://{}/activity?status=bounce", place.page)).await.unwrap();
         browser.css("#rows .badge").await.click().await.unwrap();
+        browser.until("the timeline", "document.activeElement.id === 'timeline-title'").await;
         browser.css("#timeline .steps summary").await.click().await.unwrap();
         assert_eq!(violations(&browser).await, [""; 0], "a timeline, {language} {theme}");
     }
