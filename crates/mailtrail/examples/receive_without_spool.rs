@@ -31,6 +31,10 @@ impl Keep for Forget {
     fn refused(&self, _refusal: Refusal) {}
 }
 
+/// The binary's own, so that the store alone makes the difference.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     // `--config FILE`, as `mailtrail serve` takes it.

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use super::Position;
 
+/// So many posts waiting for their commit at once are a rush.
+const RUSH: u64 = 4;
+
 /// An amount of spooled batches.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
@@ -23,6 +26,8 @@ pub(crate) struct Shared {
     items: AtomicU64,
     /// With what waits for its commit.
     bytes: AtomicU64,
+    /// Batches that wait for their commit.
+    waiting: AtomicU64,
     max_bytes: u64,
     closed: AtomicBool,
     progress: Mutex<Progress>,
@@ -46,6 +51,7 @@ impl Shared {
             rows: AtomicU64::new(0),
             items: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            waiting: AtomicU64::new(0),
             max_bytes,
             closed: AtomicBool::new(false),
             progress: Mutex::default(),
@@ -57,6 +63,7 @@ impl Shared {
     pub(super) fn reserve(shared: &Arc<Self>, bytes: u64) -> Option<Reservation> {
         let room = |held: u64| (held == 0 || held.saturating_add(bytes) <= shared.max_bytes).then(|| held + bytes);
         shared.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).ok()?;
+        shared.waiting.fetch_add(1, Ordering::Relaxed);
         Some(Reservation { shared: Arc::clone(shared), bytes })
     }
 
@@ -79,6 +86,11 @@ impl Shared {
             items: self.items.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
         }
+    }
+
+    /// Whether posts wait for each other while the backlog is still small: then answering them comes first.
+    pub(super) fn is_rushed(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) >= RUSH && self.bytes.load(Ordering::Relaxed) < self.max_bytes / 4
     }
 
     pub(crate) fn max_bytes(&self) -> u64 {
@@ -176,6 +188,7 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.shared.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -191,12 +204,27 @@ mod tests {
         let second = Shared::reserve(&shared, 40).expect("room");
         assert!(Shared::reserve(&shared, 1).is_none());
         drop(second);
+        assert_eq!(shared.waiting.load(Ordering::Relaxed), 1);
         first.keep(7);
+        assert_eq!(shared.waiting.load(Ordering::Relaxed), 0);
         assert_eq!(shared.backlog(), Backlog { rows: 1, items: 7, bytes: 60 });
         shared.remove(Backlog { rows: 1, items: 7, bytes: 60 });
         assert_eq!(shared.backlog(), Backlog::default());
         let large = Shared::reserve(&shared, 1_000).expect("an empty spool takes any batch");
         assert!(Shared::reserve(&shared, 1).is_none());
         drop(large);
+    }
+
+    #[test]
+    fn a_rush_is_many_that_wait_while_there_is_room() {
+        let shared = Arc::new(Shared::new(100));
+        let mut waiting: Vec<_> = (0..RUSH).filter_map(|_| Shared::reserve(&shared, 1)).collect();
+        assert!(shared.is_rushed());
+        let large = Shared::reserve(&shared, 30).expect("room");
+        assert!(!shared.is_rushed(), "a backlog that grows comes first again");
+        drop(large);
+        assert!(shared.is_rushed());
+        waiting.pop();
+        assert!(!shared.is_rushed());
     }
 }

@@ -177,7 +177,12 @@ impl Outlet {
         self.shared.wait_beyond(self.position, at_most);
     }
 
-    /// Waits after a failure.
+    /// Whether answering posts comes first now.
+    pub(crate) fn is_rushed(&self) -> bool {
+        self.shared.is_rushed()
+    }
+
+    /// Waits until poked, or the time is over.
     pub(crate) fn rest(&self, at_most: Duration) {
         self.shared.rest(at_most);
     }

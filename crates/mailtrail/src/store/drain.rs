@@ -20,6 +20,10 @@ const IDLE: Duration = Duration::from_secs(1);
 /// After a small transaction it lets more come in: many small ones would take the disk's syncs from those who wait for a
 /// 200, and cost the trail far more than one large one.
 const GATHER: Duration = Duration::from_millis(100);
+/// While posts queue up and the backlog is small, it rests so many times as long as it worked, at most so long at once. Its
+/// priority alone does not keep it from the gaps in which they wait for the disk, and there it is in the way of the next.
+const RESTS: u32 = 8;
+const LONGEST_REST: Duration = Duration::from_secs(2);
 /// After a failure it waits, from the first to the second, doubling.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -95,6 +99,7 @@ pub(super) fn run(mut outlet: Outlet, mut trail: Trail, keys: &dyn Keys, state: 
     let mut pause = RETRY.0;
     let mut scrubber = Scrubber::default();
     while !state.must_stop() {
+        let begun = Instant::now();
         match step(&mut outlet, &mut trail, keys, state) {
             Ok(drained) => {
                 pause = RETRY.0;
@@ -104,8 +109,10 @@ pub(super) fn run(mut outlet: Outlet, mut trail: Trail, keys: &dyn Keys, state: 
                     tracing::warn!("the spool is not cleaned of people who were forgotten, and will be later: {error}");
                 }
                 match drained {
-                    Some(Amount::Little) if !state.is_stopping() => outlet.rest(GATHER),
-                    Some(_) => {}
+                    Some(_) if state.is_stopping() => {}
+                    Some(_) if outlet.is_rushed() => outlet.rest((begun.elapsed() * RESTS).min(LONGEST_REST)),
+                    Some(Amount::Little) => outlet.rest(GATHER),
+                    Some(Amount::Much) => {}
                     None if state.is_stopping() => break,
                     None => outlet.wait(IDLE),
                 }
