@@ -122,7 +122,7 @@ impl Site {
                 metrics = Some(found);
             }
         }
-        Ok(Running { child, address: address.unwrap(), metrics: metrics.unwrap(), log, _lines: lines })
+        Ok(Running { child, address: address.unwrap(), metrics: metrics.unwrap(), log, lines })
     }
 
     /// A read-only look at the trail's rows.
@@ -185,7 +185,7 @@ pub struct Running {
     pub address: SocketAddr,
     pub metrics: SocketAddr,
     log: Arc<Mutex<String>>,
-    _lines: Receiver<String>,
+    lines: Receiver<String>,
 }
 
 impl Running {
@@ -208,6 +208,8 @@ impl Running {
     pub fn stop(mut self) -> String {
         self.signal(rustix::process::Signal::TERM);
         let status = self.child.wait().unwrap();
+        // It has said its last line; whoever reads along may not have heard it yet.
+        while self.lines.recv_timeout(PATIENCE).is_ok() {}
         let log = self.log();
         assert!(status.success(), "serve ended with {status}:\n{log}");
         log
