@@ -88,6 +88,9 @@ async fn hostile_texts_are_texts() {
     place.post(&[traffic::hostile(now())]);
     browser.log_in(place.page, "mia", "/activity").await;
     browser.css("#rows .badge").await.click().await.unwrap();
+    let shown = "!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling') && \
+                 document.querySelector('#timeline .steps details summary')?.getClientRects().length > 0";
+    browser.until("the timeline", shown).await;
     browser.css("#timeline .steps details summary").await.click().await.unwrap();
     for path in ["/activity", "/overview"] {
         browser.driver.goto(format!("http://{}{path}", place.page)).await.unwrap();
