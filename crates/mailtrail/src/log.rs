@@ -5,6 +5,7 @@
 
 pub mod limit;
 
+mod chain;
 mod json;
 
 use std::io::IsTerminal;
@@ -18,6 +19,7 @@ use tracing_subscriber::{Layer as _, fmt};
 
 use crate::config::{Log, LogFormat, LogLevel};
 
+pub(crate) use chain::chain;
 pub use limit::limited;
 
 /// Crates whose messages are ours.

@@ -22,6 +22,8 @@ pub use access::Access;
 pub use answer::Refusal;
 pub use authentic::{Authentic, VerifiedBy};
 pub use certificate::certificate_end;
+#[cfg(test)]
+pub(crate) use certificate::testing as certificate_testing;
 pub use listener::{Listener, ListenerError, serve};
 pub use post::{Keep, Kept, Shared};
 pub use tls::{Tls, TlsError};

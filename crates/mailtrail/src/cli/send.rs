@@ -22,7 +22,7 @@ use super::{time, wait};
 use crate::clock::now_micros;
 use crate::compose::Composer;
 use crate::list::List;
-use crate::outcome::{Selector, Watched, already_sent, mailed_before, soft};
+use crate::outcome::{Selector, Watched, already_sent, mailed_before, proven, soft};
 use crate::protect::{EmailHash, KeyRing};
 use crate::run::RunName;
 use crate::send::{Choice, Rules, Sending, Summary, choose, validate};
@@ -96,20 +96,32 @@ impl Sender {
         let sets = self.sets()?;
         let choice = choose(list.hashes(&self.keys), &ledger.known()?, &sets.as_rules(&self.args));
         let progress = tell::Progress::begin(choice.chosen());
-        let sending = Sending {
-            ledger: &mut ledger,
-            client: &client,
-            composer: &composer,
-            run: self.run_name(),
-            choice: &choice,
-            send_at: self.args.send_at(now)?.map(|seconds| seconds * 1_000_000),
-            rate: self.args.rate,
-            patience: Patience::default(),
-        };
+        let sending = self.sending(&mut ledger, &client, &composer, &choice, now)?;
         let summary = sending.run(interrupted()?, |requested| progress.request(requested)).await?;
         progress.end();
         drop(ledger);
         self.report(list, &choice, &summary)
+    }
+
+    /// What the arguments say of how to send.
+    fn sending<'a>(
+        &'a self,
+        ledger: &'a mut RunLedger,
+        client: &'a Client,
+        composer: &'a Composer<'a>,
+        choice: &'a Choice,
+        now: i64,
+    ) -> anyhow::Result<Sending<'a>> {
+        Ok(Sending {
+            ledger,
+            client,
+            composer,
+            run: self.run_name(),
+            choice,
+            send_at: self.args.send_at(now)?.map(|seconds| seconds * 1_000_000),
+            rate: self.args.rate,
+            patience: Patience::default(),
+        })
     }
 
     async fn sandbox(&self, client: &Client, composer: &Composer<'_>, list: &List) -> anyhow::Result<Exit> {
@@ -165,8 +177,12 @@ impl Sender {
             let mailed = mailed_before(paths, &Scope::Run(run.to_owned()), None)?;
             let told = mailed.into_iter().filter(|(_, earlier)| earlier.status != Status::Unknown);
             let mut seen: HashSet<EmailHash> = told.map(|(hash, _)| hash).collect();
-            if self.known()?.values().any(|known| matches!(known.sent, Sent::Uncertain | Sent::Sending)) {
-                seen.extend(Watched::begin(paths, Selector::of_run(run))?.confirmed());
+            let known = self.known()?;
+            let in_doubt = |hash: &EmailHash| {
+                known.get(hash).is_some_and(|known| matches!(known.sent, Sent::Uncertain | Sent::Sending))
+            };
+            if known.keys().any(in_doubt) {
+                seen.extend(proven(paths, run)?.into_iter().filter(in_doubt));
             }
             sets.seen = Some(seen);
         }

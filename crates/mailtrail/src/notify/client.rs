@@ -6,6 +6,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Response, StatusCode, redirect};
 
 use crate::config::HookUrl;
+use crate::log::chain;
 
 /// From connecting to the answer's end.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -128,17 +129,4 @@ async fn code(mut response: Response) -> Option<String> {
     let word = std::str::from_utf8(&answer).ok()?.trim();
     let plain = (1..=60).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     plain.then(|| word.to_owned())
-}
-
-/// An error with its causes, without the URL.
-fn chain(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -61,7 +61,9 @@ impl Report {
         let status = person.known.map_or(Status::Unknown, |known| known.status);
         *self.counts.entry(status).or_default() += 1;
         let certain = matches!(person.sent, None | Some(Sent::Accepted));
-        let confirmed = !certain && is_confirmed(person, proven);
+        // SendGrid answers a request as a whole, so one recipient's event speaks for all of it.
+        let of_request = || person.request.is_some_and(|request| proven.contains(&request));
+        let confirmed = !certain && (person.known.is_some_and(|known| known.proven) || of_request());
         self.confirmed += u64::from(confirmed);
         if certain || confirmed {
             self.accepted += 1;
@@ -129,12 +131,6 @@ impl Report {
     pub fn is_only_deferred(&self) -> bool {
         self.count(Status::Deferred) > 0 && self.settled() + self.count(Status::Deferred) == self.recipients
     }
-}
-
-/// Whether events prove that somebody was mailed. SendGrid answers a request as a whole, so one recipient's event speaks for
-/// all of it.
-pub(super) fn is_confirmed(person: &Person<'_>, proven: &HashSet<RequestId>) -> bool {
-    person.known.is_some_and(|known| known.proven) || person.request.is_some_and(|request| proven.contains(&request))
 }
 
 impl Details {

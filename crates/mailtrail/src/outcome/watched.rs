@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::backlog::{Backlog, behind};
 use super::expected::{Expected, Person};
-use super::report::{Details, Report, is_confirmed};
+use super::report::{Details, Report};
 use super::selector::{OutcomeError, Selector, Unanswerable};
 use super::tracker::Tracker;
 use crate::protect::EmailHash;
@@ -179,18 +179,6 @@ impl Watched {
     #[must_use]
     pub fn details(&self, domain: &dyn Fn(&EmailHash) -> Option<String>) -> Details {
         Details::of(&self.expected, &self.tracker, domain)
-    }
-
-    /// Who was certainly mailed because events say so, of whom the ledger is uncertain.
-    #[must_use]
-    pub fn confirmed(&self) -> HashSet<EmailHash> {
-        let mut confirmed = HashSet::new();
-        self.each(|person| {
-            if matches!(person.sent, Some(Sent::Uncertain | Sent::Sending)) && is_confirmed(&person, &self.proven) {
-                confirmed.insert(person.hash);
-            }
-        });
-        confirmed
     }
 
     /// What is asked about.

@@ -65,21 +65,27 @@ fn moment(tag: u8, text: &str) -> Option<i64> {
     jiff::tz::Offset::UTC.to_timestamp(civil).ok().map(jiff::Timestamp::as_microsecond)
 }
 
+/// Certificates for tests.
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A certificate that runs out at the start of 2040.
-    fn pem(year: i32) -> String {
+pub(crate) mod testing {
+    /// A certificate, PEM, that runs out at the start of a year.
+    pub(crate) fn pem(year: i32) -> String {
         let key = rcgen::KeyPair::generate().unwrap();
         let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         params.not_after = rcgen::date_time_ymd(year, 1, 1);
         params.self_signed(&key).unwrap().pem()
     }
 
-    fn at(text: &str) -> i64 {
+    /// A time, µs since the epoch.
+    pub(crate) fn at(text: &str) -> i64 {
         text.parse::<jiff::Timestamp>().unwrap().as_microsecond()
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{at, pem};
+    use super::*;
 
     #[test]
     fn the_end_is_read_in_both_forms_of_time() {

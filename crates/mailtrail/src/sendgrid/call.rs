@@ -10,10 +10,11 @@ use reqwest::{Method, Response, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::client::{chain, read};
+use super::client::read;
 use super::patience::random;
 use super::{ApiError, Client, Patience, answer};
 use crate::clock::now_micros;
+use crate::log::chain;
 
 /// How much of an answer is read, bytes: a thousand messages of the logs are about half a mebibyte.
 const MAX_ANSWER: usize = 16 << 20;

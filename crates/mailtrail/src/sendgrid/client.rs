@@ -13,6 +13,7 @@ use super::{MailSend, Outcome};
 use crate::clock::now_micros;
 use crate::config::sendgrid::is_loopback;
 use crate::config::{ApiKey, SendGrid};
+use crate::log::chain;
 
 const MESSAGE_ID: &str = "x-message-id";
 /// Connecting takes longer only where nobody answers.
@@ -167,17 +168,4 @@ pub(super) async fn read(mut response: Response) -> Vec<u8> {
         }
     }
     body
-}
-
-/// An error with its causes, without the URL.
-pub(super) fn chain(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

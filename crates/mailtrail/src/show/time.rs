@@ -72,6 +72,18 @@ pub fn took(duration: std::time::Duration) -> String {
     }
 }
 
+/// `3 s`, `5 min`, `2 h`, `4 d`: as exact as anybody wants to know.
+#[must_use]
+pub fn age(micros: i64) -> String {
+    let seconds = micros.max(0) / 1_000_000;
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -122,6 +134,13 @@ mod tests {
         #[test]
         fn nothing_panics(text in ".*") {
             let _read = parse(&text, NOW);
+        }
+    }
+
+    #[test]
+    fn ages() {
+        for (seconds, expected) in [(-5, "0 s"), (90, "90 s"), (7_000, "116 min"), (7_200, "2 h"), (200_000, "2 d")] {
+            assert_eq!(age(seconds * 1_000_000), expected);
         }
     }
 }

@@ -9,7 +9,7 @@ pub use brief::Brief;
 pub use outcome::{Mailed, RecipientOutcome};
 
 use crate::protect::EmailHash;
-use crate::settle::Status;
+use crate::settle::{Settled, Status};
 
 /// Which events. An empty list asks for nothing in particular; the values of one list are alternatives.
 #[derive(Debug, Clone, Default)]
@@ -239,6 +239,15 @@ pub struct RecipientStatus {
     pub first_seen: i64,
     /// When the last one did.
     pub last_seen: i64,
+}
+
+impl RecipientStatus {
+    /// Of a recipient with what the events came to.
+    #[must_use]
+    pub(crate) fn of(email_hash: String, settled: Settled) -> Self {
+        let Settled { status, reason, classification, status_code, first_seen, last_seen } = settled;
+        Self { email_hash, status, reason, classification, status_code, first_seen, last_seen }
+    }
 }
 
 /// An answer, with what it cost where no index could give it.

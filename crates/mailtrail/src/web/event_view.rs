@@ -127,44 +127,20 @@ fn raw(event: EventRecord) -> Vec<(&'static str, String)> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::store::bigquery::testing::bare_event;
     use crate::web::texts::Lang;
 
     /// An event with nothing but what every one has.
     pub(in crate::web) fn event(id: i64, name: &str) -> EventRecord {
         EventRecord {
-            id,
-            sg_event_id: None,
             event: name.to_owned(),
             timestamp: 1_780_000_000_000_000,
             email_hash: Some("ab".repeat(32)),
             email_domain: Some("example.com".to_owned()),
-            email: None,
-            sg_message_id: None,
-            message_id: None,
-            smtp_id: None,
-            category: Vec::new(),
-            reason: None,
-            response: None,
-            status: None,
-            r#type: None,
-            bounce_classification: None,
-            attempt: None,
-            asm_group_id: None,
-            url: None,
-            useragent: None,
-            ip: None,
-            sg_machine_open: None,
-            tls: None,
-            run: None,
-            recipient: None,
-            request: None,
-            custom_args: None,
-            extra: None,
             received_at: 1_780_000_001_000_000,
-            verified_by: None,
-            key_id: None,
             event_key: "00".repeat(16),
             fingerprint: "00".repeat(16),
+            ..bare_event(id)
         }
     }
 

@@ -69,7 +69,7 @@ pub(super) async fn page(
         receiver_ok: state.not_writable.is_none() && state.not_draining.is_none(),
         waiting: grouped(state.backlog.items),
         last_event: last.map(minute),
-        last_event_ago: last.map(|at| ago(now.saturating_sub(at))).unwrap_or_default(),
+        last_event_ago: last.map(|at| time::age(now.saturating_sub(at))).unwrap_or_default(),
     };
     Ok(Html(page.render()?).into_response())
 }
@@ -78,17 +78,6 @@ pub(super) async fn page(
 fn minute(micros: i64) -> String {
     let (day, clock) = day_and_clock(micros);
     format!("{day} {}", clock.get(..5).unwrap_or_default())
-}
-
-/// `3 min`, as far as people care.
-fn ago(micros: i64) -> String {
-    let seconds = micros.max(0) / 1_000_000;
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} d", seconds / 86_400),
-    }
 }
 
 #[derive(Template)]

@@ -1,8 +1,9 @@
 //! Until when the certificate of the listener holds.
 
-use super::check::{Check, age};
+use super::check::Check;
 use crate::config::TlsFiles;
 use crate::receive::certificate_end;
+use crate::show::time::age;
 
 const DAY: i64 = 86_400 * 1_000_000;
 /// By then certificates are usually renewed.
@@ -41,18 +42,7 @@ pub(super) fn check(tls: Option<&TlsFiles>, now: i64) -> Option<Check> {
 mod tests {
     use super::super::check::Verdict;
     use super::*;
-
-    /// A certificate that runs out at the start of 2040.
-    fn pem(year: i32) -> String {
-        let key = rcgen::KeyPair::generate().unwrap();
-        let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        params.not_after = rcgen::date_time_ymd(year, 1, 1);
-        params.self_signed(&key).unwrap().pem()
-    }
-
-    fn at(text: &str) -> i64 {
-        text.parse::<jiff::Timestamp>().unwrap().as_microsecond()
-    }
+    use crate::receive::certificate_testing::{at, pem};
 
     #[test]
     fn an_end_far_near_and_past() {

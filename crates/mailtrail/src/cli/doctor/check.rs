@@ -57,17 +57,6 @@ impl Check {
     }
 }
 
-/// `3 s`, `5 min`, `2 h`, `4 d`: as exact as anybody wants to know.
-pub(super) fn age(micros: i64) -> String {
-    let seconds = micros.max(0) / 1_000_000;
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} d", seconds / 86_400),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,12 +70,5 @@ mod tests {
         assert_eq!(text, "fail  disk           no space\n                     free some\n");
         assert_eq!(check.to_json()["verdict"], "fail");
         assert_eq!(check.to_json()["todo"], "free some");
-    }
-
-    #[test]
-    fn ages() {
-        for (seconds, expected) in [(-5, "0 s"), (90, "90 s"), (7_000, "116 min"), (7_200, "2 h"), (200_000, "2 d")] {
-            assert_eq!(age(seconds * 1_000_000), expected);
-        }
     }
 }

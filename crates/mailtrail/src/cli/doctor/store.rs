@@ -2,9 +2,10 @@
 
 use sendgrid_events::EVENT_NAMES;
 
-use super::check::{Check, age};
+use super::check::Check;
 use crate::config::Config;
 use crate::protect::KeyRing;
+use crate::show::time::age;
 use crate::store::Paths;
 use crate::store::keys::Keys as _;
 use crate::store::sqlite::health::{self, EVENTS_LOOKED_AT, Trail};

@@ -13,8 +13,8 @@ use crate::compose::Composer;
 use crate::list::{Message, Messages};
 use crate::protect::EmailHash;
 use crate::run::RecipientId;
-use crate::send::{Choice, Sending, Why, choose};
-use crate::sendgrid::{Client, Outcome, Patience};
+use crate::send::{Choice, Why, choose};
+use crate::sendgrid::{Client, Outcome};
 use crate::store::ledger::{Known, Sent};
 
 /// So many messages are read, checked and sent together.
@@ -59,17 +59,8 @@ impl Sender {
                 writeln!(out, "{line}")?;
             }
             let mut answers: Vec<(usize, Outcome)> = Vec::new();
-            let sending = Sending {
-                ledger: &mut ledger,
-                client: &client,
-                composer: &composer,
-                run: self.run_name(),
-                choice: &choice,
-                send_at: self.args.send_at(now)?.map(|seconds| seconds * 1_000_000),
-                rate: self.args.rate,
-                patience: Patience::default(),
-            };
-            let summary = sending
+            let summary = self
+                .sending(&mut ledger, &client, &composer, &choice, now)?
                 .run(interrupted.clone(), |done| {
                     answers.extend(done.rows.iter().map(|row| (*row, done.outcome.clone())))
                 })

@@ -48,18 +48,7 @@ pub(super) fn latest(
     add_astray_bounces(asker, &mut recipients, since, until)?;
     let mut all: Vec<RecipientStatus> = recipients
         .into_iter()
-        .filter_map(|(email_hash, fold)| {
-            let settled = fold.settled()?;
-            Some(RecipientStatus {
-                email_hash,
-                status: settled.status,
-                reason: settled.reason,
-                classification: settled.classification,
-                status_code: settled.status_code,
-                first_seen: settled.first_seen,
-                last_seen: settled.last_seen,
-            })
-        })
+        .filter_map(|(email_hash, fold)| Some(RecipientStatus::of(email_hash, fold.settled()?)))
         .collect();
     all.sort_unstable_by(|one, other| one.email_hash.cmp(&other.email_hash));
     Ok(all)

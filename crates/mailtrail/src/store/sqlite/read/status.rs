@@ -166,15 +166,7 @@ impl Reader {
                 domain,
                 proven: one.proven,
                 mailed: one.mailed,
-                status: RecipientStatus {
-                    email_hash,
-                    status: settled.status,
-                    reason: settled.reason,
-                    classification: settled.classification,
-                    status_code: settled.status_code,
-                    first_seen: settled.first_seen,
-                    last_seen: settled.last_seen,
-                },
+                status: RecipientStatus::of(email_hash, settled),
             });
         }
         Ok(all)
