@@ -5,9 +5,9 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::error::TrailError;
-use super::forget::Unproven;
 use super::identity;
 use super::trail::FORMAT;
+use super::unproven::Unproven;
 use crate::database;
 use crate::store::keys::Identity;
 
