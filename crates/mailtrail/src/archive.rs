@@ -1,0 +1,3 @@
+//! Months of the trail as files, proven before anything is removed from it.
+
+pub mod parquet;
