@@ -26,6 +26,16 @@ pub struct Deleted {
     pub quarantined: u64,
 }
 
+impl std::ops::AddAssign for Deleted {
+    fn add_assign(&mut self, other: Self) {
+        self.events += other.events;
+        self.messages += other.messages;
+        self.addresses += other.addresses;
+        self.mentions += other.mentions;
+        self.quarantined += other.quarantined;
+    }
+}
+
 impl Trail {
     /// Repeats `step` within one transaction until its turn is over; `true` when the step said that all is done.
     pub(super) fn in_turns(
