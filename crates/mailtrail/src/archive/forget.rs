@@ -23,6 +23,14 @@ pub struct Forgotten {
     pub files: u64,
 }
 
+impl std::ops::AddAssign for Forgotten {
+    fn add_assign(&mut self, other: Self) {
+        self.events += other.events;
+        self.mentions += other.mentions;
+        self.files += other.files;
+    }
+}
+
 /// Takes them out; with `dry_run` only counts.
 ///
 /// # Errors

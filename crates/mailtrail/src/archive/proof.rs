@@ -6,7 +6,11 @@ use super::folder::Folder;
 use super::month::Month;
 use super::parquet::{Key, Keys};
 use super::{ArchiveError, form_at};
+use crate::config::BigQuery;
+use crate::store::Paths;
+use crate::store::bigquery::event_table;
 use crate::store::query::{EventKey, EventRecord};
+use crate::store::sqlite::Forwarded;
 
 /// Looks events up in an archive. They must be asked for in the order of (timestamp, event_key): its files are gone through once,
 /// beside them.
@@ -73,6 +77,22 @@ pub struct Forwarding {
     pub cursor: i64,
     /// Those that were refused.
     pub refused: HashSet<i64>,
+}
+
+impl Forwarding {
+    /// As its saved place says; BigQuery is not asked.
+    ///
+    /// # Errors
+    /// When the saved place cannot be read.
+    pub fn look(config: &BigQuery, paths: &Paths) -> Result<Self, ArchiveError> {
+        let table = event_table(config);
+        if !paths.forwarded().try_exists().unwrap_or(true) {
+            return Ok(Self { table, ..Self::default() });
+        }
+        let state = Forwarded::open(&paths.forwarded(), &table)?;
+        let refused = state.refused(u32::MAX)?.into_iter().map(|event| event.id).collect();
+        Ok(Self { cursor: state.cursor()?, refused, table })
+    }
 }
 
 /// What proves that an event may go.

@@ -14,9 +14,11 @@ use super::Global;
 use super::exit::{Exit, UsageError};
 use super::question::Question;
 use super::subject;
+use crate::archive;
 use crate::list::original;
 use crate::protect::{EmailHash, KeyRing, Wanted};
 use crate::store::forget;
+use crate::store::keys::Keys as _;
 use crate::store::sqlite::{Reader, Unproven};
 
 /// Remove everything that is kept of an address
@@ -38,6 +40,9 @@ pub(super) struct Args {
     /// Instead, remove events of test keys and SendGrid's samples
     #[arg(long, conflicts_with_all = ["address", "list", "lift", "unverified"])]
     test: bool,
+    /// Also an archive that `mailtrail archive` wrote: its files that speak of them are written anew; may be repeated
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["unverified", "test", "lift"])]
+    archive: Vec<PathBuf>,
     /// Say what would be removed, and remove nothing
     #[arg(long)]
     dry_run: bool,
@@ -81,7 +86,25 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         return told::lifted(args.format, forget::lift(paths, &keys, &who)?);
     }
     let report = if args.dry_run { forget::preview(paths, &keys, &who)? } else { forget::forget(paths, &keys, &who)? };
-    told::people(args.format, args.dry_run, &report)
+    let archived = in_archives(&args.archive, &keys, &who, args.dry_run)?;
+    told::people(args.format, args.dry_run, &report, archived.as_ref())
+}
+
+/// What all the archives that are named held of them; `None` where none is named.
+fn in_archives(
+    folders: &[PathBuf],
+    keys: &KeyRing,
+    who: &Wanted,
+    dry_run: bool,
+) -> anyhow::Result<Option<archive::Forgotten>> {
+    let mut all = None;
+    for path in folders {
+        let done = archive::Folder::existing(path, &keys.identity())
+            .and_then(|mut folder| archive::forget(&mut folder, who, dry_run))
+            .context("the store is done; the archive is not, so repeat this")?;
+        *all.get_or_insert_with(archive::Forgotten::default) += done;
+    }
+    Ok(all)
 }
 
 /// An address or a hash a line. What is wrong is told by line, never by what stands there.

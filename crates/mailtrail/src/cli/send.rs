@@ -18,7 +18,7 @@ use super::Global;
 use super::exit::{Exit, UsageError};
 use super::question::Question;
 use super::selection::{Listed, Selection, caught_up};
-use super::{time, wait};
+use super::{pruned, time, wait};
 use crate::clock::now_micros;
 use crate::compose::Composer;
 use crate::list::List;
@@ -167,6 +167,9 @@ impl Sender {
         let (args, paths, now) = (&self.args, &self.question.paths, now_micros());
         let mut sets = Sets::default();
         let run = self.run_name().as_str();
+        if args.resend_uncertain {
+            pruned::refuse_uncertain(&self.question, run)?;
+        }
         let knows_run = || Reader::open(paths).is_ok_and(|reader| reader.knows_run(run).unwrap_or(true));
         if !knows_run() && args.not_sent_since.is_none() && args.only_unreached.is_none() {
             return Ok(sets);
@@ -188,6 +191,7 @@ impl Sender {
         }
         if let Some(since) = &args.not_sent_since {
             let since = time::parse(since, now)?;
+            pruned::tell_of_mailed(&self.question, Some(since));
             let mut recently = HashSet::new();
             for category in &args.category {
                 recently.extend(already_sent(paths, category, Some(since), false)?);

@@ -6,9 +6,9 @@ use std::path::Path;
 use super::Global;
 use super::exit::{Exit, UsageError};
 use super::output::{Cell, Format, OutputArgs, Sheet, note};
-use super::private_file;
 use super::question::Question;
 use super::selection::{Listed, SelectionArgs, caught_up, need_since};
+use super::{private_file, pruned};
 use crate::clock;
 use crate::outcome::{self, Watched};
 
@@ -64,6 +64,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     drop(sheet.end()?);
     let report = watched.report();
     question.tell(rows.len(), "recipient", None);
+    pruned::tell_of_send(&question, watched.selector());
     let pending = report.recipients - report.settled();
     if pending > 0 && !args.include_pending {
         note(&format!("{pending} of {} are not settled yet (--include-pending)", report.recipients));

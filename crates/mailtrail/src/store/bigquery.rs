@@ -28,7 +28,7 @@ pub use ask::{Asker, EachRow, SqlValue};
 pub use check::{Checked, Cost};
 pub use deliver::{Backoff, Pulse, Undeliverable, deliver};
 pub use error::{AppendError, BigQueryError, RowRefused};
-pub use event_writer::{EventWriter, Row, takes};
+pub use event_writer::{EventWriter, Row, event_table, takes};
 pub use intake::{Acknowledged, Intake, IntakeError, Prepared};
 pub use meta::{Entry, entries};
 pub use plan::Plan;

@@ -5,6 +5,7 @@
 mod support;
 
 mod alert;
+mod archive;
 mod ask;
 mod attack;
 mod concern;

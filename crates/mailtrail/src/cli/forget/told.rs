@@ -4,13 +4,14 @@ use std::io::Write as _;
 
 use serde_json::json;
 
+use crate::archive::Forgotten;
 use crate::cli::exit::Exit;
 use crate::store::forget::Report;
 
 /// What a store never reaches, so that whoever answers for it knows where else to look.
 const OUT_OF_REACH: [&str; 5] = [
     "the ledger of sends: it keeps the hash, so that nobody is mailed again",
-    "backups and exports made before",
+    "backups and exports made before, and archives that are not named by --archive",
     "copies that were forwarded, such as a BigQuery table",
     "SendGrid's own records (its API erases recipients: POST /v3/recipients/erasejob), and logs of proxies",
     "blocks that the file system or the disk has put elsewhere",
@@ -24,7 +25,12 @@ pub(super) enum Format {
     Json,
 }
 
-pub(super) fn people(format: Format, dry_run: bool, report: &Report) -> anyhow::Result<Exit> {
+pub(super) fn people(
+    format: Format,
+    dry_run: bool,
+    report: &Report,
+    archived: Option<&Forgotten>,
+) -> anyhow::Result<Exit> {
     let mut out = std::io::stdout().lock();
     let deleted = &report.deleted;
     if format == Format::Json {
@@ -34,6 +40,7 @@ pub(super) fn people(format: Format, dry_run: bool, report: &Report) -> anyhow::
             "mentions": deleted.mentions, "quarantined": deleted.quarantined, "spooled": report.spooled,
             "locked": report.locked, "unreadable_spools": report.unreadable_spools,
             "spool_pending": report.spool_pending, "log_pending": report.log_pending, "remains": report.remains,
+            "archived": archived.map(|found| json!({ "events": found.events, "mentions": found.mentions, "files": found.files })),
             "out_of_reach": OUT_OF_REACH,
         });
         writeln!(out, "{object}")?;
@@ -49,6 +56,12 @@ pub(super) fn people(format: Format, dry_run: bool, report: &Report) -> anyhow::
         }
         if report.spooled > 0 {
             writeln!(out, "{removed}: {} events that wait in the spool", report.spooled)?;
+        }
+        if let Some(Forgotten { events, mentions, files }) = archived {
+            writeln!(
+                out,
+                "{removed} from the archive: {events} events and {mentions} mentions; {files} files written anew"
+            )?;
         }
         write_open_points(&mut out, report)?;
         writeln!(out, "out of reach:")?;
