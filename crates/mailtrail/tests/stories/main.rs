@@ -17,6 +17,7 @@ mod operate;
 mod outcome;
 mod payloads;
 mod privacy;
+mod prometheus;
 mod receive;
 mod reconcile;
 mod restore;
