@@ -352,6 +352,26 @@ fn messages_bring_their_own_content_and_are_answered_line_by_line() {
     post.end();
 }
 
+/// Messages are read and sent by the thousand; `--limit` is for all of them together.
+#[test]
+fn a_limit_on_messages_is_for_all_of_them() {
+    let post = Post::new(|_| Fault::None);
+    let lines: String =
+        (0..2_100).map(|n| format!("{{\"email\":\"{}\",\"subject\":\"S\",\"text\":\"x\"}}\n", address(n))).collect();
+    std::fs::write(post.site.path().join("messages.ndjson"), lines).unwrap();
+    let limited = |limit: &str| {
+        let args = ["send", "--messages", "messages.ndjson", "--run", "invoices", "--limit", limit];
+        let output = post.site.command(&args).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout).lines().filter(|line| line.contains("\"outcome\":\"accepted\"")).count()
+    };
+    assert_eq!(limited("2"), 2);
+    assert_eq!(post.mails().len(), 2);
+    assert_eq!(limited("1500"), 1_500, "a limit that ends in the second thousand");
+    assert_eq!(post.mails().len(), 1_502);
+    post.end();
+}
+
 /// Events of the mail, told by SendGrid to a running receiver, decide who is in doubt, who is left out and who gets a second try.
 #[test]
 fn events_decide_who_is_mailed_again() {
