@@ -8,7 +8,7 @@ use anyhow::Context as _;
 
 use super::Global;
 use super::exit::{Exit, UsageError};
-use crate::config::{self, Language};
+use crate::config::Language;
 use crate::notify::{Channel, Manner, Notice, NoticeId, Notifier, slack};
 
 /// Send a test notice, or show what notices look like
@@ -52,7 +52,7 @@ enum To {
 }
 
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let config = config::load_for_questions(global.config.as_deref())?;
+    let config = global.config()?;
     match args.what {
         What::Test { to } => test(&Notifier::new(&config)?, to),
         What::Preview { kind, language, text } => {
