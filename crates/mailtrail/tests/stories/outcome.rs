@@ -220,6 +220,29 @@ fn what_is_not_settled_in_time_is_told_and_so_is_what_stays_deferred() {
     assert!(kinds.iter().all(|text| text.contains("news since")), "{kinds:?}");
 }
 
+/// A send that takes its time is told of while it goes on: once, and again when something has changed.
+#[test]
+fn how_a_long_send_stands_is_told_on_the_way() {
+    let slack = Slack::start();
+    let site = site(&slack);
+    let server = site.serve();
+    let at = now() - 60;
+    post(&server, &site, &[event("d1", "alice@example.com", "delivered", at)]);
+    let waiting = start(&site, &[&["wait"][..], &OF_LIST, &["--report-after", "1s", "--timeout", "60s"]].concat());
+    wait_for("the first report", || slack.posts(200).len() == 1);
+    post(&server, &site, &[event("d2", "bob@example.org", "delivered", at)]);
+    wait_for("a report of the change", || slack.posts(200).len() == 2);
+    post(&server, &site, &[event("d3", "carol@example.net", "delivered", at)]);
+    let (code, out, err) = end(waiting);
+    assert_eq!(code, 0, "{out}{err}");
+    let told: Vec<String> =
+        slack.posts(200).iter().map(|post| json(post)["text"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told[0].contains("Send going on, 2 outstanding"), "{told:?}");
+    assert!(told[1].contains("Send going on, 1 outstanding"), "{told:?}");
+    assert!(told[2].contains("Send finished, everybody reached"), "{told:?}");
+}
+
 #[test]
 fn questions_that_cannot_be_answered_say_why() {
     let slack = Slack::start();

@@ -1,5 +1,7 @@
 //! `send` against SendGrid's mail API as the simulator plays it: each address at most once per run, whatever happens.
 
+mod terminal;
+
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::process::{Output, Stdio};
