@@ -8,7 +8,7 @@ use super::exit::{Exit, UsageError};
 use super::output::{Cell, Format, OutputArgs, Sheet, note};
 use super::private_file;
 use super::question::Question;
-use super::selection::{Listed, SelectionArgs, caught_up, need_since};
+use super::selection::{Listed, SelectionArgs, need_since};
 use crate::clock;
 use crate::outcome::{self, Watched};
 
@@ -39,11 +39,12 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     if args.bom && args.output.format != Format::Csv {
         return Err(UsageError("--bom is for --format csv".to_owned()).into());
     }
-    let question = Question::of_trail(global)?;
+    let question = Question::new(global)?;
+    let sends = question.sends()?;
     let selection = args.selection.read(&question, None)?;
-    caught_up(&question, selection.keys.clone(), true)?;
+    sends.catch_up(selection.keys.clone(), true)?;
     let now = clock::now_micros();
-    let watched = Watched::begin(&question.paths, selection.selector)?;
+    let watched = Watched::begin(&*sends, selection.selector)?;
     let rows = outcome::unreached(&watched, args.include_pending, now);
     let mut out = std::io::stdout().lock();
     if args.bom {
