@@ -19,7 +19,7 @@ use mailtrail::run::{RecipientId, RequestId, RunName};
 use mailtrail::spool::Record;
 use mailtrail::store::forget::forget;
 use mailtrail::store::keys::Keys as _;
-use mailtrail::store::ledger::{Ended, LedgerReader, RunLedger, Sent};
+use mailtrail::store::ledger::{Ended, Ledger as _, LedgerReader, RunLedger, Sent};
 use mailtrail::store::query::{Filter, Subject};
 use mailtrail::store::sqlite::{Forwarded, Reader, RefusedEvent, Trail};
 use mailtrail::store::{Keeper, KeeperOptions, Paths, Places};

@@ -15,6 +15,7 @@ mod quarantine;
 pub mod read;
 mod restored;
 pub mod sql;
+mod statements;
 mod trail;
 mod unproven;
 

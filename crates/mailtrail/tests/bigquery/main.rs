@@ -16,6 +16,7 @@ mod forward;
 mod guide;
 mod init;
 mod questions;
+mod sends;
 mod stateless;
 mod trouble;
 
