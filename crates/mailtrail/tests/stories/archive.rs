@@ -70,7 +70,7 @@ fn at(seconds: i64) -> String {
 
 #[test]
 fn old_months_move_to_an_archive_beside_serve_and_questions_say_what_is_missing() {
-    let site = Site::new();
+    let mut site = Site::new();
     let server = site.serve();
     let all = history(&site, &server, 0..140, 2);
     let before = at(now() - 65 * DAY);
@@ -126,6 +126,17 @@ fn old_months_move_to_an_archive_beside_serve_and_questions_say_what_is_missing(
     let sent = ["sent", "--category", "news", "--since", "200d", "--list", "list.csv"];
     let (_, _, note) = run(&site, &sent);
     assert!(note.contains("not of mail of other tools"), "{note}");
+    // Nobody is mailed by the absence of events that are gone.
+    site.environment("MAILTRAIL_SENDGRID_FROM", "News <news@example.com>");
+    std::fs::write(site.path().join("mail.html"), "<p>Hello</p>").unwrap();
+    let send = ["send", "list.csv", "--run", "autumn", "--subject", "S", "--html", "mail.html", "--dry-run"];
+    let (code, _, note) = run(&site, &[&send[..], &["--category", "news", "--not-sent-since", "200d"]].concat());
+    assert!(code == Some(0) && note.contains("not of mail of other tools"), "{note}");
+    let (code, _, note) = run(&site, &[&send[..], &["--category", "news", "--not-sent-since", "10d"]].concat());
+    assert!(code == Some(0) && !note.contains(missing), "{note}");
+    let (code, _, why) = run(&site, &[&send[..], &["--resend-uncertain"]].concat());
+    assert!(code == Some(2) && why.contains("goes by the absence of events"), "{why}");
+    assert!(site.ask(&["doctor"]).contains("were pruned"));
 
     // Whoever is forgotten is taken out of the archive, too, where it is named.
     let theirs = ["forget", "p1@example.com", "--archive", "archive"];
