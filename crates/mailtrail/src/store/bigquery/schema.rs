@@ -3,7 +3,7 @@
 
 mod tables;
 
-pub(crate) use tables::{EVENTS, META, QUARANTINE, TABLES};
+pub(crate) use tables::{EVENTS, LOCKS, META, QUARANTINE, TABLES};
 
 /// A column's type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +79,8 @@ pub(crate) enum Purpose {
     Send,
     Quarantine,
     Meta,
+    Lock,
+    Place,
 }
 
 /// A table.
@@ -107,6 +109,8 @@ impl Purpose {
             Self::Send => "send",
             Self::Quarantine => "quarantine",
             Self::Meta => "meta",
+            Self::Lock => "lock",
+            Self::Place => "place",
         }
     }
 }
