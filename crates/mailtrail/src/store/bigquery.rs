@@ -1,5 +1,6 @@
 //! Google BigQuery: the dataset, its tables, appending and asking. SQL and wire types stay inside.
 
+mod arrivals;
 mod ask;
 mod auth;
 mod check;
@@ -7,6 +8,7 @@ mod deliver;
 mod error;
 mod event_writer;
 mod fit;
+mod following;
 mod intake;
 mod json;
 mod lock;
@@ -21,6 +23,7 @@ mod resource;
 mod rest;
 mod row;
 mod schema;
+mod seen;
 #[cfg(test)]
 pub(crate) mod testing;
 mod write;
@@ -30,6 +33,7 @@ pub use check::{Checked, Cost};
 pub use deliver::{Backoff, Pulse, Undeliverable, deliver};
 pub use error::{AppendError, BigQueryError, RowRefused};
 pub use event_writer::{EventWriter, Row, takes};
+pub use following::{Arrived, FollowStateError, Following, LOCK as FOLLOW_LOCK};
 pub use intake::{Acknowledged, Intake, IntakeError, Prepared};
 pub use lock::{Held, LockRowError, Owner};
 pub use meta::{Entry, entries};

@@ -7,11 +7,13 @@
 mod decode;
 mod emulator;
 mod fake;
+mod hook;
 #[allow(dead_code, reason = "shared with the stories, which use more of it")]
 #[path = "../stories/support.rs"]
 mod support;
 
 mod credentials;
+mod follow;
 mod forward;
 mod guide;
 mod init;

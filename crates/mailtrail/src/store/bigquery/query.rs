@@ -44,6 +44,13 @@ pub(crate) struct Page {
     pub(crate) rows: Rows,
 }
 
+impl Page {
+    /// Whether there is another one behind it.
+    pub(crate) fn has_more(&self) -> bool {
+        self.token.is_some()
+    }
+}
+
 /// Who works on an answer. Where it is complete at once, there may be none.
 struct Job {
     id: Option<String>,

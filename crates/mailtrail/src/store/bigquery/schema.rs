@@ -3,7 +3,7 @@
 
 mod tables;
 
-pub(crate) use tables::{EVENTS, LOCKS, META, QUARANTINE, TABLES};
+pub(crate) use tables::{EVENTS, LOCKS, META, PLACES, QUARANTINE, TABLES};
 
 /// A column's type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

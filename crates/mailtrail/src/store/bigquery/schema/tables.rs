@@ -132,15 +132,16 @@ pub(crate) static LOCKS: Table = Table {
     cluster: &[],
 };
 
-/// How far followers have come; see `places`.
+/// How far followers have come; see `following`.
 pub(crate) static PLACES: Table = Table {
     purpose: Purpose::Place,
     default_name: "mailtrail_place",
-    description: "How far the process that follows events has told of them, by alert rule.",
+    description: "How far the process that follows events has told of them.",
     columns: &[
-        required("name", Text, "Of the place"),
-        required("at", Integer, "Microseconds since 1970: up to when received events were told of"),
-        column("saved_at", Timestamp, "When that was saved"),
+        required("name", Text, "Of who follows"),
+        column("state", Text, "Up to which receipt each alert rule was told of, and keys of events read lately; JSON"),
+        required("fence", Integer, "Of the lock under which it is saved: an older holder saves nothing more"),
+        column("saved_at", Timestamp, "When it was saved"),
     ],
     partition: None,
     cluster: &[],
