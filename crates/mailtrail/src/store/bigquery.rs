@@ -28,7 +28,7 @@ mod seen;
 pub(crate) mod testing;
 mod write;
 
-pub use ask::{Asker, EachRow, SqlValue};
+pub use ask::{Asker, EachRow, SqlValue, Tail};
 pub use check::{Checked, Cost};
 pub use deliver::{Backoff, Pulse, Undeliverable, deliver};
 pub use error::{AppendError, BigQueryError, RowRefused};

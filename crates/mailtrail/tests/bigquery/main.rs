@@ -20,6 +20,7 @@ mod init;
 mod lock;
 mod questions;
 mod stateless;
+mod tail;
 mod trouble;
 
 use std::net::SocketAddr;

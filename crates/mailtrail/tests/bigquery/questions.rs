@@ -233,8 +233,6 @@ fn what_would_cost_too_much_is_not_asked() {
         assert_eq!(asked["maximumBytesBilled"], "10737418240");
         assert!(asked["queryParameters"].to_string().contains("OR TRUE"));
     }
-    let (done, _, told) = run(&site, &["tail", "-f"]);
-    assert!(!done && told.contains("costs"), "{told}");
     // A send must not take a ledger on this machine for all there is.
     for needs_the_trail in ["wait spring", "unreached spring", "sent spring", "runs", "replay"] {
         let (done, _, told) = run(&site, &needs_the_trail.split(' ').collect::<Vec<_>>());

@@ -7,8 +7,10 @@ mod list;
 mod select;
 mod sql;
 mod status;
+mod tail;
 
 pub use sql::{EachRow, SqlValue};
+pub use tail::Tail;
 
 use tokio::runtime::Runtime;
 

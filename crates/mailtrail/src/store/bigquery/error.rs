@@ -61,6 +61,17 @@ impl BigQueryError {
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { reason, .. } if reason == "notFound")
     }
+
+    /// Whether it may work when asked again later.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        let passing = ["backendError", "internalError", "quotaExceeded", "rateLimitExceeded", "jobBackendError"];
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused { reason, .. } => passing.contains(&reason.as_str()),
+            _ => false,
+        }
+    }
 }
 
 /// What to do about a refusal.

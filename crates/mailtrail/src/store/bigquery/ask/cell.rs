@@ -74,7 +74,8 @@ pub(in crate::store::bigquery) fn records(rows: &Rows) -> Result<Vec<EventRecord
     rows.rows.iter().map(|row| record(&mut Cells::new(row))).collect()
 }
 
-fn record(cells: &mut Cells<'_>) -> Result<EventRecord, BigQueryError> {
+/// One of them.
+pub(super) fn record(cells: &mut Cells<'_>) -> Result<EventRecord, BigQueryError> {
     // A struct's fields are evaluated as written.
     Ok(EventRecord {
         id: 0,
