@@ -14,6 +14,7 @@ mod support;
 
 mod credentials;
 mod follow;
+mod forget;
 mod forward;
 mod guide;
 mod init;
