@@ -82,7 +82,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     // Followers read a trail; of stateless receivers there are many, and each would tell the same.
     if let Sink::Spool(keeper) = &sink {
         note_last_event(config);
-        tasks.extend(alerts(config, &notifier, stopped.clone()));
+        tasks.extend(alerts(config, &notifier, stopped.clone()).await);
         let watch = watch::Watch {
             keeper: keeper.clone(),
             trail: config.store.path.clone(),
@@ -160,8 +160,8 @@ fn notifier(config: &Config) -> Notifier {
 }
 
 /// The follower of alerts. As with the notifier, receiving comes first.
-fn alerts(config: &Config, notifier: &Notifier, stopped: Stop) -> Option<JoinHandle<()>> {
-    match follow::alert::start(config, notifier, stopped) {
+async fn alerts(config: &Config, notifier: &Notifier, stopped: Stop) -> Option<JoinHandle<()>> {
+    match follow::alert::start(config, notifier, stopped).await {
         Ok(end) => end.map(|end| {
             tokio::spawn(async move {
                 // An error says that its thread is gone, which means the same.
