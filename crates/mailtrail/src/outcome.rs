@@ -16,11 +16,13 @@ pub mod wait;
 mod watched;
 
 pub use backlog::{Backlog, CatchUpError, catch_up};
+#[cfg(test)]
+pub(crate) use reason::all_words;
 pub use reason::plain;
 pub use report::{Details, Report};
-pub use runs::{Run, run, runs};
+pub use runs::{Named, Run, run, run_names, runs, watch};
 pub use selector::{OutcomeError, Selector, Unanswerable};
 pub use sent::{Earlier, already_sent, mailed_before, proven};
 pub use tracker::{Known, Tracker};
-pub use unreached::{Again, Row, again, soft, unreached};
+pub use unreached::{Again, Row, UNREACHED_COLUMNS, again, soft, unreached};
 pub use watched::Watched;

@@ -23,6 +23,7 @@ mod plain_words;
 mod preferences;
 mod readers;
 mod router;
+mod runs;
 mod search;
 mod texts;
 mod timeline;

@@ -126,6 +126,25 @@ fn code(status_code: Option<&str>) -> Option<&'static str> {
     known.map(|(_, words)| words)
 }
 
+/// Everything that [`plain`] can say.
+#[cfg(test)]
+pub(crate) fn all_words() -> std::collections::BTreeSet<&'static str> {
+    let classes = CLASSIFICATIONS.iter().map(|(name, _)| Some(*name)).chain([None]);
+    let codes = CODES.iter().map(|(code, _)| *code).chain(SUBJECTS.iter().map(|(subject, _)| *subject));
+    let codes: Vec<Option<String>> = codes.map(|code| Some(format!("5.{code}"))).chain([None]).collect();
+    let drops: Vec<Option<&str>> = DROPS.iter().map(|(begin, _, _)| Some(*begin)).chain([None]).collect();
+    let mut words = std::collections::BTreeSet::new();
+    for class in classes {
+        for code in &codes {
+            for drop in &drops {
+                words.extend(Status::ALL.into_iter().map(|status| plain(status, class, code.as_deref(), *drop)));
+            }
+        }
+    }
+    words.remove("");
+    words
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

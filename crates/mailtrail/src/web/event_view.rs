@@ -1,6 +1,7 @@
 //! An event as the page shows it: every text from outside is visible text here and nothing else.
 
 use super::plain_words::Why;
+use super::runs;
 use super::texts::Texts;
 use crate::settle::Status;
 use crate::show::{record, time, visible};
@@ -57,6 +58,8 @@ pub(super) struct EventView {
     pub(super) hash: String,
     pub(super) categories: Vec<String>,
     pub(super) run: String,
+    /// The run's page.
+    pub(super) run_url: String,
     pub(super) message: String,
     pub(super) why: &'static str,
     /// What the mail server wrote, or the link that was clicked.
@@ -90,6 +93,7 @@ impl EventView {
             hash,
             categories: event.category.iter().map(|name| visible(name).into_owned()).collect(),
             run: shown(&event.run).unwrap_or_default(),
+            run_url: event.run.as_deref().map(runs::url).unwrap_or_default(),
             message: shown(&event.message_id).unwrap_or_default(),
             why: Why::of(&event).map_or("", |why| why.text(t)),
             detail: detail.unwrap_or_default(),
@@ -107,6 +111,12 @@ pub(super) fn day_and_clock(micros: i64) -> (String, String) {
         |_| (micros.to_string(), String::new()),
         |time| (time.strftime("%Y-%m-%d").to_string(), time.strftime("%H:%M:%S").to_string()),
     )
+}
+
+/// `2026-11-24 10:02`, UTC.
+pub(super) fn minute(micros: i64) -> String {
+    let (day, clock) = day_and_clock(micros);
+    format!("{day} {}", clock.get(..5).unwrap_or_default()).trim_end().to_owned()
 }
 
 /// SendGrid's name, with what tells two things of the same name apart.

@@ -3,6 +3,8 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use crate::list::ListError;
+use crate::outcome::{CatchUpError, OutcomeError};
 use crate::store::sqlite::ReadError;
 
 /// Why there is no page.
@@ -10,6 +12,18 @@ use crate::store::sqlite::ReadError;
 pub(super) enum Failure {
     #[error(transparent)]
     Read(ReadError),
+    /// Of a run.
+    #[error(transparent)]
+    Outcome(OutcomeError),
+    #[error(transparent)]
+    CatchUp(CatchUpError),
+    #[error("{0} received events are not in the trail yet, so the list would not be whole: try again in a moment")]
+    Behind(i64),
+    /// What somebody sent along; told by row and column.
+    #[error(transparent)]
+    List(#[from] ListError),
+    #[error("this form cannot be read: the list is too long (32 MiB), or was cut off")]
+    BadForm,
     /// A template or a thread failed: a defect.
     #[error("this page could not be made; the log says more")]
     Broken,
@@ -28,9 +42,13 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::Read(ReadError::TooManyGroups { .. }) | Self::Wrong(_) => StatusCode::BAD_REQUEST,
-            Self::Read(_) | Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Read(ReadError::TooManyGroups { .. })
+            | Self::Wrong(_)
+            | Self::List(_)
+            | Self::BadForm
+            | Self::Outcome(OutcomeError::Usage(_)) => StatusCode::BAD_REQUEST,
+            Self::Read(_) | Self::Outcome(_) | Self::CatchUp(_) | Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Behind(_) | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotAllowed | Self::OldForm => StatusCode::FORBIDDEN,
             Self::Missing => StatusCode::NOT_FOUND,
         }
@@ -41,9 +59,38 @@ impl Failure {
         match self {
             Self::Read(ReadError::TooManyGroups { .. }) => "too many lines to count: narrow the time".to_owned(),
             Self::Read(ReadError::Missing { .. }) => "nothing has been stored yet".to_owned(),
-            Self::Read(_) => "the trail cannot be read; the log says more".to_owned(),
+            Self::Outcome(OutcomeError::Usage(why)) => why.to_string(),
+            Self::Read(_) | Self::Outcome(_) | Self::CatchUp(_) => {
+                "the store cannot be read; the log says more".to_owned()
+            }
             other => other.to_string(),
         }
+    }
+}
+
+impl From<OutcomeError> for Failure {
+    fn from(error: OutcomeError) -> Self {
+        match error {
+            OutcomeError::UnknownRun(_) => Self::Missing,
+            OutcomeError::Read(error) => Self::Read(error),
+            other => Self::Outcome(other),
+        }
+    }
+}
+
+impl From<CatchUpError> for Failure {
+    fn from(error: CatchUpError) -> Self {
+        match error {
+            CatchUpError::Behind(events) => Self::Behind(events),
+            other => Self::CatchUp(other),
+        }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        crate::log::limited("page", || tracing::error!(%error, "a file could not be written for the page"));
+        Self::Broken
     }
 }
 
@@ -56,8 +103,8 @@ impl From<askama::Error> for Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        if let Self::Read(error) = &self {
-            crate::log::limited("page", || tracing::error!(%error, "a page could not be answered"));
+        if self.status() == StatusCode::INTERNAL_SERVER_ERROR {
+            crate::log::limited("page", || tracing::error!(error = %self, "a page could not be answered"));
         }
         (self.status(), format!("{}\n", self.told())).into_response()
     }

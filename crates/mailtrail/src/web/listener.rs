@@ -19,6 +19,7 @@ use super::page::App;
 use super::password::HashError;
 use super::readers::Readers;
 use super::router::router;
+use super::runs::Held;
 use super::visitor::Peer;
 use crate::config::Web;
 use crate::protect::KeyRing;
@@ -82,6 +83,7 @@ impl Page {
         let app = Arc::new(App {
             guard: Guard::new(web.clone())?,
             readers: Readers::new(paths.clone()),
+            runs: Held::new(paths.clone()),
             hosts: Hosts::new(web, address),
             keys,
             keeper,

@@ -12,18 +12,18 @@ use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::{Html, IntoResponse, Response};
 
-use super::event_view::day_and_clock;
+use super::event_view::minute;
 use super::failure::Failure;
 use super::frame::{Frame, Section};
 use super::page::App;
-use super::texts::{Texts, grouped};
+use super::texts::{Texts, grouped, percent};
 use super::visitor::Visitor;
 use crate::clock;
 use crate::show::time;
 use crate::store::query::{Counted, Dimension, Filter, Group};
 use chart::Chart;
 use range::{PRESETS, Range};
-use rates::{Rate, percent};
+use rates::Rate;
 
 /// Domains and categories that are listed.
 const LISTED: usize = 10;
@@ -72,12 +72,6 @@ pub(super) async fn page(
         last_event_ago: last.map(|at| time::age(now.saturating_sub(at))).unwrap_or_default(),
     };
     Ok(Html(page.render()?).into_response())
-}
-
-/// `2026-11-24 10:02`
-fn minute(micros: i64) -> String {
-    let (day, clock) = day_and_clock(micros);
-    format!("{day} {}", clock.get(..5).unwrap_or_default())
 }
 
 #[derive(Template)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::admit::Hosts;
 use super::guard::Guard;
 use super::readers::Readers;
+use super::runs::Held;
 use crate::protect::KeyRing;
 use crate::store::Keeper;
 
@@ -12,6 +13,7 @@ use crate::store::Keeper;
 pub(super) struct App {
     pub(super) guard: Guard,
     pub(super) readers: Arc<Readers>,
+    pub(super) runs: Arc<Held>,
     pub(super) hosts: Hosts,
     pub(super) keys: Arc<KeyRing>,
     pub(super) keeper: Keeper,

@@ -2,6 +2,9 @@
 
 mod en;
 mod ja;
+mod runs;
+
+pub(super) use runs::RunTexts;
 
 /// A language of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +47,9 @@ pub(super) struct Texts {
     /// SendGrid's names of events, and how this language calls them.
     pub(super) event_names: [(&'static str, &'static str); 12],
     pub(super) why: WhyTexts,
+    pub(super) runs: RunTexts,
+    /// What `outcome` says of mail that did not arrive, in this language.
+    pub(super) reason_words: fn(&'static str) -> &'static str,
     /// `3 events`
     pub(super) n_events: fn(&str, u64) -> String,
     /// `12 new events`
@@ -196,6 +202,11 @@ pub(super) struct WhyTexts {
 }
 
 impl Texts {
+    /// Why mail did not arrive: `outcome`'s words in this language.
+    pub(super) fn reason_words(&self, words: &'static str) -> &'static str {
+        (self.reason_words)(words)
+    }
+
     /// How an event is called; `None` for one that nobody knows yet.
     pub(super) fn event_name(&self, name: &str) -> Option<&'static str> {
         self.event_names.iter().find(|(known, _)| *known == name).map(|(_, called)| *called)
@@ -213,6 +224,18 @@ pub(super) fn grouped(number: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// `98.5 %`; of nothing `–`. Never rounded up to all, nor down to none.
+pub(super) fn percent(part: u64, all: u64) -> String {
+    if all == 0 {
+        return "–".to_owned();
+    }
+    let tenths = match u128::from(part) * 1000 / u128::from(all) {
+        0 if part > 0 => 1,
+        tenths => tenths,
+    };
+    format!("{}.{} %", tenths / 10, tenths % 10)
 }
 
 #[cfg(test)]
@@ -234,6 +257,20 @@ mod tests {
     fn numbers_are_read_in_threes() {
         for (number, expected) in [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345_678, "12,345,678")] {
             assert_eq!(grouped(number), expected);
+        }
+    }
+
+    #[test]
+    fn a_rate_says_all_only_of_all() {
+        for (part, all, expected) in [
+            (0, 0, "–"),
+            (0, 5, "0.0 %"),
+            (1, 1_000_000, "0.1 %"),
+            (999_999, 1_000_000, "99.9 %"),
+            (7, 7, "100.0 %"),
+            (1, 3, "33.3 %"),
+        ] {
+            assert_eq!(percent(part, all), expected);
         }
     }
 }

@@ -84,19 +84,25 @@ impl LedgerReader {
     /// # Errors
     /// When the ledger cannot be read.
     pub fn runs(&self) -> Result<Vec<RunRecord>, LedgerError> {
-        let names: Vec<String> = self
-            .sql
-            .prepare_cached(
-                "SELECT name FROM (SELECT name, begun_at AS at FROM run UNION
-                     SELECT name, at FROM sandbox WHERE name NOT IN (SELECT name FROM run)) ORDER BY at DESC, name",
-            )?
-            .query_map([], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
+        let names = self.run_names()?;
         let mut runs = Vec::with_capacity(names.len());
-        for name in names {
+        for (name, _) in names {
             runs.extend(self.run(&name)?);
         }
         Ok(runs)
+    }
+
+    /// All runs' names, the newest first, each with its first claim in µs since the epoch.
+    ///
+    /// # Errors
+    /// As [`runs`](Self::runs).
+    pub fn run_names(&self) -> Result<Vec<(String, i64)>, LedgerError> {
+        let mut statement = self.sql.prepare_cached(
+            "SELECT name, at FROM (SELECT name, begun_at AS at FROM run UNION
+                 SELECT name, at FROM sandbox WHERE name NOT IN (SELECT name FROM run)) ORDER BY at DESC, name",
+        )?;
+        let names = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(names.collect::<Result<_, _>>()?)
     }
 
     /// One run; `None` where nothing was ever sent under this name.

@@ -45,6 +45,8 @@ pub(super) const TEXTS: Texts = Texts {
         unsubscribed: "The recipient unsubscribed.",
         resubscribed: "The recipient subscribed again.",
     },
+    runs: super::runs::ENGLISH,
+    reason_words: |words| words,
     n_events: |shown, n| format!("{shown} {}", if n == 1 { "event" } else { "events" }),
     n_new: |n| format!("{n} new {}", if n == 1 { "event" } else { "events" }),
     skip: "Skip to the content",

@@ -45,6 +45,8 @@ pub(super) const TEXTS: Texts = Texts {
         unsubscribed: "宛先が配信を停止しました。",
         resubscribed: "宛先が配信を再開しました。",
     },
+    runs: super::runs::JAPANESE,
+    reason_words: super::runs::reason_words,
     n_events: |shown, _| format!("{shown} 件"),
     n_new: |n| format!("新着 {n} 件"),
     skip: "本文へ移動",
