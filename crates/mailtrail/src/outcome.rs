@@ -16,9 +16,7 @@ pub mod wait;
 mod watched;
 
 pub use backlog::{Backlog, CatchUpError, catch_up};
-#[cfg(test)]
-pub(crate) use reason::all_words;
-pub use reason::plain;
+pub use reason::{Words, plain};
 pub use report::{Details, Report};
 pub use runs::{Named, Run, run, run_names, runs, watch};
 pub use selector::{OutcomeError, Selector, Unanswerable};

@@ -1,7 +1,8 @@
 //! Who did not get the mail, and whom to try again.
 
-use super::reason::{drop_of, plain};
+use super::reason::{Words, drop_of, plain};
 use super::watched::Watched;
+use crate::config::Language;
 use crate::list::Address;
 use crate::protect::EmailHash;
 use crate::settle::Status;
@@ -23,7 +24,7 @@ pub struct Row {
     /// How it stands.
     pub status: Status,
     /// Why, in plain words.
-    pub reason: &'static str,
+    pub reason: Words,
     /// SendGrid's `bounce_classification`, or the status code where there is none.
     pub classification: Option<String>,
     /// The message's first event, µs since the epoch.
@@ -35,12 +36,12 @@ pub struct Row {
 impl Row {
     /// The values of [`UNREACHED_COLUMNS`]; the address is one of the asker's own list.
     #[must_use]
-    pub fn cells(&self, address: Option<&Address>) -> [Cell; 6] {
+    pub fn cells(&self, address: Option<&Address>, language: Language) -> [Cell; 6] {
         [
             address.map_or(Cell::Null, |address| Cell::Text(address.expose().to_owned())),
             Cell::Text(self.hash.to_string()),
             Cell::Text(self.status.as_str().to_owned()),
-            Cell::Text(self.reason.to_owned()),
+            Cell::Text(self.reason.text(language).to_owned()),
             Cell::text(self.classification.clone()),
             self.first_seen.map_or(Cell::Null, Cell::Time),
         ]
@@ -107,7 +108,7 @@ pub fn again(status: Status, classification: Option<&str>, reason: Option<&str>,
         }
         Status::Dropped => match drop_of(reason) {
             Some((_, _, true)) => Again::No("on one of SendGrid's suppression lists"),
-            Some((_, words, false)) => Again::Yes(words),
+            Some((_, words, false)) => Again::Yes(words.en),
             None => Again::No("dropped, and why is not known"),
         },
         Status::Bounce => Again::No("refused for good; SendGrid would drop it"),

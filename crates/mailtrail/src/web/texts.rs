@@ -6,6 +6,8 @@ mod runs;
 
 pub(super) use runs::RunTexts;
 
+use crate::config::Language;
+
 /// A language of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lang {
@@ -48,8 +50,8 @@ pub(super) struct Texts {
     pub(super) event_names: [(&'static str, &'static str); 12],
     pub(super) why: WhyTexts,
     pub(super) runs: RunTexts,
-    /// What `outcome` says of mail that did not arrive, in this language.
-    pub(super) reason_words: fn(&'static str) -> &'static str,
+    /// For words that other rooms have.
+    pub(super) spoken: Language,
     /// `3 events`
     pub(super) n_events: fn(&str, u64) -> String,
     /// `12 new events`
@@ -202,11 +204,6 @@ pub(super) struct WhyTexts {
 }
 
 impl Texts {
-    /// Why mail did not arrive: `outcome`'s words in this language.
-    pub(super) fn reason_words(&self, words: &'static str) -> &'static str {
-        (self.reason_words)(words)
-    }
-
     /// How an event is called; `None` for one that nobody knows yet.
     pub(super) fn event_name(&self, name: &str) -> Option<&'static str> {
         self.event_names.iter().find(|(known, _)| *known == name).map(|(_, called)| *called)

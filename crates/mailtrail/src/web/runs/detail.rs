@@ -154,13 +154,13 @@ pub(in crate::web) async fn figures(
 fn reasons(rows: &[outcome::Row], t: &'static Texts) -> Vec<ReasonView> {
     let mut counts: HashMap<(Status, &'static str), u64> = HashMap::new();
     for row in rows.iter().filter(|row| row.status.is_unreached()) {
-        *counts.entry((row.status, row.reason)).or_default() += 1;
+        *counts.entry((row.status, row.reason.text(t.spoken))).or_default() += 1;
     }
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_by_key(|(key, count)| (std::cmp::Reverse(*count), *key));
     let most = counts.first().map_or(1, |(_, count)| *count);
     let views = counts.into_iter().take(LISTED).map(|((status, reason), count)| ReasonView {
-        text: t.reason_words(reason),
+        text: reason,
         status: status_name(status, t),
         tone: tone(status),
         count: grouped(count),
@@ -197,7 +197,7 @@ fn deferred(rows: &[outcome::Row], events_url: &str, t: &'static Texts) -> Defer
                 hash: start_of(&row.hash),
                 domain: row.domain.as_deref().map(domain).unwrap_or_default(),
                 since: at(row.first_seen),
-                reason: t.reason_words(row.reason),
+                reason: row.reason.text(t.spoken),
                 url: format!("{events_url}&recipient={}", row.hash),
             })
             .collect(),

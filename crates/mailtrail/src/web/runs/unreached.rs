@@ -7,6 +7,7 @@ use askama::Template;
 use axum::extract::{Multipart, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
+use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
 
 use super::super::failure::Failure;
@@ -15,7 +16,7 @@ use super::super::visitor::Visitor;
 use super::detail::RunPage;
 use super::held::Held;
 use crate::clock;
-use crate::config::Role;
+use crate::config::{Language, Role};
 use crate::list::{List, ListError, ListOptions, Listed};
 use crate::outcome::{self, Selector, UNREACHED_COLUMNS, Watched};
 use crate::protect::KeyRing;
@@ -23,9 +24,6 @@ use crate::show::csv::{self, Manner};
 
 /// Longest list, bytes: some hundred thousand rows.
 pub(in crate::web) const LONGEST_LIST: usize = 32 * 1024 * 1024;
-
-/// What makes a spreadsheet take a file for UTF-8.
-const BOM: &str = "\u{feff}";
 
 /// The form of a run's page: for operators, and only from our own page.
 pub(in crate::web) async fn download(
@@ -43,7 +41,8 @@ pub(in crate::web) async fn download(
     }
     let keys = Arc::clone(&app.keys);
     let asked = name.clone();
-    let written = app.runs.blocking(move |held| write(held, &keys, &asked, &form)).await;
+    let language = visitor.preferences.texts().spoken;
+    let written = app.runs.blocking(move |held| write(held, &keys, &asked, &form, language)).await;
     match written {
         Ok(file) => {
             let headers = [
@@ -110,18 +109,19 @@ fn first_line(bytes: &[u8]) -> &[u8] {
 }
 
 /// The file, once all that had come in is in the trail.
-fn write(held: &Held, keys: &Arc<KeyRing>, name: &str, form: &Form) -> Result<Vec<u8>, Failure> {
+fn write(held: &Held, keys: &Arc<KeyRing>, name: &str, form: &Form, language: Language) -> Result<Vec<u8>, Failure> {
     let listed = form.list()?.map(|list| Listed::new(list, keys));
     outcome::catch_up(held.paths(), Arc::<KeyRing>::clone(keys), std::thread::sleep)?;
     let list = listed.as_ref().map(|listed| listed.list.hashes(keys).collect());
     let selector = Selector { expect: list.is_none().then_some(0), list, ..Selector::of_run(name) };
     let watched = Watched::begin(held.paths(), selector)?;
-    let manner = Manner { raw: false, terminal: false };
-    let mut out = BOM.as_bytes().to_vec();
+    // For spreadsheets: people asked for it.
+    let manner = Manner { raw: false, terminal: false, zone: &TimeZone::UTC, bom: true };
+    let mut out = Vec::new();
     csv::heading(&mut out, &UNREACHED_COLUMNS, manner)?;
     for row in outcome::unreached(&watched, form.pending, clock::now_micros()) {
         let address = listed.as_ref().and_then(|listed| listed.row(&row.hash)).map(crate::list::Row::address);
-        csv::line(&mut out, &row.cells(address.as_ref()), manner)?;
+        csv::line(&mut out, &row.cells(address.as_ref(), language), manner)?;
     }
     Ok(out)
 }

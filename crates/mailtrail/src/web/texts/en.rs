@@ -1,5 +1,7 @@
 //! English.
 
+use crate::config::Language;
+
 use super::{Texts, WhyTexts};
 
 pub(super) const TEXTS: Texts = Texts {
@@ -46,7 +48,7 @@ pub(super) const TEXTS: Texts = Texts {
         resubscribed: "The recipient subscribed again.",
     },
     runs: super::runs::ENGLISH,
-    reason_words: |words| words,
+    spoken: Language::English,
     n_events: |shown, n| format!("{shown} {}", if n == 1 { "event" } else { "events" }),
     n_new: |n| format!("{n} new {}", if n == 1 { "event" } else { "events" }),
     skip: "Skip to the content",

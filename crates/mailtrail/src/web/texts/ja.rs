@@ -1,5 +1,7 @@
 //! 日本語。
 
+use crate::config::Language;
+
 use super::{Texts, WhyTexts};
 
 pub(super) const TEXTS: Texts = Texts {
@@ -46,7 +48,7 @@ pub(super) const TEXTS: Texts = Texts {
         resubscribed: "宛先が配信を再開しました。",
     },
     runs: super::runs::JAPANESE,
-    reason_words: super::runs::reason_words,
+    spoken: Language::Japanese,
     n_events: |shown, _| format!("{shown} 件"),
     n_new: |n| format!("新着 {n} 件"),
     skip: "本文へ移動",

@@ -4,7 +4,7 @@ mod en;
 mod ja;
 
 pub(super) use en::TEXTS as ENGLISH;
-pub(super) use ja::{TEXTS as JAPANESE, reason_words};
+pub(super) use ja::TEXTS as JAPANESE;
 
 /// What is said of runs.
 pub(in crate::web) struct RunTexts {
