@@ -6,7 +6,7 @@ use super::Global;
 use super::exit::Exit;
 use super::output::{Cell, Format, OutputArgs, Sheet, note};
 use super::question::Question;
-use super::selection::{SelectionArgs, caught_up, need_since};
+use super::selection::{SelectionArgs, need_since};
 use super::{private_file, style};
 use crate::clock;
 use crate::config::Language;
@@ -30,11 +30,12 @@ pub(super) struct Args {
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     need_since(&args.selection)?;
-    let question = Question::of_trail(global)?;
+    let question = Question::new(global)?;
+    let sends = question.sends()?;
     let selection = args.selection.read(&question, None)?;
-    caught_up(&question, selection.keys.clone(), true)?;
+    sends.catch_up(selection.keys.clone(), true)?;
     let now = clock::now_micros();
-    let watched = Watched::begin(&question.paths, selection.selector)?;
+    let watched = Watched::begin(&*sends, selection.selector)?;
     let rows = outcome::unreached(&watched, args.include_pending, now);
     let mut sheet = Sheet::begin(std::io::stdout().lock(), args.output, &UNREACHED_COLUMNS)?;
     // JSON is for machines.

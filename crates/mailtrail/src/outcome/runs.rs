@@ -5,9 +5,8 @@ use std::collections::HashSet;
 use super::report::Report;
 use super::selector::{OutcomeError, Selector};
 use super::watched::Watched;
-use crate::store::Paths;
-use crate::store::ledger::{LedgerReader, RunRecord, Sent};
-use crate::store::sqlite::{ReadError, Reader};
+use crate::store::ledger::{RunRecord, Sent};
+use crate::store::sends::Sends;
 
 /// A run.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,15 +17,6 @@ pub struct Run {
     pub record: Option<RunRecord>,
     /// How it stands. Of a run without ledger: whoever was seen.
     pub report: Report,
-}
-
-/// A run's name, and when it began.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Named {
-    /// Its name.
-    pub name: String,
-    /// The first claim, µs since the epoch; `None` of a run that another tool sent.
-    pub begun_at: Option<i64>,
 }
 
 impl Run {
@@ -48,33 +38,25 @@ impl Run {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn run_names(paths: &Paths) -> Result<Vec<Named>, OutcomeError> {
-    let mut found: Vec<Named> = match LedgerReader::open(paths)? {
-        Some(ledger) => {
-            let begun = |(name, at)| Named { name, begun_at: Some(at) };
-            ledger.run_names()?.into_iter().map(begun).collect()
-        }
+pub fn run_names(sends: &dyn Sends) -> Result<Vec<String>, OutcomeError> {
+    let mut names = match sends.ledger()? {
+        Some(ledger) => ledger.run_names()?,
         None => Vec::new(),
     };
-    match Reader::open(paths) {
-        Ok(reader) => {
-            let known: HashSet<String> = found.iter().map(|run| run.name.clone()).collect();
-            let others = reader.run_names()?.into_iter().filter(|name| !known.contains(name));
-            found.extend(others.map(|name| Named { name, begun_at: None }));
-        }
-        Err(ReadError::Missing { .. }) => {}
-        Err(error) => return Err(error.into()),
+    if let Some(events) = sends.events()? {
+        let known: HashSet<String> = names.iter().cloned().collect();
+        names.extend(events.run_names()?.into_iter().filter(|name| !known.contains(name)));
     }
-    Ok(found)
+    Ok(names)
 }
 
 /// The runs, in the order of [`run_names`]; at most so many, and how many there are.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn runs(paths: &Paths, most: usize) -> Result<(Vec<Run>, usize), OutcomeError> {
-    let names = run_names(paths)?;
-    let runs = names.iter().take(most).map(|named| run(paths, &named.name)).collect::<Result<_, _>>()?;
+pub fn runs(sends: &dyn Sends, most: usize) -> Result<(Vec<Run>, usize), OutcomeError> {
+    let names = run_names(sends)?;
+    let runs = names.iter().take(most).map(|name| run(sends, name)).collect::<Result<_, _>>()?;
     Ok((runs, names.len()))
 }
 
@@ -82,20 +64,20 @@ pub fn runs(paths: &Paths, most: usize) -> Result<(Vec<Run>, usize), OutcomeErro
 ///
 /// # Errors
 /// When there is no such run, it went to the sandbox alone, or the store cannot be read.
-pub fn watch(paths: &Paths, name: &str) -> Result<Watched, OutcomeError> {
-    Watched::begin(paths, Selector { expect: Some(0), ..Selector::of_run(name) })
+pub fn watch(sends: &dyn Sends, name: &str) -> Result<Watched, OutcomeError> {
+    Watched::begin(sends, Selector { expect: Some(0), ..Selector::of_run(name) })
 }
 
 /// One run.
 ///
 /// # Errors
 /// When there is no such run, or the store cannot be read.
-pub fn run(paths: &Paths, name: &str) -> Result<Run, OutcomeError> {
-    match watch(paths, name) {
+pub fn run(sends: &dyn Sends, name: &str) -> Result<Run, OutcomeError> {
+    match watch(sends, name) {
         Ok(watched) => Ok(Run::of(&watched)),
         Err(OutcomeError::Usage(super::selector::Unanswerable::Sandbox(_))) => {
-            let record = LedgerReader::open(paths)?.map(|ledger| ledger.run(name)).transpose()?.flatten();
-            Ok(Run { name: name.to_owned(), record, report: Report::default() })
+            let found = sends.ledger()?.map(|ledger| ledger.run(name)).transpose()?.flatten();
+            Ok(Run { name: name.to_owned(), record: found.map(|found| found.record), report: Report::default() })
         }
         Err(error) => Err(error),
     }

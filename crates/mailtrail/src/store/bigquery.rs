@@ -2,6 +2,7 @@
 
 mod ask;
 mod auth;
+mod blocking;
 mod check;
 mod deliver;
 mod error;
@@ -9,6 +10,7 @@ mod event_writer;
 mod fit;
 mod intake;
 mod json;
+mod ledger;
 mod meta;
 mod names;
 mod plan;
@@ -20,6 +22,7 @@ mod resource;
 mod rest;
 mod row;
 mod schema;
+mod sends;
 #[cfg(test)]
 pub(crate) mod testing;
 mod write;
@@ -30,9 +33,10 @@ pub use deliver::{Backoff, Pulse, Undeliverable, deliver};
 pub use error::{AppendError, BigQueryError, RowRefused};
 pub use event_writer::{EventWriter, Row, takes};
 pub use intake::{Acknowledged, Intake, IntakeError, Prepared};
-pub use meta::{Entry, entries};
+pub use meta::{Entry, entries, first_public_key};
 pub use plan::Plan;
 pub use print::{sql, terraform};
+pub use sends::BigQuerySends;
 
 use auth::Auth;
 use names::Names;

@@ -4,7 +4,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use crate::list::ListError;
-use crate::outcome::{CatchUpError, OutcomeError};
+use crate::outcome::OutcomeError;
+use crate::store::questions::AskError;
+use crate::store::sends::SendsError;
 use crate::store::sqlite::ReadError;
 
 /// Why there is no page.
@@ -15,8 +17,6 @@ pub(super) enum Failure {
     /// Of a run.
     #[error(transparent)]
     Outcome(OutcomeError),
-    #[error(transparent)]
-    CatchUp(CatchUpError),
     #[error("{0} received events are not in the trail yet, so the list would not be whole: try again in a moment")]
     Behind(i64),
     /// What somebody sent along; told by row and column.
@@ -47,7 +47,7 @@ impl Failure {
             | Self::List(_)
             | Self::BadForm
             | Self::Outcome(OutcomeError::Usage(_)) => StatusCode::BAD_REQUEST,
-            Self::Read(_) | Self::Outcome(_) | Self::CatchUp(_) | Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Read(_) | Self::Outcome(_) | Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Behind(_) | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotAllowed | Self::OldForm => StatusCode::FORBIDDEN,
             Self::Missing => StatusCode::NOT_FOUND,
@@ -60,9 +60,7 @@ impl Failure {
             Self::Read(ReadError::TooManyGroups { .. }) => "too many lines to count: narrow the time".to_owned(),
             Self::Read(ReadError::Missing { .. }) => "nothing has been stored yet".to_owned(),
             Self::Outcome(OutcomeError::Usage(why)) => why.to_string(),
-            Self::Read(_) | Self::Outcome(_) | Self::CatchUp(_) => {
-                "the store cannot be read; the log says more".to_owned()
-            }
+            Self::Read(_) | Self::Outcome(_) => "the store cannot be read; the log says more".to_owned(),
             other => other.to_string(),
         }
     }
@@ -72,17 +70,18 @@ impl From<OutcomeError> for Failure {
     fn from(error: OutcomeError) -> Self {
         match error {
             OutcomeError::UnknownRun(_) => Self::Missing,
-            OutcomeError::Read(error) => Self::Read(error),
+            OutcomeError::Store(error) => error.into(),
             other => Self::Outcome(other),
         }
     }
 }
 
-impl From<CatchUpError> for Failure {
-    fn from(error: CatchUpError) -> Self {
+impl From<SendsError> for Failure {
+    fn from(error: SendsError) -> Self {
         match error {
-            CatchUpError::Behind(events) => Self::Behind(events),
-            other => Self::CatchUp(other),
+            SendsError::Behind(events) => Self::Behind(events),
+            SendsError::Ask(AskError::Sqlite(error)) => Self::Read(error),
+            other => Self::Outcome(other.into()),
         }
     }
 }

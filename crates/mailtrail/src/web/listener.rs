@@ -24,6 +24,7 @@ use super::visitor::Peer;
 use crate::config::Web;
 use crate::protect::KeyRing;
 use crate::stop::Stop;
+use crate::store::sends::Sends as _;
 use crate::store::{Keeper, Paths};
 
 const MOST_CONNECTIONS: usize = 256;
@@ -83,7 +84,7 @@ impl Page {
         let app = Arc::new(App {
             guard: Guard::new(web.clone())?,
             readers: Readers::new(paths.clone()),
-            runs: Held::new(paths.clone()),
+            runs: Held::new(paths.share()),
             hosts: Hosts::new(web, address),
             keys,
             keeper,

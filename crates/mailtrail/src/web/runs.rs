@@ -15,12 +15,10 @@ use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::{Html, IntoResponse, Response};
 
-use super::event_view::minute;
 use super::failure::Failure;
 use super::frame::{Frame, Section};
 use super::page::App;
 use super::visitor::Visitor;
-use crate::outcome::Named;
 use crate::show::visible;
 
 pub(super) use detail::{figures, page as detail};
@@ -45,7 +43,6 @@ struct Link {
     name: String,
     url: String,
     id: String,
-    begun: String,
 }
 
 pub(super) async fn list(
@@ -70,13 +67,8 @@ pub(super) async fn list(
 }
 
 impl Link {
-    fn of(run: &Named) -> Self {
-        Self {
-            name: visible(&run.name).into_owned(),
-            url: url(&run.name),
-            id: id(&run.name),
-            begun: run.begun_at.map(minute).unwrap_or_default(),
-        }
+    fn of(name: &String) -> Self {
+        Self { name: visible(name).into_owned(), url: url(name), id: id(name) }
     }
 }
 

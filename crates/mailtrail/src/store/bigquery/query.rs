@@ -138,6 +138,7 @@ impl Jobs {
             "maximumBytesBilled": self.max_bytes_billed.to_string(),
             "formatOptions": { "useInt64Timestamp": true },
             "dryRun": dry_run,
+            "useQueryCache": !query.fresh,
             "defaultDataset": self.default_dataset(),
             // A repeated call with the same id is not a second question.
             "requestId": crate::run::RequestId::random().map(|id| id.to_string()).unwrap_or_default(),

@@ -51,7 +51,7 @@ pub(in crate::web) async fn page(
     visitor: Visitor,
     Path(name): Path<String>,
 ) -> Result<Response, Failure> {
-    if !app.runs.names().await?.iter().any(|run| run.name == name) {
+    if !app.runs.names().await?.contains(&name) {
         return Err(Failure::Missing);
     }
     Ok(Html(RunPage::new(&visitor, &name, None).render()?).into_response())

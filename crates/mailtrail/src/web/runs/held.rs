@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 use super::super::failure::Failure;
-use crate::outcome::{self, Named, OutcomeError, Run, Watched};
-use crate::store::Paths;
+use crate::outcome::{self, OutcomeError, Run, Watched};
+use crate::store::sends::Sends;
 
 /// Questions at once: each may read a hundred thousand recipients.
 const AT_ONCE: usize = 2;
@@ -21,7 +21,7 @@ const IDLE: Duration = Duration::from_secs(120);
 
 /// The runs.
 pub(in crate::web) struct Held {
-    paths: Paths,
+    sends: Arc<dyn Sends>,
     runs: Mutex<Vec<Entry>>,
     turns: Arc<Semaphore>,
 }
@@ -36,13 +36,13 @@ struct Entry {
 type Slot = Arc<Mutex<Option<Watched>>>;
 
 impl Held {
-    pub(in crate::web) fn new(paths: Paths) -> Arc<Self> {
-        Arc::new(Self { paths, runs: Mutex::default(), turns: Arc::new(Semaphore::new(AT_ONCE)) })
+    pub(in crate::web) fn new(sends: Arc<dyn Sends>) -> Arc<Self> {
+        Arc::new(Self { sends, runs: Mutex::default(), turns: Arc::new(Semaphore::new(AT_ONCE)) })
     }
 
     /// The runs there are, by name.
-    pub(super) async fn names(self: &Arc<Self>) -> Result<Vec<Named>, Failure> {
-        self.blocking(|held| outcome::run_names(&held.paths)).await
+    pub(super) async fn names(self: &Arc<Self>) -> Result<Vec<String>, Failure> {
+        self.blocking(|held| outcome::run_names(&*held.sends)).await
     }
 
     /// How a run stands, for who looks once; nothing is kept that was not kept before.
@@ -65,7 +65,7 @@ impl Held {
                 let mut watched = lock(&slot);
                 let read = match watched.as_mut() {
                     Some(watched) => watched.poll().map(|_| ()),
-                    None => outcome::watch(&held.paths, &asked).map(|new| *watched = Some(new)),
+                    None => outcome::watch(&*held.sends, &asked).map(|new| *watched = Some(new)),
                 };
                 if let Err(error) = read {
                     *watched = None;
@@ -87,7 +87,7 @@ impl Held {
     }
 
     async fn once(self: &Arc<Self>, name: String) -> Result<Run, Failure> {
-        self.blocking(move |held| outcome::run(&held.paths, &name)).await
+        self.blocking(move |held| outcome::run(&*held.sends, &name)).await
     }
 
     /// Asks on a thread that may wait for a disk, when it is this question's turn.
@@ -104,8 +104,8 @@ impl Held {
         answer.await.map_err(|_| Failure::Broken)?.map_err(Into::into)
     }
 
-    pub(super) fn paths(&self) -> &Paths {
-        &self.paths
+    pub(super) fn sends(&self) -> &dyn Sends {
+        &*self.sends
     }
 
     /// Where a run is kept; the one that nobody asked for longest makes room.

@@ -111,10 +111,10 @@ fn first_line(bytes: &[u8]) -> &[u8] {
 /// The file, once all that had come in is in the trail.
 fn write(held: &Held, keys: &Arc<KeyRing>, name: &str, form: &Form, language: Language) -> Result<Vec<u8>, Failure> {
     let listed = form.list()?.map(|list| Listed::new(list, keys));
-    outcome::catch_up(held.paths(), Arc::<KeyRing>::clone(keys), std::thread::sleep)?;
+    held.sends().catch_up(Arc::<KeyRing>::clone(keys), true)?;
     let list = listed.as_ref().map(|listed| listed.list.hashes(keys).collect());
     let selector = Selector { expect: list.is_none().then_some(0), list, ..Selector::of_run(name) };
-    let watched = Watched::begin(held.paths(), selector)?;
+    let watched = Watched::begin(held.sends(), selector)?;
     // For spreadsheets: people asked for it.
     let manner = Manner { raw: false, terminal: false, zone: &TimeZone::UTC, bom: true };
     let mut out = Vec::new();

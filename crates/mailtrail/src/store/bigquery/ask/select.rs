@@ -6,7 +6,7 @@ use crate::settle::Status;
 use crate::store::bigquery::names::Names;
 use crate::store::bigquery::query::{Parameter, Query};
 use crate::store::bigquery::schema::EVENTS;
-use crate::store::query::Filter;
+use crate::store::query::{Filter, Scope};
 
 /// 2009-01-01 and 2100-01-01: no event is before or after. Where nobody says which days, all of these.
 const ALL_DAYS: (i64, i64) = (1_230_768_000_000_000, 4_102_444_800_000_000);
@@ -58,6 +58,29 @@ pub(super) fn select(names: &Names, filter: &Filter, columns: &str) -> Query {
         .with("until", Parameter::Timestamp(filter.until.unwrap_or(last).clamp(first, last)));
     query.parameters.extend(conditions.into_iter().map(|condition| (condition.name, condition.value)));
     query
+}
+
+/// `SELECT columns FROM …` of rows as they are, repetitions too.
+pub(super) fn on_days(names: &Names, columns: &str, condition: &str, since: Option<i64>, until: Option<i64>) -> Query {
+    let (first, last) = ALL_DAYS;
+    let sql = format!(
+        "SELECT {columns} FROM {} WHERE timestamp >= @since AND timestamp < @until AND {condition}",
+        names.sql_table(&EVENTS)
+    );
+    Query::new(sql)
+        .with("since", Parameter::Timestamp(since.unwrap_or(first).clamp(first, last)))
+        .with("until", Parameter::Timestamp(until.unwrap_or(last).clamp(first, last)))
+}
+
+/// Whether an event is of that mail.
+pub(super) fn condition_of_mail(scope: &Scope) -> (&'static str, (&'static str, Parameter)) {
+    match scope {
+        Scope::Run(name) => ("IFNULL(run = @run, FALSE)", ("run", Parameter::Text(name.clone()))),
+        Scope::Category(name) => (
+            "EXISTS (SELECT 1 FROM UNNEST(category) AS one WHERE one = @category)",
+            ("category", Parameter::Text(name.clone())),
+        ),
+    }
 }
 
 /// `settle`'s rule as SQL, made from the rule itself.
