@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::plain_words::Why;
 use super::runs;
+use super::spot::Spot;
 use super::texts::Texts;
 use crate::settle::Status;
 use crate::show::{record, time, visible};
@@ -48,7 +49,8 @@ impl Tone {
 
 /// One event.
 pub(super) struct EventView {
-    pub(super) id: i64,
+    /// As URLs name it.
+    pub(super) spot: String,
     pub(super) day: String,
     pub(super) clock: String,
     /// For machines.
@@ -83,7 +85,7 @@ impl EventView {
         let start: String = hash.chars().take(HASH_DIGITS).collect();
         let detail = [&event.reason, &event.response, &event.url].into_iter().find_map(shown);
         Self {
-            id: event.id,
+            spot: Spot::of(&event).short(),
             day,
             clock,
             datetime,

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::list::ListError;
 use crate::outcome::OutcomeError;
+use crate::store::bigquery::BigQueryError;
 use crate::store::questions::AskError;
 use crate::store::sends::SendsError;
 use crate::store::sqlite::ReadError;
@@ -76,11 +77,27 @@ impl From<OutcomeError> for Failure {
     }
 }
 
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error)
+    }
+}
+
+impl From<AskError> for Failure {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Sqlite(error) => Self::Read(error),
+            AskError::BigQuery(error @ BigQueryError::TooExpensive { .. }) => Self::Wrong(error.to_string()),
+            other => Self::Outcome(OutcomeError::Store(other.into())),
+        }
+    }
+}
+
 impl From<SendsError> for Failure {
     fn from(error: SendsError) -> Self {
         match error {
             SendsError::Behind(events) => Self::Behind(events),
-            SendsError::Ask(AskError::Sqlite(error)) => Self::Read(error),
+            SendsError::Ask(error) => error.into(),
             other => Self::Outcome(other.into()),
         }
     }

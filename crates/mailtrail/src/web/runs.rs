@@ -34,6 +34,8 @@ const PAGE: usize = 20;
 struct RunsPage {
     f: Frame,
     runs: Vec<Link>,
+    /// Whether each run's figures are asked for only when somebody wants them.
+    costs: bool,
     newer: Option<String>,
     older: Option<String>,
 }
@@ -57,6 +59,7 @@ pub(super) async fn list(
     let page = RunsPage {
         f: Frame::new(&visitor, Section::Runs),
         runs: shown.map(Link::of).collect(),
+        costs: app.source.costs(),
         newer: (skipped > 0).then(|| match skipped.saturating_sub(PAGE) {
             0 => "/runs".to_owned(),
             before => format!("/runs?after={before}"),

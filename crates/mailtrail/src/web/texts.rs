@@ -121,6 +121,12 @@ pub(super) struct Texts {
     pub(super) live: &'static str,
     pub(super) live_on: &'static str,
     pub(super) live_stop: &'static str,
+    pub(super) count_them: &'static str,
+    pub(super) searching: &'static str,
+    /// `BigQuery read 12.3 MB for this.`
+    pub(super) bytes_read: fn(&str) -> String,
+    pub(super) follows_each_minute: &'static str,
+    pub(super) look_again: &'static str,
     pub(super) counting: &'static str,
     pub(super) export: &'static str,
     pub(super) export_note: &'static str,

@@ -15,6 +15,7 @@ mod credentials;
 mod forward;
 mod guide;
 mod init;
+mod page;
 mod questions;
 mod stateless;
 mod trouble;

@@ -130,7 +130,7 @@ pub(in crate::web) async fn figures(
     let query = query.unwrap_or_default();
     let (now, t) = (clock::now_micros(), visitor.preferences.texts());
     let (run, asked) = app.runs.look(&name, move |watched| ask(watched, now)).await?;
-    let run = RunView::new(&run, t, now);
+    let run = RunView::new(&run, t, now, app.source.costs());
     let tenth = run.settled_percent / 10;
     let mut figures = Figures {
         t,

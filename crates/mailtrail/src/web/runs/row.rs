@@ -35,7 +35,7 @@ pub(in crate::web) async fn row(
         Some(_) => app.runs.look(&name, |_| ()).await?.0,
     };
     let t = visitor.preferences.texts();
-    let mut row = Row { run: RunView::new(&run, t, clock::now_micros()), seen: String::new() };
+    let mut row = Row { run: RunView::new(&run, t, clock::now_micros(), app.source.costs()), seen: String::new() };
     row.seen = digest(&row.render()?);
     if seen.as_ref() == Some(&row.seen) {
         return Ok(StatusCode::NO_CONTENT.into_response());

@@ -27,6 +27,8 @@ pub(super) struct RunView {
     /// Another tool sent it.
     pub(super) is_foreign: bool,
     /// Whether more is to come.
+    pub(super) is_open: bool,
+    /// Whether the page asks for it by itself.
     pub(super) is_live: bool,
     pub(super) begun: String,
     pub(super) accepted_at: String,
@@ -64,7 +66,7 @@ pub(super) struct StatusView {
 }
 
 impl RunView {
-    pub(super) fn new(run: &Run, t: &'static Texts, now: i64) -> Self {
+    pub(super) fn new(run: &Run, t: &'static Texts, now: i64, costs: bool) -> Self {
         let (report, record) = (&run.report, run.record.as_ref());
         let of_ledger = |count: Option<u64>| count.map_or_else(|| NOT_KNOWN.to_owned(), grouped);
         let at = |at: Option<i64>| at.map(minute).unwrap_or_default();
@@ -80,7 +82,8 @@ impl RunView {
             (t.runs.state_open, "info")
         };
         let last = report.last_event.max(record.and_then(|record| record.accepted_at.max(Some(record.begun_at))));
-        let is_open = !is_sandbox && (all == 0 || !report.is_settled());
+        let unsettled = !is_sandbox && (all == 0 || !report.is_settled());
+        let is_open = unsettled && last.is_some_and(|last| now - last < AWAITED);
         let query = form_urlencoded::Serializer::new(String::new()).append_pair("run", &run.name).finish();
         let events_url = format!("/activity?{query}");
         let apart = [
@@ -96,7 +99,8 @@ impl RunView {
             state_tone,
             is_sandbox,
             is_foreign: record.is_none(),
-            is_live: is_open && last.is_some_and(|last| now - last < AWAITED),
+            is_open,
+            is_live: is_open && !costs,
             begun: at(record.map(|record| record.begun_at)),
             accepted_at: at(record.and_then(|record| record.accepted_at)),
             send_at: at(record.and_then(|record| record.send_at)),
