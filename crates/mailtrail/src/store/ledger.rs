@@ -152,10 +152,10 @@ pub enum LedgerError {
         holder: String,
     },
     /// BigQuery refused, or cannot be reached.
-    #[error("the ledger cannot be read or written: {0}. Nothing is sent that is not on record first")]
+    #[error(transparent)]
     BigQuery(#[from] BigQueryError),
     /// BigQuery did not take a step.
-    #[error("the ledger cannot be written: {0}. Nothing is sent that is not on record first")]
+    #[error("the ledger cannot be written, and nothing is sent that is not on record first")]
     Append(#[from] AppendError),
     /// The store came back from a backup.
     #[error(transparent)]

@@ -17,6 +17,7 @@ mod guide;
 mod init;
 mod page;
 mod questions;
+mod sends;
 mod stateless;
 mod trouble;
 

@@ -99,7 +99,7 @@ struct ToldThere(Arc<Asker>);
 impl Told for ToldThere {
     fn was_told(&mut self, run: &str, outcome: &str, at: i64) -> Result<bool, SendsError> {
         let sql = format!(
-            "SELECT COUNT(*) FROM {} WHERE run = @run AND outcome = @outcome AND at >= @at",
+            "SELECT COUNT(*) FROM {} WHERE run = @run AND outcome = @outcome AND `at` >= @at",
             self.0.dataset.names.sql_table(&TOLD)
         );
         let found = self.0.ask_at_once(&ending(sql, run, outcome, at).fresh())?;
@@ -108,7 +108,7 @@ impl Told for ToldThere {
 
     fn note(&mut self, run: &str, outcome: &str, at: i64) -> Result<(), SendsError> {
         let sql = format!(
-            "INSERT INTO {} (run, outcome, at) VALUES (@run, @outcome, @at)",
+            "INSERT INTO {} (run, outcome, `at`) VALUES (@run, @outcome, @at)",
             self.0.dataset.names.sql_table(&TOLD)
         );
         let query = ending(sql, run, outcome, at);

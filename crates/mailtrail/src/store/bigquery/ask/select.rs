@@ -108,24 +108,7 @@ pub(super) fn mail_status() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::bigquery::{BigQuery, Endpoint, Name};
-
-    fn names() -> Names {
-        let name = |text| Name::new(text).expect("a name");
-        let endpoint = || Endpoint::new("http://127.0.0.1:1").expect("an address");
-        Names::of(&BigQuery {
-            project: name("p"),
-            dataset: name("d"),
-            table: name("t"),
-            location: None,
-            endpoint: endpoint(),
-            grpc_endpoint: endpoint(),
-            forward: false,
-            quota_project: None,
-            max_bytes_billed: 1,
-            append_timeout: std::time::Duration::from_secs(1),
-        })
-    }
+    use crate::store::bigquery::testing::names;
 
     #[test]
     fn values_never_stand_in_the_text_and_days_always_do() {

@@ -21,7 +21,7 @@ use crate::store::ledger::{Asked, Ledger, LedgerError, OnRecord, RunRecord, Sent
 use super::step::Claimed;
 
 const DAY: i64 = 86_400_000_000;
-/// Days on which steps may have been written.
+/// Days on which steps may have been written. (`at` is a word of GoogleSQL's own, so it stands in quotes everywhere.)
 const ALL_DAYS: (i64, i64) = (1_577_836_800_000_000, 4_102_444_800_000_000);
 
 /// A request's states, the one that says least first.
@@ -123,7 +123,7 @@ impl Ledger for RunReader {
             },
         };
         let sql = format!(
-            "SELECT COUNT(*) FROM {} WHERE at >= @since AND at < @until AND run = @run",
+            "SELECT COUNT(*) FROM {} WHERE `at` >= @since AND `at` < @until AND run = @run",
             self.asker.dataset.names.sql_table(&SENDS)
         );
         let found = self.asker.ask_at_once(&on_days(sql, begun_at).with("run", Parameter::Text(run.to_owned())))?;
@@ -146,7 +146,7 @@ impl Ledger for RunReader {
     }
 }
 
-const COLUMNS: &str = "email_hash, state, attempt, recipient, request, message_id, at, send_at";
+const COLUMNS: &str = "email_hash, state, attempt, recipient, request, message_id, `at`, send_at";
 
 /// Each recipient of a run, by the last attempt.
 pub(super) fn of_run(names: &Names, run: &str, begun_at: i64) -> Query {
@@ -167,16 +167,16 @@ pub(super) fn unfinished(names: &Names, run: &str, begun_at: i64) -> Query {
 
 /// The keys that hashes of the ledger were made with.
 pub(super) fn keys(names: &Names) -> Query {
-    let sql = format!("SELECT DISTINCT key_id FROM {} WHERE at >= @since AND at < @until", names.sql_table(&SENDS));
+    let sql = format!("SELECT DISTINCT key_id FROM {} WHERE `at` >= @since AND `at` < @until", names.sql_table(&SENDS));
     on_days(sql, i64::MIN)
 }
 
 /// Every request's recipients, with the step that counts.
 fn steps(names: &Names, condition: &str) -> String {
     format!(
-        "SELECT run, email_hash, key_id, recipient, request, attempt, state, message_id, category, at, send_at FROM {}
-         WHERE at >= @since AND at < @until AND {condition}
-         QUALIFY ROW_NUMBER() OVER (PARTITION BY request, email_hash ORDER BY {} DESC, at DESC) = 1",
+        "SELECT run, email_hash, key_id, recipient, request, attempt, state, message_id, category, `at`, send_at FROM {}
+         WHERE `at` >= @since AND `at` < @until AND {condition}
+         QUALIFY ROW_NUMBER() OVER (PARTITION BY request, email_hash ORDER BY {} DESC, `at` DESC) = 1",
         names.sql_table(&SENDS),
         place_in(BY_WORD)
     )
@@ -186,7 +186,7 @@ fn steps(names: &Names, condition: &str) -> String {
 fn last(columns: &str) -> String {
     format!(
         "SELECT {columns} FROM steps WHERE TRUE
-         QUALIFY ROW_NUMBER() OVER (PARTITION BY run, email_hash ORDER BY attempt DESC, {} DESC, at DESC) = 1",
+         QUALIFY ROW_NUMBER() OVER (PARTITION BY run, email_hash ORDER BY attempt DESC, {} DESC, `at` DESC) = 1",
         place_in(BY_MAIL)
     )
 }
@@ -253,6 +253,26 @@ fn number(number: Option<i64>) -> Result<u32, BigQueryError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::bigquery::testing::names;
+
+    #[test]
+    fn words_of_sql_stand_in_quotes_and_values_nowhere() {
+        for sql in [steps(&names(), "run = @run"), last(COLUMNS), keys(&names()).sql] {
+            assert!(
+                !sql.replace("`at`", "").split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "at"),
+                "{sql}"
+            );
+        }
+        let evil = "x') OR TRUE --";
+        for query in [of_run(&names(), evil, 7), unfinished(&names(), evil, 7)] {
+            assert!(
+                !query.sql.contains("OR TRUE") && query.sql.contains("`at` >= @since AND `at` < @until") && query.fresh
+            );
+            assert!(
+                query.parameters.iter().any(|(name, value)| *name == "run" && *value == Parameter::Text(evil.into()))
+            );
+        }
+    }
 
     #[test]
     fn states_are_ordered_by_what_they_say() {
