@@ -135,14 +135,15 @@ async fn in_bigquery(config: &Config, identity: &Identity) -> anyhow::Result<Sin
     Ok(Sink::BigQuery(Intake::start(&dataset)?))
 }
 
-/// The page for people, who ask the trail on this machine. As with the notifier, receiving comes first.
+/// The page for people. As with the notifier, receiving comes first.
 async fn page(config: &Config, keys: Arc<KeyRing>, sink: &Sink) -> Option<web::Page> {
     let settings = config.web.as_ref()?;
-    let Sink::Spool(keeper) = sink else {
-        tracing::info!("there is no web page: it asks a trail on this machine, and events go to BigQuery");
-        return None;
+    let store = match (sink, &config.bigquery) {
+        (Sink::Spool(keeper), _) => web::Store::Trail(keeper.clone()),
+        (Sink::BigQuery(_), Some(bigquery)) => web::Store::BigQuery(bigquery),
+        (Sink::BigQuery(_), None) => return None,
     };
-    match web::Page::bind(settings, &Paths::new(&config.store.path), keys, keeper.clone()).await {
+    match web::Page::bind(settings, &Paths::new(&config.store.path), store, keys).await {
         Ok(page) => Some(page),
         Err(error) => {
             tracing::error!("there is no web page, see [web] listen: {error}");

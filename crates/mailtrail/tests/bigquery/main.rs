@@ -19,6 +19,7 @@ mod forward;
 mod guide;
 mod init;
 mod lock;
+mod page;
 mod questions;
 mod sends;
 mod stateless;

@@ -47,7 +47,7 @@ const QUESTIONS: &[&str] = &[
     "export --out - --since 2h",
 ];
 
-fn events() -> Vec<String> {
+pub fn events() -> Vec<String> {
     let mut events = Vec::new();
     for n in 0..60_i64 {
         let (name, extra) = match n % 12 {

@@ -1,6 +1,7 @@
 //! Answers from BigQuery. Every statement says which days it reads, tells apart repetitions itself (after its filters, so that
 //! clusters count), and is tried dry first: what would cost too much is not asked.
 
+mod browse;
 pub(super) mod cell;
 mod counts;
 mod list;
