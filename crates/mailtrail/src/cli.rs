@@ -3,6 +3,7 @@
 pub mod exit;
 
 mod activity;
+mod archive;
 mod backup;
 mod bigquery;
 mod completions;
@@ -16,6 +17,8 @@ mod init;
 mod notify;
 mod output;
 mod private_file;
+mod prune;
+mod pruned;
 mod question;
 mod reconcile;
 mod record;
@@ -102,6 +105,8 @@ enum Command {
     Forget(forget::Args),
     Backup(backup::Args),
     Restore(restore::Args),
+    Archive(archive::Args),
+    Prune(prune::Args),
     Notify(notify::Args),
     Webhook(webhook::Args),
     Hash(hash::Args),
@@ -145,6 +150,8 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Forget(args) => forget::run(args, global),
         Command::Backup(args) => backup::run(args, global),
         Command::Restore(args) => restore::run(args, global),
+        Command::Archive(args) => archive::run(args, global),
+        Command::Prune(args) => prune::run(args, global),
         Command::Notify(args) => notify::run(args, global),
         Command::Webhook(args) => webhook::run(args, global),
         Command::Hash(args) => hash::run(args, global),

@@ -15,10 +15,12 @@ use super::Global;
 use super::exit::{Exit, UsageError};
 use super::question::Question;
 use super::{subject, time};
+use crate::archive;
 use crate::config::StoreKind;
 use crate::list::original;
 use crate::protect::{EmailHash, KeyRing, Wanted};
 use crate::store::forget;
+use crate::store::keys::Keys as _;
 use crate::store::sqlite::{Reader, Unproven};
 
 /// Remove everything that is kept of an address
@@ -43,6 +45,9 @@ pub(super) struct Args {
     /// Instead, remove events of test keys and SendGrid's samples
     #[arg(long, conflicts_with_all = ["address", "list", "lift", "unverified"])]
     test: bool,
+    /// Also an archive that `mailtrail archive` wrote: its files that speak of them are written anew; may be repeated
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["unverified", "test", "lift"])]
+    archive: Vec<PathBuf>,
     /// Say what would be removed, and remove nothing
     #[arg(long)]
     dry_run: bool,
@@ -104,17 +109,35 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         (true, true) => Some(forget::preview(paths, &keys, &who)?),
         (true, false) => Some(forget::forget(paths, &keys, &who)?),
     };
+    let archived = in_archives(&args.archive, &keys, &who, args.dry_run)?;
     // After the trail, from where rows are forwarded.
     let there = remote.map(|remote| remote.people(&keys, &who, args.dry_run)).transpose();
     let there = match (there, &local) {
         (Err(error), Some(local)) => {
             // What was done on this machine is said in any case.
-            told::people(args.format, args.dry_run, Some(local), None)?;
+            told::people(args.format, args.dry_run, Some(local), None, archived.as_ref())?;
             return Err(error.context("the trail is done, and BigQuery is not: repeat this"));
         }
         (there, _) => there?,
     };
-    told::people(args.format, args.dry_run, local.as_ref(), there.as_ref())
+    told::people(args.format, args.dry_run, local.as_ref(), there.as_ref(), archived.as_ref())
+}
+
+/// What all the archives that are named held of them; `None` where none is named.
+fn in_archives(
+    folders: &[PathBuf],
+    keys: &KeyRing,
+    who: &Wanted,
+    dry_run: bool,
+) -> anyhow::Result<Option<archive::Forgotten>> {
+    let mut all = None;
+    for path in folders {
+        let done = archive::Folder::existing(path, &keys.identity())
+            .and_then(|mut folder| archive::forget(&mut folder, who, dry_run))
+            .context("the store is done; the archive is not, so repeat this")?;
+        *all.get_or_insert_with(archive::Forgotten::default) += done;
+    }
+    Ok(all)
 }
 
 /// An address or a hash a line. What is wrong is told by line, never by what stands there.

@@ -36,7 +36,7 @@ pub use ask::{Asker, EachRow, SqlValue, Tail};
 pub use check::{Checked, Cost};
 pub use deliver::{Backoff, Pulse, Undeliverable, deliver};
 pub use error::{AppendError, BigQueryError, RowRefused};
-pub use event_writer::{EventWriter, Row, takes};
+pub use event_writer::{EventWriter, Row, event_table, takes};
 pub use following::{Arrived, FollowStateError, Following, LOCK as FOLLOW_LOCK};
 pub use forget::Erased;
 pub use intake::{Acknowledged, Intake, IntakeError, Prepared};

@@ -5,6 +5,7 @@
 mod support;
 
 mod alert;
+mod archive;
 mod ask;
 mod attack;
 mod concern;
@@ -16,6 +17,7 @@ mod operate;
 mod outcome;
 mod payloads;
 mod privacy;
+mod prometheus;
 mod receive;
 mod reconcile;
 mod restore;

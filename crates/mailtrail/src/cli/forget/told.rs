@@ -5,13 +5,14 @@ use std::io::Write as _;
 use serde_json::{Map, Value, json};
 
 use super::dataset::There;
+use crate::archive::Forgotten;
 use crate::cli::exit::Exit;
 use crate::store::forget::Report;
 
 /// What a store never reaches, so that whoever answers for it knows where else to look.
 const OUT_OF_REACH: [&str; 4] = [
     "the ledger of sends: it keeps the hash, so that nobody is mailed again",
-    "backups and exports made before",
+    "backups and exports made before, and archives that are not named by --archive",
     "SendGrid's own records (its API erases recipients: POST /v3/recipients/erasejob), and logs of proxies",
     "blocks that the file system or the disk has put elsewhere",
 ];
@@ -46,12 +47,14 @@ pub(super) fn people(
     dry_run: bool,
     local: Option<&Report>,
     there: Option<&There>,
+    archived: Option<&Forgotten>,
 ) -> anyhow::Result<Exit> {
     let mut out = std::io::stdout().lock();
     let complete = local.is_none_or(Report::is_complete) && there.is_none_or(There::is_complete);
     if format == Format::Json {
         let mut object = json!({
             "dry_run": dry_run, "complete": complete, "out_of_reach": out_of_reach(local, there),
+            "archived": archived.map(|found| json!({ "events": found.events, "mentions": found.mentions, "files": found.files })),
         });
         if let (Some(report), Some(object)) = (local, object.as_object_mut()) {
             object.extend(local_json(report));
@@ -67,6 +70,12 @@ pub(super) fn people(
         }
         if let Some(there) = there {
             write_there(&mut out, removed, there)?;
+        }
+        if let Some(Forgotten { events, mentions, files }) = archived {
+            writeln!(
+                out,
+                "{removed} from the archive: {events} events and {mentions} mentions; {files} files written anew"
+            )?;
         }
         writeln!(out, "out of reach:")?;
         for place in out_of_reach(local, there) {
