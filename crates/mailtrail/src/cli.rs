@@ -11,6 +11,7 @@ mod doctor;
 mod export;
 mod forget;
 mod hash;
+mod import;
 mod init;
 mod notify;
 mod output;
@@ -77,6 +78,7 @@ enum Command {
     Tail(tail::Args),
     Sql(sql::Args),
     Export(export::Args),
+    Import(import::Args),
     Send(Box<send::Args>),
     Wait(Box<wait::Args>),
     Unreached(unreached::Args),
@@ -120,6 +122,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Tail(args) => tail::run(args, global),
         Command::Sql(args) => sql::run(args, global),
         Command::Export(args) => export::run(args, global),
+        Command::Import(args) => import::run(args, global),
         Command::Send(args) => send::run(*args, global),
         Command::Wait(args) => wait::run(*args, global),
         Command::Unreached(args) => unreached::run(args, global),

@@ -18,6 +18,7 @@ use super::Global;
 use super::exit::{Exit, UsageError};
 use super::question::Question;
 use super::selection::{Listed, Selection, caught_up};
+use super::sent::tell_blind;
 use super::{time, wait};
 use crate::clock::now_micros;
 use crate::compose::Composer;
@@ -191,6 +192,7 @@ impl Sender {
             let mut recently = HashSet::new();
             for category in &args.category {
                 recently.extend(already_sent(paths, category, Some(since), false)?);
+                tell_blind(paths, &Scope::Category(category.clone()), Some(since))?;
             }
             sets.recently = Some(recently);
         }

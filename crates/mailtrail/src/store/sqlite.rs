@@ -8,6 +8,7 @@ mod forwarded;
 pub mod health;
 mod identity;
 mod intern;
+mod left_out;
 mod meta;
 mod quarantine;
 pub mod read;
