@@ -13,6 +13,7 @@ mod recipients;
 mod record;
 mod row;
 mod source;
+mod table;
 mod time;
 
 pub use format::Format;

@@ -13,9 +13,11 @@ use super::Global;
 use super::exit::{Exit, UsageError};
 use super::output;
 use super::question::Question;
+use crate::config::BigQuery;
 use crate::import::{self, ImportError, Importer, Manner, Opened, Target};
 use crate::protect::{KeyRing, Vouching};
 use crate::show::visible;
+use crate::store::bigquery::{TableName, TableRows};
 use crate::store::keys::Keys as _;
 use crate::store::lock;
 use crate::store::sqlite::{ReadError, Reader, Trail};
@@ -29,10 +31,10 @@ use crate::{database, store::Paths};
 /// and proves no uncertain send. `serve` may go on meanwhile; an import that was interrupted is begun again.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Files; - is standard input
+    /// Files; - is standard input; bigquery:PROJECT.DATASET.TABLE a table
     #[arg(value_name = "SOURCE", required_unless_present = "from")]
     sources: Vec<String>,
-    /// The same, said aloud: --from old/mailtrail.db
+    /// The same, said aloud: --from old/mailtrail.db --from bigquery:project.dataset.table
     #[arg(long, value_name = "SOURCE", conflicts_with = "sources")]
     from: Vec<String>,
     /// What the files are [default: by how they begin]
@@ -51,6 +53,9 @@ pub(super) struct Args {
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format_out: output::Format,
 }
+
+/// Before the name of a table.
+const BIGQUERY: &str = "bigquery:";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
@@ -90,7 +95,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let mut told = tell::Told::begin(args.format_out, args.dry_run)?;
     for source in sources {
         let shown = visible(source).into_owned();
-        let mut opened = open(source, args.format, &question.paths).with_context(|| shown.clone())?;
+        let mut opened = open(source, args.format, &question).with_context(|| shown.clone())?;
         let before = *importer.counts();
         let bar = tell::Bar::new(&shown, opened.total());
         let ended = importer.run(&mut opened, |counts, opened| bar.at(counts, &before, opened.read()));
@@ -137,8 +142,16 @@ fn target(paths: &Paths, keys: &KeyRing, dry_run: bool) -> anyhow::Result<Target
     Ok(Target::Trail(Box::new(trail)))
 }
 
-fn open(source: &str, format: Option<Format>, paths: &Paths) -> anyhow::Result<Opened> {
+fn open(source: &str, format: Option<Format>, question: &Question) -> anyhow::Result<Opened> {
     let format = format.map(import::Format::from);
+    if let Some(name) = source.strip_prefix(BIGQUERY) {
+        let name = TableName::parse(name)
+            .ok_or_else(|| UsageError(format!("a table of BigQuery's is written {BIGQUERY}project.dataset.table")))?;
+        let google = || BigQuery::at_google(name.project.clone(), name.dataset.clone(), name.table.clone());
+        let config = question.config.bigquery.clone().unwrap_or_else(google);
+        return Ok(Opened::table(TableRows::open(&config, &name)?)?);
+    }
+    let paths = &question.paths;
     if source == "-" {
         return Ok(Opened::input(io::stdin(), format)?);
     }

@@ -19,6 +19,8 @@ pub enum Format {
     Parquet,
     /// Another trail.
     Trail,
+    /// A table of BigQuery's.
+    BigQuery,
 }
 
 /// Why nobody can say what a file is.
@@ -76,7 +78,7 @@ impl Format {
         match self {
             Format::SendGrid => Some(Form::Posted),
             Format::Rows => Some(Form::Rows),
-            Format::Csv | Format::Parquet | Format::Trail => None,
+            Format::Csv | Format::Parquet | Format::Trail | Format::BigQuery => None,
         }
     }
 }

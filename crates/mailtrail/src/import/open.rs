@@ -10,7 +10,9 @@ use super::objects::Objects;
 use super::parquet::Parquet;
 use super::record::OtherTrail;
 use super::source::{Source, SourceError};
+use super::table::Table;
 use crate::store::Paths;
+use crate::store::bigquery::TableRows;
 use crate::store::sqlite::Reader;
 
 /// So much of a file is looked at to know what it is.
@@ -89,6 +91,15 @@ impl Opened {
             return Err(SourceError::Form("Parquet and trails cannot be read from a pipe: name the file".to_owned()));
         }
         Self::text(Cursor::new(sample.clone()).chain(input), &sample, None, format)
+    }
+
+    /// A table of BigQuery's.
+    ///
+    /// # Errors
+    /// When it has no events.
+    pub fn table(rows: TableRows) -> Result<Self, SourceError> {
+        let total = rows.total();
+        Ok(Self::new(Table::new(rows)?, total, Format::BigQuery))
     }
 
     fn text(

@@ -20,6 +20,7 @@ mod resource;
 mod rest;
 mod row;
 mod schema;
+mod table_rows;
 #[cfg(test)]
 pub(crate) mod testing;
 mod write;
@@ -33,6 +34,7 @@ pub use intake::{Acknowledged, Intake, IntakeError, Prepared};
 pub use meta::{Entry, entries};
 pub use plan::Plan;
 pub use print::{sql, terraform};
+pub use table_rows::{TableName, TableRows};
 
 use auth::Auth;
 use names::Names;

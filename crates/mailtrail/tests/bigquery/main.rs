@@ -14,6 +14,7 @@ mod support;
 mod credentials;
 mod forward;
 mod guide;
+mod import;
 mod init;
 mod questions;
 mod stateless;

@@ -38,7 +38,7 @@ impl Told {
 
     pub(super) fn end(&mut self) -> io::Result<()> {
         let Some(sheet) = self.sheet.take() else { return Ok(()) };
-        drop(sheet.end()?);
+        sheet.end()?;
         if self.dry_run {
             note("note: this was a dry run; nothing is stored");
         }

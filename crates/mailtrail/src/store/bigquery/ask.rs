@@ -8,6 +8,7 @@ mod select;
 mod sql;
 mod status;
 
+pub(super) use sql::value;
 pub use sql::{EachRow, SqlValue};
 
 use tokio::runtime::Runtime;
