@@ -67,11 +67,11 @@ fn events() -> Vec<String> {
     events
 }
 
-/// A site that received [`events`].
-fn filled() -> Site {
+/// A site that received these.
+fn filled(events: &[String]) -> Site {
     let site = Site::new();
     let server = site.serve();
-    assert_eq!(server.post(&site, &batch(&events())).0, 200);
+    assert_eq!(server.post(&site, &batch(events)).0, 200);
     server.wait_drained();
     server.stop();
     site
@@ -79,7 +79,7 @@ fn filled() -> Site {
 
 #[test]
 fn an_export_comes_back_as_it_was_from_every_form_and_once() {
-    let old = filled();
+    let old = filled(&events());
     let count = events().len() as u64;
     for (format, name) in [("ndjson", "all.ndjson"), ("parquet", "all.parquet"), ("csv", "all.csv")] {
         old.ask(&["export", "--format", format, "--out", name]);
@@ -182,7 +182,7 @@ fn article(hash: impl Fn(&str) -> String, at: i64) -> Vec<Value> {
     (0..30)
         .map(|n| {
             json!({
-                "sg_event_id": format!("e{n}"), "timestamp": at + n, "event": if n % 7 == 0 { "bounce" } else { "delivered" },
+                "sg_event_id": format!("a{n}"), "timestamp": at + n, "event": if n % 7 == 0 { "bounce" } else { "delivered" },
                 "reason": (n % 7 == 0).then(|| format!("550 <person{n}@example.com> unknown, says \"mx\"")),
                 "category": ["news"], "email_hash": hash(&format!("person{n}@example.com")),
             })
@@ -290,6 +290,54 @@ fn the_articles_table_moves_in_with_a_list_that_tells_whose_its_hashes_are() {
     let (code, counts, told) = import(&site, &["--hash", "sha256", lines]);
     assert_eq!((code, numbers(&counts)), (0, [30, 30, 0, 0, 0]), "{told}");
     assert_eq!(sent(&site).0, 30);
+}
+
+/// `docs/migrate.md`, typed as it stands beside the files that it speaks of.
+#[test]
+fn the_guide_s_commands_do_what_it_says() {
+    let guide = include_str!("../../../../docs/migrate.md");
+    let all = events();
+    let old = filled(&all);
+    let site = beside(&old);
+    let at = now() - 1000;
+    let rows_of_article = article(sha256, at);
+    let file = |name: &str| site.path().join(name);
+    for folder in ["kept", "old"] {
+        std::fs::create_dir(file(folder)).unwrap();
+    }
+    std::fs::write(file("kept/monday.ndjson"), batch(&all)).unwrap();
+    std::fs::write(file("kept/tuesday.ndjson"), batch(&[event("k1", "kept@example.com", "open", at)])).unwrap();
+    std::fs::copy(old.path().join("mailtrail.db"), file("old/mailtrail.db")).unwrap();
+    old.ask(&["export", "--format", "parquet", "--out", file("events.parquet").to_str().unwrap()]);
+    old.ask(&["export", "--out", file("events.ndjson").to_str().unwrap()]);
+    std::fs::write(file("table.csv"), csv_of(&rows_of_article)).unwrap();
+    let addresses: String = (0..30).map(|n| format!("person{n}@example.com\n")).collect();
+    std::fs::write(file("customers.csv"), format!("email\n{addresses}")).unwrap();
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_mailtrail")).parent().unwrap();
+    let shell = |line: &str| {
+        let output = std::process::Command::new("sh")
+            .args(["-c", line])
+            .current_dir(site.path())
+            .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", binary.display()))
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(output.status.success(), "{line}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    shell("gzip events.ndjson");
+    let blocks = guide.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let lines: Vec<&str> = blocks.flat_map(str::lines).collect();
+    assert!(lines.len() >= 7, "the guide holds its commands: {lines:?}");
+    let printed: Vec<String> = lines.iter().map(|line| shell(line)).collect();
+    assert!(printed.last().unwrap().contains("import,delivered,"), "{printed:?}");
+    // Everything is in, and going back as the guide has it brings it back.
+    let moved = rows(&site, &["id"]);
+    assert_eq!(moved.len(), all.len() + 1 + 30);
+    shell(
+        "mv mailtrail.db old/mailtrail.db && rm -f mailtrail.*db* && mailtrail import --from old/mailtrail.db --keep-verified-by",
+    );
+    assert_eq!(rows(&site, &["id"]), moved);
 }
 
 #[test]
