@@ -32,6 +32,7 @@ use crate::decode::decode;
 use crate::protect::{Imported, KeyRing, ProtectedBatch, Protector, Vouching};
 use crate::receive::Authentic;
 use crate::spool::Record;
+use crate::store::bigquery::{BigQueryError, Loaded, Loader};
 use crate::store::sqlite::{Appended, ReadError, Reader, Trail, TrailError};
 use pace::Pace;
 use recipients::Found;
@@ -70,6 +71,14 @@ impl std::ops::AddAssign<Appended> for Counts {
     }
 }
 
+impl std::ops::AddAssign<Loaded> for Counts {
+    fn add_assign(&mut self, loaded: Loaded) {
+        self.stored += loaded.stored;
+        self.duplicate += loaded.duplicate;
+        self.quarantined += loaded.quarantined;
+    }
+}
+
 /// Why it does not go on. What was stored stays; to begin again costs nothing but time.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -83,6 +92,9 @@ pub enum ImportError {
     /// The trail cannot be written.
     #[error(transparent)]
     Write(#[from] TrailError),
+    /// BigQuery does not take it.
+    #[error(transparent)]
+    BigQuery(#[from] BigQueryError),
     /// Nobody has said what made the source's hashes.
     #[error(
         "its rows have an email_hash and do not say which key made it. Say --hash same if [privacy] here makes the same hashes, \
@@ -96,6 +108,8 @@ pub enum ImportError {
 pub enum Target {
     /// Into the trail.
     Trail(Box<Trail>),
+    /// Into a table of BigQuery's.
+    BigQuery(Box<Loader>),
     /// Nowhere: what would become of them is looked up, where there is a trail.
     DryRun(Option<Box<Reader>>),
 }
@@ -164,22 +178,49 @@ impl Importer {
     ) -> Result<Unknown, ImportError> {
         let read = self.read(opened, &mut progress);
         // What was read before a failure is as good as if there had been none.
-        let written = self.write();
+        let written = self.write().and_then(|()| self.settle());
         progress(&self.counts, opened);
         read?;
         written?;
         Ok(opened.source.unknown().clone())
     }
 
+    /// What became of what is on its way is known only when it has arrived.
+    fn settle(&mut self) -> Result<(), ImportError> {
+        if let Target::BigQuery(loader) = &mut self.target {
+            let loaded = loader.settle()?;
+            self.counts += loaded;
+        }
+        Ok(())
+    }
+
+    /// Remembers how many events of a source were left out, since nobody knows whom they are about.
+    ///
+    /// # Errors
+    /// When the target cannot be written.
+    pub fn note_left_out(&mut self, source: &str, events: u64) -> Result<(), ImportError> {
+        match &mut self.target {
+            Target::Trail(trail) => Ok(trail.note_left_out(source, events)?),
+            Target::BigQuery(loader) => Ok(loader.note_left_out(source, events)?),
+            Target::DryRun(_) => Ok(()),
+        }
+    }
+
+    /// The end: what is stored is moved to where it stays.
+    ///
+    /// # Errors
+    /// When the trail cannot be written; its log keeps everything.
+    pub fn finish(&mut self) -> Result<(), ImportError> {
+        if let Target::Trail(trail) = &mut self.target {
+            trail.settle()?;
+        }
+        Ok(())
+    }
+
     /// What became of everything so far.
     #[must_use]
     pub fn counts(&self) -> &Counts {
         &self.counts
-    }
-
-    /// The trail, to be asked and told further things.
-    pub fn target(&mut self) -> &mut Target {
-        &mut self.target
     }
 
     fn read(&mut self, opened: &mut Opened, progress: &mut impl FnMut(&Counts, &Opened)) -> Result<(), ImportError> {
@@ -254,6 +295,11 @@ impl Importer {
                 trail.checkpoint_if_long()?;
                 std::thread::sleep(rest);
                 appended
+            }
+            Target::BigQuery(loader) => {
+                let loaded = loader.add(&batches)?;
+                self.counts += loaded;
+                return Ok(());
             }
             Target::DryRun(reader) => would_append(&batches, reader.as_deref(), &mut self.seen)?,
         };

@@ -11,17 +11,17 @@ use anyhow::Context as _;
 
 use super::Global;
 use super::exit::{Exit, UsageError};
-use super::output;
+use super::output::{self, note};
 use super::question::Question;
-use crate::config::BigQuery;
+use crate::config::{BigQuery, StoreKind};
+use crate::database;
 use crate::import::{self, ImportError, Importer, Manner, Opened, Target};
 use crate::protect::{KeyRing, Vouching};
 use crate::show::visible;
-use crate::store::bigquery::{TableName, TableRows};
+use crate::store::bigquery::{Dataset, Loader, TableName, TableRows, entries};
 use crate::store::keys::Keys as _;
 use crate::store::lock;
 use crate::store::sqlite::{ReadError, Reader, Trail};
-use crate::{database, store::Paths};
 
 /// Bring events in that another system, another mailtrail or a file kept
 ///
@@ -82,11 +82,11 @@ impl From<Format> for import::Format {
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let question = Question::of_trail(global)?;
+    let question = Question::new(global)?;
     let keys = Arc::new(KeyRing::load(&question.config.privacy)?);
     let recipients = args.recipients.read(&keys)?;
     let sources = if args.sources.is_empty() { &args.from } else { &args.sources };
-    let target = target(&question.paths, &keys, args.dry_run)?;
+    let target = target(&question, &keys, args.dry_run)?;
     let manner = Manner {
         vouching: if args.keep_verified_by { Vouching::AsStored } else { Vouching::Import },
         beside_serve: lock::holder_of(&question.paths.lock()).is_some(),
@@ -106,9 +106,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         }
         let counts = tell::since(importer.counts(), &before);
         told.source(&shown, &counts)?;
-        if let Target::Trail(trail) = importer.target() {
-            trail.note_left_out(&identity(source), counts.unmatched)?;
-        }
+        importer.note_left_out(&identity(source), counts.unmatched)?;
         match ended {
             Ok(unknown) => tell::unknown(&shown, &unknown),
             Err(error) => {
@@ -117,15 +115,22 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
             }
         }
     }
-    if let Target::Trail(trail) = importer.target() {
-        trail.settle()?;
-    }
+    importer.finish()?;
     told.end()?;
     let counts = importer.counts();
     Ok(if counts.quarantined + counts.unmatched > 0 { Exit::Failed } else { Exit::Done })
 }
 
-fn target(paths: &Paths, keys: &KeyRing, dry_run: bool) -> anyhow::Result<Target> {
+fn target(question: &Question, keys: &KeyRing, dry_run: bool) -> anyhow::Result<Target> {
+    let paths = &question.paths;
+    if let (StoreKind::BigQuery, Some(config)) = (question.config.store.kind, &question.config.bigquery) {
+        if dry_run {
+            note("note: what BigQuery has already is not looked up in a dry run");
+            return Ok(Target::DryRun(None));
+        }
+        let loader = Loader::open(Dataset::new(config)?, &entries(&keys.identity()))?;
+        return Ok(Target::BigQuery(Box::new(loader)));
+    }
     if dry_run {
         return match Reader::open(paths) {
             Ok(reader) => Ok(Target::DryRun(Some(Box::new(reader)))),

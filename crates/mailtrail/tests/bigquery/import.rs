@@ -132,3 +132,70 @@ fn a_trail_that_was_forwarded_comes_back_from_bigquery_as_it_was() {
     let (done, _, told) = run(&new, &["import", "bigquery:demo.mail.sendgrid_event_unique"]);
     assert!(!done && told.contains("VIEW"), "{told}");
 }
+
+/// Load jobs take days that streaming does not, and what is there already is not added again.
+#[test]
+fn history_moves_into_bigquery_once_however_old_it_is() {
+    let Some(emulator) = Emulator::start() else { return };
+    let mut site = Site::new();
+    point(&mut site, emulator.rest, emulator.grpc);
+    assert!(run(&site, &["bigquery", "init"]).0);
+    site.environment("MAILTRAIL_STORE_KIND", "bigquery");
+    let server = site.serve();
+    let recent: Vec<String> =
+        (0..10).map(|n| event(&format!("e{n}"), &format!("person{n}@example.com"), "delivered", now() - n)).collect();
+    assert_eq!(server.post(&site, &batch(&recent[..4])).0, 200);
+    server.stop();
+    let rows = || emulator.count("SELECT COUNT(*) FROM `demo.mail.sendgrid_event`");
+    assert_eq!(rows(), 4);
+
+    let mut kept = recent.join("\n");
+    for n in 0..20 {
+        // Ten years ago, and more than nine.
+        let at = 1_450_000_000 + n * 86_400;
+        kept.push_str(&format!(
+            "\n{{\"event\":\"bounce\",\"email\":\"old{n}@example.com\",\"timestamp\":{at},\"reason\":\"550 old{n}@example.com\",\"category\":[\"a\",\"b\"],\
+             \"order\":{{\"n\":1.5}},\"tls\":1}}"
+        ));
+    }
+    kept.push_str("\n{\"event\":\"open\"}\nnonsense old1@example.com\n");
+    kept.push_str(&recent[0]);
+    let outside = tempfile::tempdir().unwrap();
+    let file = outside.path().join("kept.ndjson");
+    std::fs::write(&file, kept).unwrap();
+    let file = file.to_str().unwrap();
+    let (done, found, told) = import(&site, &[file]);
+    assert!(!done && found == [33, 26, 5, 2, 0], "{found:?} {told}");
+    let (done, found, told) = import(&site, &[file]);
+    assert!(done && found == [33, 0, 33, 0, 0], "{found:?} {told}");
+    assert_eq!(rows(), 30);
+    let columns = "reason, category[OFFSET(1)], JSON_VALUE(custom_args, '$.order.n'), tls, verified_by, FORMAT_TIMESTAMP('%Y', timestamp), \
+                   LENGTH(email_hash)";
+    let old = emulator.query(&format!(
+        "SELECT {columns} FROM `demo.mail.sendgrid_event_unique` WHERE event = 'bounce' ORDER BY timestamp LIMIT 1"
+    ));
+    assert_eq!(old, [["550 [address]", "b", "1.5", "true", "import", "2015", "64"]]);
+    assert_eq!(emulator.count("SELECT COUNT(*) FROM `demo.mail.sendgrid_quarantine`"), 2);
+    let left = emulator.call("GET", "datasets/mail/tables?maxResults=100", &Value::Null);
+    assert!(!left.to_string().contains("mailtrail_import_"), "{left}");
+
+    // What was left out is remembered there, too.
+    let list = outside.path().join("list.csv");
+    std::fs::write(&list, "email\nsomebody@example.com\n").unwrap();
+    let table = outside.path().join("table.csv");
+    std::fs::write(&table, "event,timestamp,email_hash\nopen,1700000000,abc\n").unwrap();
+    let (done, found, _) = import(&site, &["--rehash", list.to_str().unwrap(), table.to_str().unwrap()]);
+    assert!(!done && found == [1, 0, 0, 0, 1], "{found:?}");
+    let noted = "SELECT value FROM `demo.mail.mailtrail_meta` WHERE STARTS_WITH(name, 'import_left_out:')";
+    assert_eq!(emulator.query(noted), [["1"]]);
+    let (done, found, _) = import(&site, &["--hash", "none", table.to_str().unwrap()]);
+    assert!(done && found == [1, 1, 0, 0, 0], "{found:?}");
+    assert_eq!(emulator.query(noted), [["0"]]);
+
+    // The export of it comes back to a machine's trail.
+    let exported = site.command(&["export", "--out", "all.ndjson"]).output().unwrap();
+    assert!(exported.status.success());
+    site.environment("MAILTRAIL_STORE_KIND", "sqlite");
+    let (done, found, told) = import(&site, &["all.ndjson"]);
+    assert!(done && found == [31, 31, 0, 0, 0], "{found:?} {told}");
+}

@@ -127,6 +127,14 @@ impl Dataset {
         meta::judge(&meta::read(&self.jobs, &self.names).await?, entries, &self.shown())
     }
 
+    /// How many events imports have left out because nobody knows whom they are about.
+    ///
+    /// # Errors
+    /// When BigQuery cannot be asked.
+    pub async fn left_out(&self) -> Result<u64, BigQueryError> {
+        Ok(meta::left_out(&meta::read(&self.jobs, &self.names).await?))
+    }
+
     fn words(&self, step: &Step) -> String {
         let table = |table: &Table| self.names.shown(&self.names.table(table));
         match step {
