@@ -292,6 +292,46 @@ fn the_articles_table_moves_in_with_a_list_that_tells_whose_its_hashes_are() {
     assert_eq!(sent(&site).0, 30);
 }
 
+/// Killed in the middle, also beside a receiver that stores at the same time: begun again, everything is there once.
+#[test]
+fn an_import_that_was_killed_is_begun_again() {
+    let outside = tempfile::tempdir().unwrap();
+    let file = outside.path().join("kept.ndjson");
+    let at = now() - 40_000;
+    let line = |n: i64| event(&format!("e{n}"), &format!("person{n}@example.com"), "delivered", at + n);
+    let count = 20_000;
+    std::fs::write(&file, (0..count).map(line).collect::<Vec<_>>().join("\n")).unwrap();
+    let file = file.to_str().unwrap();
+    let site = Site::new();
+    let server = site.serve();
+    let mut received = 0;
+    for _round in 0..3 {
+        let before = stored(&site);
+        let mut child = site.command(&["import", file]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // Meanwhile the webhook brings some of them, too.
+        while stored(&site) <= before + 1000 && child.try_wait().unwrap().is_none() {
+            let part: Vec<String> = (received..received + 10).map(|n| line(count - 1 - n)).collect();
+            received += 10;
+            assert_eq!(server.post(&site, &batch(&part)).0, 200);
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let (code, counts, told) = import(&site, &[file]);
+    assert_eq!(code, 0, "{told}");
+    let [read, new, known, ..] = numbers(&counts);
+    assert!(read == 20_000 && new > 0 && known > 1000, "{counts:?}");
+    server.wait_drained();
+    server.stop();
+    assert_eq!(stored(&site), 20_000);
+    let once = "SELECT count(DISTINCT sg_event_id) FROM event";
+    assert_eq!(site.trail().query_row(once, (), |row| row.get::<_, i64>(0)).unwrap(), 20_000);
+}
+
+fn stored(site: &Site) -> i64 {
+    site.trail().query_row("SELECT count(*) FROM event", (), |row| row.get(0)).unwrap()
+}
+
 /// `docs/migrate.md`, typed as it stands beside the files that it speaks of.
 #[test]
 fn the_guide_s_commands_do_what_it_says() {
