@@ -54,7 +54,7 @@ fn events() -> Vec<String> {
     let mut events: Vec<String> =
         (0..60).map(|n| event(&format!("e{n}"), &format!("person{n}@example.com"), "delivered", at + n)).collect();
     events.push(format!(
-        r#"{{"event":"bounce","email":"Person.One@example.com","timestamp":{at},"reason":"550 person.one@example.com \u202e unknown","status":"5.1.1",
+        r#"{{"event":"bounce","email":"Person.One@example.com","timestamp":{at},"reason":"=550 \"person.one@example.com\",\n\u202e unknown","status":"5.1.1",
             "type":"blocked","attempt":"x","ip":"192.0.2.1","mailtrail_run":"spring","mailtrail_recipient":"r1","order":{{"id":1.5,"to":["a@b.example"]}},"=x":"@y"}}"#
     ));
     events.push(format!(
@@ -424,6 +424,12 @@ fn a_hostile_line_costs_itself_alone() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
         assert!(!bytes.windows(8).any(|window| window == b"jane@exa"));
     }
+    // A line without end costs itself alone, and no more memory than a long one.
+    let mut endless = format!("{{\"event\":\"{}", "x".repeat(30 << 20)).into_bytes();
+    endless.extend_from_slice(format!("\n{}\n", good(99)).as_bytes());
+    std::fs::write(&file, &endless).unwrap();
+    let (code, counts, told) = import(&site, &["--format", "ndjson", file.to_str().unwrap()]);
+    assert_eq!((code, numbers(&counts)), (1, [2, 1, 0, 1, 0]), "{told}");
     for (name, content, says) in [
         ("a.gz", &b"\x1f\x8b\x08"[..], "gunzip"),
         ("b.txt", b"hello\n", "--format"),
