@@ -13,6 +13,7 @@ mod export;
 mod follow;
 mod forget;
 mod hash;
+mod import;
 mod init;
 mod notify;
 mod output;
@@ -93,6 +94,7 @@ enum Command {
     Follow(follow::Args),
     Sql(sql::Args),
     Export(export::Args),
+    Import(import::Args),
     Send(Box<send::Args>),
     Wait(Box<wait::Args>),
     Unreached(unreached::Args),
@@ -139,6 +141,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Follow(args) => follow::run(args, global),
         Command::Sql(args) => sql::run(args, global),
         Command::Export(args) => export::run(args, global),
+        Command::Import(args) => import::run(args, global),
         Command::Send(args) => send::run(*args, global),
         Command::Wait(args) => wait::run(*args, global),
         Command::Unreached(args) => unreached::run(args, global),

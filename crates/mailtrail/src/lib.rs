@@ -34,6 +34,8 @@ pub mod event_webhook;
 
 pub mod reconcile;
 
+pub mod import;
+
 pub mod compose;
 
 pub mod send;

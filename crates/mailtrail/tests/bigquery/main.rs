@@ -17,6 +17,7 @@ mod follow;
 mod forget;
 mod forward;
 mod guide;
+mod import;
 mod init;
 mod lock;
 mod page;

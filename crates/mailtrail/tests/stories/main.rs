@@ -12,6 +12,7 @@ mod concern;
 mod contrib;
 mod disk;
 mod forget;
+mod import;
 mod kill;
 mod operate;
 mod outcome;
