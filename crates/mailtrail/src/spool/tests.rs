@@ -38,7 +38,7 @@ impl Bench {
         let record = record(first..first + 2);
         let reserved: Reservation = Shared::reserve(&self.shared, record.bytes().len() as u64).expect("room");
         let (reply, answer) = oneshot::channel();
-        (Waiting { record, received_at: 7, reserved, reply }, answer)
+        (Waiting { record, post: None, received_at: 7, reserved, reply }, answer)
     }
 
     fn commit(&mut self, first: u64) -> Result<(), CommitError> {
@@ -200,7 +200,7 @@ fn ids_are_never_used_again() {
 async fn a_client_that_hangs_up_takes_no_room_for_ever() {
     let temp = tempfile::tempdir().expect("a folder");
     let (spool, mut outlet) = Spool::open(files(temp.path()), 1 << 20, Arc::new(())).expect("opened");
-    let hung_up = tokio::time::timeout(std::time::Duration::ZERO, spool.commit(record(0..2))).await;
+    let hung_up = tokio::time::timeout(std::time::Duration::ZERO, spool.commit(record(0..2), None)).await;
     drop(hung_up);
     spool.close();
     while let Some(chunk) = outlet.next(10).expect("readable") {
