@@ -18,6 +18,7 @@ mod private_file;
 mod question;
 mod reconcile;
 mod record;
+mod relay;
 mod replay;
 mod restore;
 mod runs;
@@ -87,6 +88,7 @@ enum Command {
     BigQuery(bigquery::Args),
     Reconcile(reconcile::Args),
     Forget(forget::Args),
+    Relay(relay::Args),
     Backup(backup::Args),
     Restore(restore::Args),
     Notify(notify::Args),
@@ -129,6 +131,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::BigQuery(args) => bigquery::run(args, global),
         Command::Reconcile(args) => reconcile::run(args, global),
         Command::Forget(args) => forget::run(args, global),
+        Command::Relay(args) => relay::run(args, global),
         Command::Backup(args) => backup::run(args, global),
         Command::Restore(args) => restore::run(args, global),
         Command::Notify(args) => notify::run(args, global),

@@ -16,6 +16,7 @@ pub mod privacy;
 mod problem;
 mod reader;
 pub mod receive;
+pub mod relay;
 pub mod secret_file;
 pub mod sendgrid;
 pub mod slack;
@@ -32,6 +33,7 @@ pub use log::{Log, LogFormat, LogLevel};
 pub use privacy::{HashMode, IpPolicy, Presence, Privacy, UrlPolicy};
 pub use problem::ConfigError;
 pub use receive::{BasicCredential, Receive, SignatureMode, TlsFiles};
+pub use relay::Relay;
 pub use sendgrid::{ApiKey, SendGrid, Sender};
 pub use slack::{Language, Slack};
 pub use store::{Store, StoreKind};
@@ -72,6 +74,8 @@ pub struct Config {
     pub webhook: Option<Webhook>,
     /// `[[alert]]`, each a rule.
     pub alerts: Vec<Alert>,
+    /// `[[relay]]`, each a consumer.
+    pub relays: Vec<Relay>,
     /// `[web]`; `None` where switched off.
     pub web: Option<Web>,
     /// `[metrics] listen`; `None` where switched off.
@@ -187,6 +191,9 @@ impl Loaded {
         let mut rest = Reader::new(&settings);
         if let Some(path) = &file {
             judge_permissions(&mut rest, path, &settings, &SECRETS);
+            for one in settings.repeated("relay") {
+                judge_permissions(&mut rest, path, &one.settings, &["relay.url", "relay.basic_auth"]);
+            }
         }
         let privacy = privacy::read(&mut rest);
         let store = store::read(&mut rest);
@@ -195,6 +202,7 @@ impl Loaded {
         let slack = slack::read(&mut rest);
         let webhook = webhook::read(&mut rest);
         let alerts = alert::read(&mut rest, slack.business.is_some() || webhook.is_some());
+        let relays = relay::read(&mut rest, store.kind);
         let web = web::read(&mut rest);
         let metrics_listen = metrics::read(&mut rest);
         let log = log::read(&mut rest);
@@ -211,6 +219,7 @@ impl Loaded {
             slack,
             webhook,
             alerts,
+            relays,
             web,
             metrics_listen,
             log,

@@ -23,11 +23,12 @@ use crate::follow::{self, forward::Forward};
 use crate::notify::Notifier;
 use crate::protect::{KeyRing, Protector};
 use crate::receive::{self, Listener, Shared, Tls};
+use crate::relay::Relay;
 use crate::stop::{self, Stop, Stopper};
 use crate::store::bigquery::{self, Dataset, Intake};
 use crate::store::keys::{Identity, Keys as _};
 use crate::store::sqlite::Reader;
-use crate::store::{Keeper, KeeperOptions, Paths};
+use crate::store::{self, Keeper, KeeperOptions, Paths};
 use crate::web;
 
 /// A running receiver.
@@ -54,13 +55,15 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
         StoreKind::Sqlite => on_this_machine(config, Arc::clone(&keys), &identity)?,
         StoreKind::BigQuery => (in_bigquery(config, &identity).await?, None),
     };
+    // Before the first POST: a new consumer gets what comes from here on.
+    let relay = relay(config, &keys).context("[[relay]]")?;
 
     let tls =
         config.receive.tls.clone().map(Tls::load).transpose().context("[receive] tls_cert, tls_key")?.map(Arc::new);
     let listener = Listener::bind(&config.receive, tls.clone()).await.context("[receive] listen")?;
     let address = listener.address()?;
     let (stop, stopped) = stop::channel();
-    let road = Road::new(protector, sink.clone());
+    let road = Road::new(protector, sink.clone(), relay.as_ref().map(|_| Arc::clone(&keys)));
     let alarm = road.alarm();
     let shared = Arc::new(Shared::new(&config.receive, road));
 
@@ -89,6 +92,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
             notifier: notifier.clone(),
         };
         tasks.push(tokio::spawn(watch.run(stopped.clone())));
+        tasks.extend(relay.map(|relay| relay.start(keeper, &stopped)).into_iter().flatten());
     }
     tasks.push(tokio::spawn(alarm.watch(notifier, stopped.clone())));
     if let Some(forward) = forward {
@@ -109,6 +113,7 @@ fn on_this_machine(
     let options = KeeperOptions {
         max_backlog_bytes: config.store.max_backlog,
         has_public_key: !config.receive.public_keys.is_empty(),
+        keep_posts: !config.relays.is_empty(),
         ..KeeperOptions::default()
     };
     let paths = Paths::new(&config.store.path);
@@ -121,6 +126,21 @@ fn on_this_machine(
         .transpose()
         .context("[bigquery] forward")?;
     Ok((Sink::Spool(keeper), forward))
+}
+
+/// The consumers of POSTs. Where there are none, nothing may lie there for them.
+fn relay(config: &Config, keys: &Arc<KeyRing>) -> anyhow::Result<Option<Relay>> {
+    if config.store.kind != StoreKind::Sqlite {
+        return Ok(None);
+    }
+    let paths = Paths::new(&config.store.path);
+    if config.relays.is_empty() {
+        if store::relay::discard(&paths)? {
+            tracing::warn!("[[relay]] names no consumer any more: what still waited to be passed on is deleted");
+        }
+        return Ok(None);
+    }
+    Ok(Some(Relay::open(&config.relays, config.store.max_relay, &paths, keys)?))
 }
 
 /// Refuses to start where rows could not be kept, or would be of another key than those that are there.

@@ -12,9 +12,10 @@ pub mod record;
 mod writer;
 
 pub use backlog::Backlog;
+pub(crate) use look::leave_out_posts;
 pub use look::{Pending, count_events, look, span};
-pub(crate) use outlet::{Outlet, OutletError};
 pub use outlet::SpooledPost;
+pub(crate) use outlet::{Outlet, OutletError};
 pub use record::Record;
 
 use std::path::PathBuf;
@@ -129,11 +130,7 @@ impl Spool {
     }
 
     /// Makes a batch durable, and with it the POST where it is to be passed on: both or none.
-    pub(crate) async fn commit(
-        &self,
-        record: Record,
-        post: Option<SealedPost>,
-    ) -> Result<CommitReceipt, CommitError> {
+    pub(crate) async fn commit(&self, record: Record, post: Option<SealedPost>) -> Result<CommitReceipt, CommitError> {
         if self.shared.is_closed() {
             return Err(CommitError::Closed);
         }

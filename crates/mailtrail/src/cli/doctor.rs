@@ -5,6 +5,7 @@ mod certificate;
 mod check;
 mod configuration;
 mod disk;
+mod relay;
 mod running;
 mod store;
 
@@ -59,6 +60,7 @@ fn examine(global: &Global) -> Vec<Check> {
     if config.store.kind == StoreKind::Sqlite {
         checks.extend(disk::checks(&config.store, now));
         checks.extend(store::checks(&config, now));
+        checks.extend(relay::checks(&config, now));
         checks.extend(running::checks(&config));
     }
     checks

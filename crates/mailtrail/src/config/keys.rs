@@ -36,6 +36,7 @@ pub(super) const KEYS: &[&str] = &[
     "store.kind",
     "store.path",
     "store.max_backlog",
+    "store.max_relay",
     "bigquery.project",
     "bigquery.dataset",
     "bigquery.table",
@@ -86,6 +87,14 @@ pub(super) const REPEATED: &[&str] = &[
     "alert.to",
     "alert.group",
     "alert.every",
+    "relay.name",
+    "relay.url",
+    "relay.url_file",
+    "relay.basic_auth",
+    "relay.basic_auth_file",
+    "relay.timeout",
+    "relay.max_age",
+    "relay.tries",
 ];
 
 /// Sections that later versions have, and what each will be for.

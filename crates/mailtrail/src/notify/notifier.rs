@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::rand;
-use reqwest::header::HeaderMap;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::task::JoinSet;
 
 use super::client::{Client, SendError};
@@ -14,6 +15,9 @@ use super::retry::{Backoff, Patience};
 use super::{slack, webhook};
 use crate::clock;
 use crate::config::{Config, HookUrl, Language, Slack, Webhook};
+
+/// Of one POST.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A place that notices are posted to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -117,7 +121,7 @@ impl Notifier {
         if slack.business.is_none() && slack.ops.is_none() && webhook.is_none() {
             return Ok(Self::none());
         }
-        Ok(Self(Some(Arc::new(Parts { client: Client::new()?, slack, webhook, patience }))))
+        Ok(Self(Some(Arc::new(Parts { client: Client::new(TIMEOUT)?, slack, webhook, patience }))))
     }
 
     /// Tells nobody.
@@ -193,17 +197,19 @@ impl Notifier {
     pub async fn send_once(&self, channel: Channel, notice: &Notice, id: &NoticeId) -> Result<(), SendError> {
         let Some(parts) = &self.0 else { return Ok(()) };
         let Slack { language, reasons, .. } = parts.slack;
+        let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
         match channel {
             Channel::Slack(destination) => {
                 let Some(url) = parts.slack.url(destination) else { return Ok(()) };
                 let message = slack::message(notice, language, reasons);
-                parts.client.post(url, HeaderMap::new(), message.to_string()).await
+                parts.client.post(url, HeaderMap::from_iter([json]), message.to_string()).await
             }
             Channel::Webhook => {
                 let Some(to) = &parts.webhook else { return Ok(()) };
                 let now = clock::now_micros();
                 let body = webhook::body(notice, language, reasons, now);
-                let headers = webhook::headers(&to.secret, id, now.div_euclid(1_000_000), &body);
+                let mut headers = webhook::headers(&to.secret, id, now.div_euclid(1_000_000), &body);
+                headers.extend([json]);
                 parts.client.post(&to.url, headers, body).await
             }
         }

@@ -12,8 +12,23 @@ use crate::database::{self, Format, OpenError, Wal};
 use crate::protect::SealedPost;
 
 /// The spool's file format. The format of a batch within is a number of its own.
-pub(super) const FORMAT: Format =
-    Format { name: "spool", application_id: 0x4d54_5350, migrations: &[include_str!("0001_spool.sql"), include_str!("0002_post.sql")] };
+pub(super) const FORMAT: Format = Format {
+    name: "spool",
+    application_id: 0x4d54_5350,
+    migrations: &[include_str!("0001_spool.sql"), include_str!("0002_post.sql")],
+};
+
+/// As an earlier version left it: without POSTs to be passed on. A file that is only read is not brought up to date.
+const WITHOUT_POSTS: Format = Format { migrations: &[include_str!("0001_spool.sql")], ..FORMAT };
+
+/// Opens a file of this version or an earlier one for reading; says whether POSTs may be in it.
+pub(super) fn open_to_read(path: &Path) -> Result<(Connection, bool), OpenError> {
+    match database::open_read_only(path, &FORMAT) {
+        Ok(connection) => Ok((connection, true)),
+        Err(OpenError::Older { .. }) => Ok((database::open_read_only(path, &WITHOUT_POSTS)?, false)),
+        Err(error) => Err(error),
+    }
+}
 
 /// Pages in the log before a checkpoint: the file is small, and its pages are used again and again.
 const CHECKPOINT_PAGES: i32 = 8_000;
@@ -114,7 +129,7 @@ impl SpoolFile {
     }
 
     pub(super) fn backlog(&self) -> rusqlite::Result<Backlog> {
-        backlog(&self.connection)
+        backlog(&self.connection, true)
     }
 
     pub(super) fn last_id(&self) -> i64 {
@@ -161,13 +176,17 @@ fn refuse_newer(path: &Path, newest: Option<u16>) -> Result<(), OpenError> {
     }
 }
 
-fn backlog(connection: &Connection) -> rusqlite::Result<Backlog> {
-    let sql = "SELECT count(*), ifnull(sum(items), 0),
-                      ifnull(sum(length(body)), 0) + (SELECT ifnull(sum(length(sealed)), 0) FROM post) FROM batch";
-    connection.query_row(sql, (), |row| {
-        let count = |index| row.get::<_, i64>(index).map(i64::unsigned_abs);
-        Ok(Backlog { rows: count(0)?, items: count(1)?, bytes: count(2)? })
-    })
+fn backlog(connection: &Connection, with_posts: bool) -> rusqlite::Result<Backlog> {
+    let count = |row: &rusqlite::Row<'_>, index| row.get::<_, i64>(index).map(i64::unsigned_abs);
+    let batches = "SELECT count(*), ifnull(sum(items), 0), ifnull(sum(length(body)), 0) FROM batch";
+    let mut backlog = connection.query_row(batches, (), |row| {
+        Ok(Backlog { rows: count(row, 0)?, items: count(row, 1)?, bytes: count(row, 2)? })
+    })?;
+    if with_posts {
+        let posts = "SELECT ifnull(sum(length(sealed)), 0) FROM post";
+        backlog.bytes += connection.query_row(posts, (), |row| count(row, 0))?;
+    }
+    Ok(backlog)
 }
 
 /// A batch as read back.
@@ -188,27 +207,29 @@ impl Stored {
 /// The reading end; never writes to the file.
 pub(super) struct Reader {
     connection: Connection,
+    with_posts: bool,
 }
 
 impl Reader {
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
-        let connection = database::open_read_only(path, &FORMAT)?;
-        Ok(Self { connection })
+        let (connection, with_posts) = open_to_read(path)?;
+        Ok(Self { connection, with_posts })
     }
 
     pub(super) fn backlog(&self) -> rusqlite::Result<Backlog> {
-        backlog(&self.connection)
+        backlog(&self.connection, self.with_posts)
     }
 
     /// The batches after `id`, oldest first, up to about so many items and bytes. The read ends before this returns, so
     /// that it holds no checkpoint back.
     pub(super) fn read_after(&self, id: i64, max_items: u64, max_bytes: usize) -> rusqlite::Result<Vec<Stored>> {
-        let mut statement = self
-            .connection
-            .prepare_cached(
-                "SELECT id, received_at, format, items, body, seal_key_id, sealed
-                 FROM batch LEFT JOIN post ON post.batch = batch.id WHERE id > ?1 ORDER BY id",
-            )?;
+        let sql = if self.with_posts {
+            "SELECT id, received_at, format, items, body, seal_key_id, sealed
+             FROM batch LEFT JOIN post ON post.batch = batch.id WHERE id > ?1 ORDER BY id"
+        } else {
+            "SELECT id, received_at, format, items, body, NULL, NULL FROM batch WHERE id > ?1 ORDER BY id"
+        };
+        let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query([id])?;
         let (mut found, mut items, mut bytes) = (Vec::new(), 0, 0);
         while items < max_items && bytes < max_bytes {

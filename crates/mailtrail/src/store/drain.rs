@@ -101,16 +101,17 @@ enum DrainError {
 /// also a command that knows nothing of consumers, or their posts would be lost with the spool's rows.
 pub(super) struct Relayed {
     paths: Paths,
+    wanted: bool,
     file: Option<RelayFile>,
 }
 
 impl Relayed {
-    pub(super) fn new(paths: Paths) -> Self {
-        Self { paths, file: None }
+    pub(super) fn new(paths: Paths, wanted: bool) -> Self {
+        Self { paths, wanted, file: None }
     }
 
     fn add(&mut self, posts: &[SpooledPost]) -> Result<(), RelayError> {
-        if posts.is_empty() {
+        if posts.is_empty() || !self.wanted {
             return Ok(());
         }
         let file = match &mut self.file {
@@ -127,13 +128,7 @@ impl Relayed {
 }
 
 /// Runs until told to stop.
-pub(super) fn run(
-    mut outlet: Outlet,
-    mut trail: Trail,
-    mut relayed: Relayed,
-    keys: &dyn Keys,
-    state: &DrainState,
-) {
+pub(super) fn run(mut outlet: Outlet, mut trail: Trail, mut relayed: Relayed, keys: &dyn Keys, state: &DrainState) {
     give_way("the drain");
     let mut pause = RETRY.0;
     let mut scrubber = Scrubber::default();

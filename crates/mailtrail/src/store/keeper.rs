@@ -23,13 +23,20 @@ pub struct KeeperOptions {
     pub max_backlog_bytes: u64,
     /// Whether a public key of SendGrid's is configured: the store remembers since when.
     pub has_public_key: bool,
+    /// Whether POSTs in the spool that are to be passed on are kept for that; else they go with their batches.
+    pub keep_posts: bool,
     /// How long [`Keeper::stop`] drains; what is left waits for the next start.
     pub drain_at_stop: Duration,
 }
 
 impl Default for KeeperOptions {
     fn default() -> Self {
-        Self { max_backlog_bytes: 1 << 30, has_public_key: false, drain_at_stop: Duration::from_secs(10) }
+        Self {
+            max_backlog_bytes: 1 << 30,
+            has_public_key: false,
+            keep_posts: true,
+            drain_at_stop: Duration::from_secs(10),
+        }
     }
 }
 
@@ -119,7 +126,7 @@ impl Keeper {
         let (spool, outlet) = Spool::open(files, options.max_backlog_bytes, Arc::clone(&lock) as Arc<dyn Send + Sync>)?;
         let drain = Arc::new(DrainState::new());
         let state = Arc::clone(&drain);
-        let relayed = Relayed::new(paths.clone());
+        let relayed = Relayed::new(paths.clone(), options.keep_posts);
         let spawned = thread::Builder::new().name("drain".to_owned()).spawn(move || {
             drain::run(outlet, trail, relayed, keys.as_ref(), &state);
             drop(lock);

@@ -171,6 +171,19 @@ impl RelayFile {
         Ok(found)
     }
 
+    /// Whether a consumer is still to get this post.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn waits(&self, consumer: &str, id: i64, again: bool) -> Result<bool, RelayError> {
+        let sql = if again {
+            "SELECT count(*) FROM set_aside JOIN post ON id = post WHERE consumer = ?1 AND post = ?2 AND again"
+        } else {
+            "SELECT count(*) FROM consumer JOIN post ON post.id = ?2 WHERE name = ?1 AND at < ?2"
+        };
+        Ok(self.sql.prepare_cached(sql)?.query_row((consumer, id), |row| row.get::<_, i64>(0))? > 0)
+    }
+
     /// Remembers what became of a consumer's posts.
     ///
     /// # Errors
@@ -229,6 +242,19 @@ impl RelayFile {
             tracing::warn!("the relay file's log stays long: {error}");
         }
     }
+}
+
+/// Deletes the file, with all that waits in it; `false` where there is none. For who holds the store's lock.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn discard(paths: &Paths) -> std::io::Result<bool> {
+    let path = paths.relay();
+    let there = path.exists();
+    if there {
+        database::remove_database(&path)?;
+    }
+    Ok(there)
 }
 
 /// The newest number ever given.

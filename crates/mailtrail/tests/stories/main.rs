@@ -18,6 +18,7 @@ mod payloads;
 mod privacy;
 mod receive;
 mod reconcile;
+mod relay;
 mod restore;
 mod send;
 mod tls;

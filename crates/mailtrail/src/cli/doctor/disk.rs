@@ -93,7 +93,7 @@ fn writable(folder: &Path) -> Check {
 /// Files that others than their owner may read or write.
 fn modes(paths: &Paths) -> Vec<Check> {
     let spools = paths.spools().unwrap_or_default().into_iter().map(|n| paths.spool(n));
-    let databases: Vec<_> = std::iter::once(paths.trail().to_owned()).chain(spools).collect();
+    let databases: Vec<_> = [paths.trail().to_owned(), paths.relay()].into_iter().chain(spools).collect();
     let beside = databases.iter().flat_map(|path| {
         ["", "-wal", "-shm"].map(|suffix| {
             let mut name = path.as_os_str().to_owned();

@@ -8,10 +8,11 @@ use crate::cli::exit::Exit;
 use crate::store::forget::Report;
 
 /// What a store never reaches, so that whoever answers for it knows where else to look.
-const OUT_OF_REACH: [&str; 5] = [
+const OUT_OF_REACH: [&str; 6] = [
     "the ledger of sends: it keeps the hash, so that nobody is mailed again",
     "backups and exports made before",
     "copies that were forwarded, such as a BigQuery table",
+    "what the consumers of [[relay]] were given before",
     "SendGrid's own records (its API erases recipients: POST /v3/recipients/erasejob), and logs of proxies",
     "blocks that the file system or the disk has put elsewhere",
 ];
@@ -31,7 +32,7 @@ pub(super) fn people(format: Format, dry_run: bool, report: &Report) -> anyhow::
         let object = json!({
             "dry_run": dry_run, "complete": report.is_complete(),
             "events": deleted.events, "messages": deleted.messages, "addresses": deleted.addresses,
-            "mentions": deleted.mentions, "quarantined": deleted.quarantined, "spooled": report.spooled,
+            "mentions": deleted.mentions, "quarantined": deleted.quarantined, "spooled": report.spooled, "relayed": report.relayed, "relay_locked": report.relay_locked,
             "locked": report.locked, "unreadable_spools": report.unreadable_spools,
             "spool_pending": report.spool_pending, "log_pending": report.log_pending, "remains": report.remains,
             "out_of_reach": OUT_OF_REACH,
@@ -50,6 +51,13 @@ pub(super) fn people(format: Format, dry_run: bool, report: &Report) -> anyhow::
         if report.spooled > 0 {
             writeln!(out, "{removed}: {} events that wait in the spool", report.spooled)?;
         }
+        if report.relayed > 0 {
+            writeln!(
+                out,
+                "{removed}: {} POSTs that wait to be passed on, with what they tell of others (consumers never get them)",
+                report.relayed
+            )?;
+        }
         write_open_points(&mut out, report)?;
         writeln!(out, "out of reach:")?;
         for place in OUT_OF_REACH {
@@ -63,6 +71,13 @@ fn write_open_points(out: &mut impl std::io::Write, report: &Report) -> std::io:
     if report.locked > 0 {
         let locked = report.locked;
         writeln!(out, "not looked into: {locked} entries of the quarantine, sealed by a key that is not configured")?;
+    }
+    if report.relay_locked > 0 {
+        let locked = report.relay_locked;
+        writeln!(
+            out,
+            "not looked into: {locked} POSTs that wait to be passed on, sealed by a key that is not configured"
+        )?;
     }
     if report.unreadable_spools > 0 {
         let files = report.unreadable_spools;

@@ -62,7 +62,8 @@ fn consumers(sql: &Connection) -> rusqlite::Result<Vec<ConsumerState>> {
             .prepare_cached("SELECT received_at FROM post WHERE id > ?1 ORDER BY id LIMIT 1")?
             .query_row([at], |row| row.get(0))
             .optional()?;
-        let mut by_status = sql.prepare_cached("SELECT status, count(*) FROM set_aside WHERE consumer = ?1 GROUP BY 1")?;
+        let mut by_status =
+            sql.prepare_cached("SELECT status, count(*) FROM set_aside WHERE consumer = ?1 GROUP BY 1")?;
         let refusals: BTreeMap<u16, u64> = by_status
             .query_map([&name], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?
             .collect::<rusqlite::Result<_>>()?;

@@ -88,10 +88,13 @@ fn what_is_refused_waits_aside_and_is_given_again_when_asked_for() {
     let bounds = [Bound { consumer: "a".to_owned(), max_age: Duration::from_secs(100) }];
     assert_eq!(bench.file.bound(&bounds, 1 << 20, 4 * SECOND).expect("bounded"), []);
     assert_eq!(bench.next("a"), [3], "the rest goes on");
+    let waits = |bench: &Bench, id, again| bench.file.waits("a", id, again).expect("read");
+    assert!(waits(&bench, 3, false) && !waits(&bench, 2, false) && !waits(&bench, 1, true));
     assert_eq!(bench.state("a").refusals.into_iter().collect::<Vec<_>>(), [(422, 1)]);
     assert_eq!(bench.file.give_again("a").expect("asked"), 1);
     let again = bench.file.next("a", 100, 1 << 20).expect("read");
     assert_eq!(again.iter().map(|post| (post.id, post.again)).collect::<Vec<_>>(), [(1, true)]);
+    assert!(waits(&bench, 1, true) && !waits(&bench, 7, false));
     let refused = Done { id: 1, again: true, outcome: Outcome::SetAside(410) };
     bench.file.done("a", &[refused]).expect("saved");
     assert_eq!(bench.next("a"), [3], "aside once more");
