@@ -22,6 +22,7 @@ pub mod sendgrid;
 pub mod slack;
 pub mod store;
 mod units;
+pub mod watch;
 pub mod web;
 pub mod webhook;
 
@@ -37,6 +38,7 @@ pub use relay::Relay;
 pub use sendgrid::{ApiKey, SendGrid, Sender};
 pub use slack::{Language, Slack};
 pub use store::{Store, StoreKind};
+pub use watch::Watch;
 pub use web::{PublicUrl, Role, User, Web};
 pub use webhook::{Webhook, WebhookSecret};
 
@@ -80,6 +82,8 @@ pub struct Config {
     pub web: Option<Web>,
     /// `[metrics] listen`; `None` where switched off.
     pub metrics_listen: Option<SocketAddr>,
+    /// `[watch]`
+    pub watch: Watch,
     /// `[log]`
     pub log: Log,
     /// What is allowed but should be known; `serve` logs it and `doctor` shows it.
@@ -205,6 +209,7 @@ impl Loaded {
         let relays = relay::read(&mut rest, store.kind);
         let web = web::read(&mut rest);
         let metrics_listen = metrics::read(&mut rest);
+        let watch = watch::read(&mut rest);
         let log = log::read(&mut rest);
         problems.append(&mut rest.problems);
         warnings.append(&mut door.warnings);
@@ -222,6 +227,7 @@ impl Loaded {
             relays,
             web,
             metrics_listen,
+            watch,
             log,
             warnings,
         };

@@ -10,7 +10,7 @@ mod health;
 mod post;
 mod upkeep;
 
-pub use health::{Health, describe};
+pub use health::{Health, Standing, describe};
 
 use std::sync::{Arc, Mutex, PoisonError};
 

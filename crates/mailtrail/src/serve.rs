@@ -14,6 +14,7 @@ pub use sink::Sink;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use alarm::Alarm;
 use anyhow::Context as _;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
@@ -63,8 +64,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let listener = Listener::bind(&config.receive, tls.clone()).await.context("[receive] listen")?;
     let address = listener.address()?;
     let (stop, stopped) = stop::channel();
-    let road = Road::new(protector, sink.clone(), relay.as_ref().map(|_| Arc::clone(&keys)));
-    let alarm = road.alarm();
+    let alarm = Alarm::new(config.watch.refusals);
+    let road = Road::new(protector, sink.clone(), relay.as_ref().map(|_| Arc::clone(&keys)), alarm.clone());
     let shared = Arc::new(Shared::new(&config.receive, road));
 
     let mut tasks = Vec::new();
@@ -89,12 +90,14 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
             keeper: keeper.clone(),
             trail: config.store.path.clone(),
             certificate: config.receive.tls.as_ref().map(|tls| tls.cert.clone()),
+            relay: relay.as_ref().map(Relay::health),
             notifier: notifier.clone(),
+            when: config.watch,
         };
         tasks.push(tokio::spawn(watch.run(stopped.clone())));
         tasks.extend(relay.map(|relay| relay.start(keeper, &stopped)).into_iter().flatten());
     }
-    tasks.push(tokio::spawn(alarm.watch(notifier, stopped.clone())));
+    tasks.push(tokio::spawn(alarm.watch(config.watch.every, notifier, stopped.clone())));
     if let Some(forward) = forward {
         tasks.push(tokio::spawn(forward.run(stopped.clone())));
     }

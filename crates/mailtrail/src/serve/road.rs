@@ -25,20 +25,14 @@ pub struct Road {
 }
 
 impl Road {
-    /// A road that ends in `sink`. `sealer`: the keys that seal POSTs, where they are passed on.
-    #[must_use]
-    pub fn new(protector: Protector, sink: Sink, sealer: Option<Arc<KeyRing>>) -> Self {
+    /// A road that ends in `sink` and feeds `alarm`. `sealer`: the keys that seal POSTs, where they are passed on.
+    pub(super) fn new(protector: Protector, sink: Sink, sealer: Option<Arc<KeyRing>>, alarm: Alarm) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             hands: Hands { protector: Arc::new(protector), sink, sealer },
-            alarm: Alarm::default(),
+            alarm,
             large_bodies: Semaphore::new(processors),
         }
-    }
-
-    /// The alarm that this road feeds.
-    pub(super) fn alarm(&self) -> Alarm {
-        self.alarm.clone()
     }
 
     async fn protect(&self, body: Authentic) -> Result<Protected, Refusal> {

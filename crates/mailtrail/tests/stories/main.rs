@@ -4,6 +4,7 @@
 
 mod support;
 
+mod alarm;
 mod alert;
 mod ask;
 mod attack;

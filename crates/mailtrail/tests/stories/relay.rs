@@ -1,7 +1,7 @@
 //! SendGrid's POSTs reach other consumers as they came: at least once, in order, whatever happens to either side, and nothing
 //! of them lies readable on the disk.
 
-mod consumer;
+pub mod consumer;
 mod kill;
 
 use std::net::{SocketAddr, TcpListener};

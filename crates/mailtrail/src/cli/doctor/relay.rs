@@ -1,13 +1,12 @@
 //! How far the consumers of `[[relay]]` are.
 
+use std::time::Duration;
+
 use super::check::Check;
 use crate::config::Config;
 use crate::show::time::age;
 use crate::store::Paths;
 use crate::store::relay::{self, ConsumerState};
-
-/// Beyond this, a consumer is not merely busy.
-const LATE: i64 = 600 * 1_000_000;
 
 pub(super) fn checks(config: &Config, now: i64) -> Vec<Check> {
     if config.relays.is_empty() {
@@ -15,12 +14,13 @@ pub(super) fn checks(config: &Config, now: i64) -> Vec<Check> {
     }
     match relay::look(&Paths::new(&config.store.path)) {
         Ok(None) => vec![Check::warn("relay", "nothing was passed on yet", "start mailtrail serve, which does it")],
-        Ok(Some(states)) => states.iter().map(|state| one(state, now)).collect(),
+        Ok(Some(states)) => states.iter().map(|state| one(state, config.watch.relay, now)).collect(),
         Err(error) => vec![Check::fail("relay", error.to_string(), "mailtrail serve says more")],
     }
 }
 
-fn one(state: &ConsumerState, now: i64) -> Check {
+/// `late`: by then a consumer is not merely busy.
+fn one(state: &ConsumerState, late: Duration, now: i64) -> Check {
     let ConsumerState { name, waiting, set_aside, delivered, dropped, .. } = state;
     let mut what = format!("{name} got {delivered} POSTs, {waiting} wait");
     if let Some(oldest) = state.oldest {
@@ -36,7 +36,7 @@ fn one(state: &ConsumerState, now: i64) -> Check {
         let todo = format!("mend the consumer, then run mailtrail relay retry {name}, before they are too old");
         return Check::warn("relay", what, todo);
     }
-    if state.oldest.is_some_and(|oldest| now - oldest >= LATE) {
+    if state.oldest.is_some_and(|oldest| u128::try_from(now - oldest).is_ok_and(|age| age >= late.as_micros())) {
         let todo = "see whether the consumer is up; the log of mailtrail serve says what it answers";
         return Check::warn("relay", what, todo);
     }
@@ -47,6 +47,8 @@ fn one(state: &ConsumerState, now: i64) -> Check {
 mod tests {
     use super::super::check::Verdict;
     use super::*;
+
+    const LATE: i64 = 600 * 1_000_000;
 
     #[test]
     fn a_consumer_that_is_late_or_refuses_is_told_and_others_pass() {
@@ -59,12 +61,12 @@ mod tests {
             delivered: 5,
             dropped: 1,
         };
-        let check = one(&calm, LATE + 1_000_000);
+        let check = one(&calm, Duration::from_secs(600), LATE + 1_000_000);
         assert_eq!((check.verdict, check.todo.as_deref()), (Verdict::Pass, None));
         assert_eq!(check.what, "warehouse got 5 POSTs, 2 wait, the oldest for 1 s; 1 were given up and never come");
-        assert_eq!(one(&calm, LATE * 2).verdict, Verdict::Warn);
+        assert_eq!(one(&calm, Duration::from_secs(600), LATE * 2).verdict, Verdict::Warn);
         let refused = ConsumerState { set_aside: 3, refusals: [(400, 1), (422, 2)].into(), ..calm };
-        let check = one(&refused, LATE);
+        let check = one(&refused, Duration::from_secs(600), LATE);
         assert!(check.verdict == Verdict::Warn && check.what.contains("(1 × 400, 2 × 422)"), "{check:?}");
         assert!(check.todo.unwrap_or_default().contains("relay retry warehouse"));
     }
