@@ -1,5 +1,6 @@
 //! `mailtrail forget`
 
+mod at_sendgrid;
 mod told;
 
 use std::fs::File;
@@ -9,6 +10,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use zeroize::Zeroizing;
+
+use at_sendgrid::AtSendGrid;
 
 use super::Global;
 use super::exit::{Exit, UsageError};
@@ -44,6 +47,12 @@ pub(super) struct Args {
     /// Instead, store the events of a forgotten address again from now on
     #[arg(long, conflicts_with = "dry_run")]
     lift: bool,
+    /// Also have SendGrid erase what it holds of them, for good
+    #[arg(long, conflicts_with_all = ["unverified", "test", "lift"])]
+    at_sendgrid: bool,
+    /// With --at-sendgrid: do not ask
+    #[arg(long, requires = "at_sendgrid")]
+    yes: bool,
     /// How to print
     #[arg(long, value_enum, default_value_t = told::Format::Text)]
     format: told::Format,
@@ -64,15 +73,18 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
             told::unproven(args.format, false, forget::forget_unproven(paths, &keys, which)?.events)
         };
     }
-    let mut who = Wanted::default();
+    let (mut who, mut by_hash) = (Wanted::default(), 0);
     for given in &args.address {
         match subject::read(given)? {
-            subject::Given::Hash(hash) => who.add_hash(hash),
+            subject::Given::Hash(hash) => {
+                by_hash += 1;
+                who.add_hash(hash);
+            }
             subject::Given::Address(address) => who.add_address(&address, &keys),
         }
     }
     if let Some(list) = &args.list {
-        add_list(list, &mut who, &keys)?;
+        by_hash += add_list(list, &mut who, &keys)?;
     }
     if who.is_empty() {
         return Err(UsageError("the list names nobody".to_owned()).into());
@@ -80,17 +92,30 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     if args.lift {
         return told::lifted(args.format, forget::lift(paths, &keys, &who)?);
     }
-    let report = if args.dry_run { forget::preview(paths, &keys, &who)? } else { forget::forget(paths, &keys, &who)? };
-    told::people(args.format, args.dry_run, &report)
+    if args.dry_run {
+        let report = forget::preview(paths, &keys, &who)?;
+        let asked = args.at_sendgrid.then(|| at_sendgrid::preview(&who));
+        return told::people(args.format, true, &report, asked.as_ref());
+    }
+    // First whether it can be done at all, and is wanted.
+    let input_is_taken = args.address.iter().any(|given| given == "-") || args.list.as_deref() == Some(Path::new("-"));
+    let at_sendgrid = match args.at_sendgrid {
+        true => Some(AtSendGrid::prepare(&question.config.sendgrid, &who, by_hash, input_is_taken, args.yes)?),
+        false => None,
+    };
+    let report = forget::forget(paths, &keys, &who)?;
+    let asked = at_sendgrid.map(|sendgrid| sendgrid.ask(&who)).transpose()?;
+    told::people(args.format, false, &report, asked.as_ref())
 }
 
-/// An address or a hash a line. What is wrong is told by line, never by what stands there.
-fn add_list(path: &Path, who: &mut Wanted, keys: &KeyRing) -> anyhow::Result<()> {
+/// An address or a hash a line; says how many hashes. What is wrong is told by line, never by what stands there.
+fn add_list(path: &Path, who: &mut Wanted, keys: &KeyRing) -> anyhow::Result<usize> {
     let lines: Box<dyn BufRead> = if path.as_os_str() == "-" {
         Box::new(std::io::stdin().lock())
     } else {
         Box::new(BufReader::new(File::open(path).with_context(|| format!("opening {}", path.display()))?))
     };
+    let mut by_hash = 0;
     for (number, line) in (1..).zip(lines.lines()) {
         let line = Zeroizing::new(line.with_context(|| format!("reading line {number} of the list"))?);
         let given = original(line.trim().trim_start_matches('\u{feff}'));
@@ -98,6 +123,7 @@ fn add_list(path: &Path, who: &mut Wanted, keys: &KeyRing) -> anyhow::Result<()>
             continue;
         }
         if let Some(hash) = EmailHash::parse(given) {
+            by_hash += 1;
             who.add_hash(hash);
         } else if given.contains('@') && !given.contains(char::is_whitespace) {
             who.add_address(given, keys);
@@ -105,5 +131,5 @@ fn add_list(path: &Path, who: &mut Wanted, keys: &KeyRing) -> anyhow::Result<()>
             return Err(UsageError(format!("line {number} of the list is neither an address nor a hash")).into());
         }
     }
-    Ok(())
+    Ok(by_hash)
 }

@@ -11,6 +11,7 @@ mod attack;
 mod concern;
 mod contrib;
 mod disk;
+mod erase;
 mod forget;
 mod kill;
 mod operate;

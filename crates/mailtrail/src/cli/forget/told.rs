@@ -4,16 +4,20 @@ use std::io::Write as _;
 
 use serde_json::json;
 
+use super::at_sendgrid::Asked;
 use crate::cli::exit::Exit;
 use crate::store::forget::Report;
 
+const AT_SENDGRID: &str = "SendGrid's own records (--at-sendgrid has it erase them)";
+
 /// What a store never reaches, so that whoever answers for it knows where else to look.
-const OUT_OF_REACH: [&str; 6] = [
+const OUT_OF_REACH: [&str; 7] = [
     "the ledger of sends: it keeps the hash, so that nobody is mailed again",
     "backups and exports made before",
     "copies that were forwarded, such as a BigQuery table",
     "what the consumers of [[relay]] were given before",
-    "SendGrid's own records (its API erases recipients: POST /v3/recipients/erasejob), and logs of proxies",
+    AT_SENDGRID,
+    "logs of proxies",
     "blocks that the file system or the disk has put elsewhere",
 ];
 
@@ -25,7 +29,8 @@ pub(super) enum Format {
     Json,
 }
 
-pub(super) fn people(format: Format, dry_run: bool, report: &Report) -> anyhow::Result<Exit> {
+/// `asked`: of SendGrid, where that was wanted.
+pub(super) fn people(format: Format, dry_run: bool, report: &Report, asked: Option<&Asked>) -> anyhow::Result<Exit> {
     let mut out = std::io::stdout().lock();
     let deleted = &report.deleted;
     if format == Format::Json {
@@ -35,7 +40,10 @@ pub(super) fn people(format: Format, dry_run: bool, report: &Report) -> anyhow::
             "mentions": deleted.mentions, "quarantined": deleted.quarantined, "spooled": report.spooled, "relayed": report.relayed, "relay_locked": report.relay_locked,
             "locked": report.locked, "unreadable_spools": report.unreadable_spools,
             "spool_pending": report.spool_pending, "log_pending": report.log_pending, "remains": report.remains,
-            "out_of_reach": OUT_OF_REACH,
+            "out_of_reach": out_of_reach(asked).collect::<Vec<_>>(),
+            "at_sendgrid": asked.map(|asked| json!({
+                "requests": asked.requests, "addresses": asked.addresses, "jobs": asked.jobs, "left": asked.left, "error": asked.error,
+            })),
         });
         writeln!(out, "{object}")?;
     } else {
@@ -59,12 +67,36 @@ pub(super) fn people(format: Format, dry_run: bool, report: &Report) -> anyhow::
             )?;
         }
         write_open_points(&mut out, report)?;
+        if let Some(asked) = asked {
+            write_asked(&mut out, dry_run, asked)?;
+        }
         writeln!(out, "out of reach:")?;
-        for place in OUT_OF_REACH {
+        for place in out_of_reach(asked) {
             writeln!(out, "  {place}")?;
         }
     }
-    Ok(if dry_run || report.is_complete() { Exit::Done } else { Exit::Failed })
+    let complete = report.is_complete() && asked.is_none_or(|asked| asked.left == 0);
+    Ok(if dry_run || complete { Exit::Done } else { Exit::Failed })
+}
+
+/// SendGrid's records are within reach where it was asked.
+fn out_of_reach(asked: Option<&Asked>) -> impl Iterator<Item = &'static str> {
+    let done = asked.is_some_and(|asked| asked.left == 0);
+    OUT_OF_REACH.into_iter().filter(move |place| !(done && *place == AT_SENDGRID))
+}
+
+fn write_asked(out: &mut impl std::io::Write, dry_run: bool, asked: &Asked) -> std::io::Result<()> {
+    if dry_run {
+        let (left, requests) = (asked.left, asked.requests);
+        return writeln!(out, "SendGrid would be asked to erase {left} addresses in {requests} requests");
+    }
+    for job in &asked.jobs {
+        writeln!(out, "SendGrid accepted: job {job} (it erases later, and has no way to ask how far it is)")?;
+    }
+    if let Some(error) = &asked.error {
+        writeln!(out, "NOT YET DONE: SendGrid was not asked to erase {} addresses: {error}", asked.left)?;
+    }
+    Ok(())
 }
 
 fn write_open_points(out: &mut impl std::io::Write, report: &Report) -> std::io::Result<()> {
