@@ -95,7 +95,7 @@ impl Handler {
             Err(refused) => refused.answer(),
             Ok(()) => {
                 let body = body.unwrap_or_default();
-                match self.logs.answer(&head.method, path, &body) {
+                match self.logs.answer(&head.method, path, head.uri.query(), &body) {
                     Some(logs::Turn::Cut) => return Err(Cut),
                     Some(logs::Turn::TooMany(after)) => {
                         return Ok(rate.used_up(self.now(), after).say(answer::too_many()));
