@@ -42,7 +42,7 @@ pub(super) fn read(reader: &mut Reader<'_>, store: StoreKind) -> Vec<Relay> {
     let (mut relays, mut names): (Vec<Relay>, _) = (Vec::new(), BTreeSet::new());
     for (place, mut section) in sections {
         let before = section.problems.len();
-        let relay = one(&mut section, &place);
+        let relay = one(&mut section, place);
         if let Some(relay) = &relay
             && section.problems.len() == before
             && !names.insert(relay.name.clone())

@@ -230,7 +230,7 @@ fn a_post_is_stored_with_its_batch_counts_as_backlog_and_goes_with_it() {
     let path = temp.path().join("1.db");
     let records_alone: usize = chunk.records.iter().map(|record| record.bytes().len()).sum();
     assert_eq!(
-        Reader::open(&path).and_then(|reader| Ok(reader.backlog().expect("read").bytes)).expect("opened"),
+        Reader::open(&path).map(|reader| reader.backlog().expect("read").bytes).expect("opened"),
         records_alone as u64 + 100
     );
 

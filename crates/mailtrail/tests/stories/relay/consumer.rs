@@ -8,10 +8,12 @@ use std::sync::{Arc, Condvar, Mutex};
 use sendgrid_events::PublicKey;
 use sendgrid_events::signature::{SIGNATURE_HEADER, Signature, TIMESTAMP_HEADER};
 
+type Headers = Vec<(String, String)>;
+
 /// A POST as it arrived.
 #[derive(Debug, Clone)]
 pub struct Post {
-    pub headers: Vec<(String, String)>,
+    pub headers: Headers,
     pub body: Vec<u8>,
     pub status: u16,
 }
@@ -145,7 +147,7 @@ fn serve(stream: &TcpStream, parts: &Parts) {
     }
 }
 
-fn read(reader: &mut impl BufRead) -> Option<(Vec<(String, String)>, Vec<u8>)> {
+fn read(reader: &mut impl BufRead) -> Option<(Headers, Vec<u8>)> {
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     assert!(line.is_empty() || line.starts_with("POST /sendgrid?source=mailtrail "), "{line}");
