@@ -6,6 +6,7 @@ mod metrics_page;
 mod reload;
 mod road;
 mod sink;
+mod tell;
 pub(crate) mod watch;
 
 pub use road::Road;
@@ -24,7 +25,7 @@ use crate::follow::{self, forward::Forward};
 use crate::notify::Notifier;
 use crate::protect::{KeyRing, Protector};
 use crate::receive::{self, Listener, Shared, Tls};
-use crate::relay::Relay;
+use crate::relay::{self, Relay};
 use crate::stop::{self, Stop, Stopper};
 use crate::store::bigquery::{self, Dataset, Intake};
 use crate::store::keys::{Identity, Keys as _};
@@ -57,7 +58,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
         StoreKind::BigQuery => (in_bigquery(config, &identity).await?, None),
     };
     // Before the first POST: a new consumer gets what comes from here on.
-    let relay = relay(config, &keys).context("[[relay]]")?;
+    let relay = consumers(config, &keys).context("[[relay]]")?;
 
     let tls =
         config.receive.tls.clone().map(Tls::load).transpose().context("[receive] tls_cert, tls_key")?.map(Arc::new);
@@ -132,7 +133,7 @@ fn on_this_machine(
 }
 
 /// The consumers of POSTs. Where there are none, nothing may lie there for them.
-fn relay(config: &Config, keys: &Arc<KeyRing>) -> anyhow::Result<Option<Relay>> {
+fn consumers(config: &Config, keys: &Arc<KeyRing>) -> anyhow::Result<Option<Relay>> {
     if config.store.kind != StoreKind::Sqlite {
         return Ok(None);
     }
@@ -143,7 +144,16 @@ fn relay(config: &Config, keys: &Arc<KeyRing>) -> anyhow::Result<Option<Relay>> 
         }
         return Ok(None);
     }
-    Ok(Some(Relay::open(&config.relays, config.store.max_relay, &paths, keys)?))
+    let open = || Relay::open(&config.relays, config.store.max_relay, &paths, keys);
+    match open() {
+        Err(relay::StartError::File(error)) if error.is_damage() => {
+            // It holds nothing but what is to be passed on; kept, it would hold the drain up, too.
+            tracing::error!("{error}: a new file takes over, and what waited in this one reaches no consumer");
+            store::relay::discard(&paths)?;
+            Ok(Some(open()?))
+        }
+        opened => Ok(Some(opened?)),
+    }
 }
 
 /// Refuses to start where rows could not be kept, or would be of another key than those that are there.

@@ -162,7 +162,7 @@ impl Notifier {
         let mut sends = JoinSet::new();
         for channel in self.channels(notice) {
             let (this, notice) = (self.clone(), notice.clone());
-            sends.spawn(async move { (channel, this.insist(channel, &notice).await) });
+            sends.spawn(async move { (channel, this.send_to(channel, &notice).await) });
         }
         let (mut told, mut failed) = (Vec::new(), Vec::new());
         for (channel, result) in sends.join_all().await {
@@ -176,7 +176,11 @@ impl Notifier {
         if failed.is_empty() { Ok(Told { channels: told }) } else { Err(NotifyError { told, failed }) }
     }
 
-    async fn insist(&self, channel: Channel, notice: &Notice) -> Result<(), SendError> {
+    /// Tells one channel, trying again as [`send`](Self::send) does.
+    ///
+    /// # Errors
+    /// When it did not take the notice.
+    pub async fn send_to(&self, channel: Channel, notice: &Notice) -> Result<(), SendError> {
         let Some(parts) = &self.0 else { return Ok(()) };
         let id = NoticeId::random()?;
         let mut backoff = Backoff::new(parts.patience);

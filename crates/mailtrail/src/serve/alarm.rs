@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::notify::{Notice, Notifier, Ops};
+use super::tell::Teller;
+use crate::notify::{Notifier, Ops};
 use crate::receive::Refusal;
 use crate::stop::Stop;
 
@@ -59,16 +60,14 @@ impl Alarm {
     /// Says once for each such time that nothing is accepted; runs until `stop`.
     pub(super) async fn watch(self, every: Duration, notifier: Notifier, mut stop: Stop) {
         metrics::gauge!("mailtrail_refusing_everything").set(0.0);
+        let mut teller = Teller::new(notifier);
         loop {
             tokio::select! {
                 () = tokio::time::sleep(every) => {}
                 () = stop.requested() => return,
             }
-            let Some(notice) = self.look().map(Notice::Ops) else { continue };
             tokio::select! {
-                sent = notifier.send(&notice) => if let Err(error) = sent {
-                    tracing::error!("{error}");
-                },
+                () = teller.tell(self.look()) => {}
                 () = stop.requested() => return,
             }
         }

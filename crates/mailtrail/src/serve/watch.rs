@@ -7,8 +7,9 @@ mod sample;
 
 use std::path::PathBuf;
 
+use super::tell::Teller;
 use crate::config;
-use crate::notify::{Concern, ConcernKind, Notice, Notifier, Ops};
+use crate::notify::{Concern, ConcernKind, Notifier, Ops};
 use crate::receive::skew;
 use crate::relay::Health;
 use crate::stop::Stop;
@@ -30,6 +31,7 @@ impl Watch {
     /// Runs until `stop`.
     pub(super) async fn run(self, mut stop: Stop) {
         let mut concerns = Concerns::new(self.when);
+        let mut teller = Teller::new(self.notifier);
         loop {
             let (trail, certificate, state) = (self.trail.clone(), self.certificate.clone(), self.keeper.state());
             let relay = self.relay.clone();
@@ -37,14 +39,9 @@ impl Watch {
             // Files and the trail are read beside the runtime's threads; a panic there would cost one look.
             if let Ok(sample) = tokio::task::spawn_blocking(look).await {
                 sample.show();
-                for told in concerns.judge(&sample, skew::take()) {
-                    let notice = Notice::Ops(told);
-                    tokio::select! {
-                        sent = self.notifier.send(&notice) => if let Err(error) = sent {
-                            tracing::error!("{error}");
-                        },
-                        () = stop.requested() => return,
-                    }
+                tokio::select! {
+                    () = teller.tell(concerns.judge(&sample, skew::take())) => {}
+                    () = stop.requested() => return,
                 }
             }
             tokio::select! {

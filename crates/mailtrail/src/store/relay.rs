@@ -14,7 +14,7 @@ pub use look::{ConsumerState, look};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use super::paths::Paths;
-use crate::database::{self, Format, OpenError, Wal};
+use crate::database::{self, Format, OpenError, Trouble, Wal};
 use crate::protect::SealedPost;
 use crate::spool::SpooledPost;
 
@@ -39,6 +39,17 @@ pub enum RelayError {
     /// SQLite refused.
     #[error("what waits to be passed on cannot be read or saved: {0}")]
     Sqlite(#[from] rusqlite::Error),
+}
+
+impl RelayError {
+    /// Whether the file is damaged or its device fails, so that nothing in it can be relied on.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Open(error) => error.is_damage(),
+            Self::Sqlite(error) => Trouble::of(error) == Trouble::File,
+        }
+    }
 }
 
 /// A post that a consumer is to get.

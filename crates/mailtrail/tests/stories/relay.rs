@@ -280,6 +280,18 @@ fn what_waits_too_long_is_given_up_and_alarm_is_raised() {
 }
 
 #[test]
+fn a_damaged_file_is_given_up_and_the_next_start_goes_on_without_it() {
+    let consumer = Consumer::start();
+    let site = site(&[("one", &consumer.url())], "");
+    site.write_secret("mailtrail.relay.db", &"no database at all, but something that stood here".repeat(200));
+    let server = site.serve();
+    assert_eq!(server.post(&site, &body(0)).0, 200);
+    wait_for("it to be passed on", || consumer.taken().len() == 1);
+    let log = server.stop();
+    assert!(log.contains("a new file takes over, and what waited in this one reaches no consumer"), "{log}");
+}
+
+#[test]
 fn without_a_store_on_this_machine_it_is_refused() {
     let site = site(&[("one", "https://consumer.example.com/")], "");
     let config = std::fs::read_to_string(site.path().join("mailtrail.toml")).unwrap();
