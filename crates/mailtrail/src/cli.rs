@@ -23,6 +23,7 @@ mod pruned;
 mod question;
 mod reconcile;
 mod record;
+mod relay;
 mod replay;
 mod restore;
 mod runs;
@@ -105,6 +106,7 @@ enum Command {
     BigQuery(bigquery::Args),
     Reconcile(reconcile::Args),
     Forget(forget::Args),
+    Relay(relay::Args),
     Backup(backup::Args),
     Restore(restore::Args),
     Archive(archive::Args),
@@ -151,6 +153,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::BigQuery(args) => bigquery::run(args, global),
         Command::Reconcile(args) => reconcile::run(args, global),
         Command::Forget(args) => forget::run(args, global),
+        Command::Relay(args) => relay::run(args, global),
         Command::Backup(args) => backup::run(args, global),
         Command::Restore(args) => restore::run(args, global),
         Command::Archive(args) => archive::run(args, global),

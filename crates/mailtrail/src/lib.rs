@@ -46,6 +46,8 @@ pub mod notify;
 
 pub mod follow;
 
+pub mod relay;
+
 pub mod web;
 
 pub mod serve;
