@@ -17,11 +17,12 @@ use anyhow::Context as _;
 use super::Global;
 use super::exit::{Exit, UsageError};
 use super::question::Question;
-use super::selection::{Listed, Selection};
+use super::selection::Selection;
+use super::sent::tell_blind;
 use super::{pruned, time, wait};
 use crate::clock::now_micros;
 use crate::compose::Composer;
-use crate::list::List;
+use crate::list::{List, Listed};
 use crate::outcome::{Selector, Watched, already_sent, mailed_before, proven, soft};
 use crate::protect::{EmailHash, KeyRing};
 use crate::run::RunName;
@@ -196,6 +197,7 @@ impl Sender {
             let mut recently = HashSet::new();
             for category in &args.category {
                 recently.extend(already_sent(sends, category, Some(since), false)?);
+                tell_blind(sends, &Scope::Category(category.clone()), Some(since))?;
             }
             sets.recently = Some(recently);
         }

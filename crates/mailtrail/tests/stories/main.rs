@@ -4,6 +4,7 @@
 
 mod support;
 
+mod alarm;
 mod alert;
 mod archive;
 mod ask;
@@ -11,7 +12,9 @@ mod attack;
 mod concern;
 mod contrib;
 mod disk;
+mod erase;
 mod forget;
+mod import;
 mod kill;
 mod operate;
 mod outcome;
@@ -20,6 +23,7 @@ mod privacy;
 mod prometheus;
 mod receive;
 mod reconcile;
+mod relay;
 mod restore;
 mod send;
 mod tls;
