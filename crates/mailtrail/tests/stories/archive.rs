@@ -180,6 +180,34 @@ fn without_an_archive_bigquery_s_word_counts_event_by_event() {
     assert_eq!(in_archive(&site), all.difference(&in_trail(&site)).cloned().collect());
 }
 
+#[test]
+fn an_archive_is_brought_back_as_it_was_and_may_go_again() {
+    let site = Site::new();
+    let server = site.serve();
+    history(&site, &server, 0..120, 3);
+    let export = || site.ask(&["export", "--out", "-"]);
+    let before = export();
+    let old = at(now() - 40 * DAY);
+    let prune = ["archive", "--before", &old, "--to", "archive", "--prune"];
+    site.ask(&prune);
+    let pruned = export();
+    assert!(pruned.lines().count() < before.lines().count() - 100);
+
+    let files = std::fs::read_dir(archive_path(&site)).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<String> = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "parquet"))
+        .map(|path| path.to_str().unwrap().to_owned())
+        .collect();
+    let import: Vec<&str> =
+        ["import", "--keep-verified-by"].into_iter().chain(files.iter().map(String::as_str)).collect();
+    site.ask(&import);
+    assert_eq!(export(), before, "every event in every column");
+    let (code, said, why) = run(&site, &prune);
+    assert!(code == Some(0) && said.contains("archived and read back: 0 events"), "{said}{why}");
+    assert!(export().lines().count() <= pruned.lines().count() + 1, "the event stored last stays");
+    server.stop();
+}
+
 /// Killed after a while, a different one in every round (waiting is what is tested: there is no event to await), and then as soon as
 /// events are gone from the trail.
 #[test]
