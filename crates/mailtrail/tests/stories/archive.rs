@@ -185,13 +185,19 @@ fn an_archive_is_brought_back_as_it_was_and_may_go_again() {
     let site = Site::new();
     let server = site.serve();
     history(&site, &server, 0..120, 3);
-    let export = || site.ask(&["export", "--out", "-"]);
+    // A row's number in the trail is new each time it is stored.
+    let export = || -> Vec<serde_json::Value> {
+        let text = site.ask(&["export", "--out", "-"]);
+        let mut rows: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        rows.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().remove("id").unwrap()));
+        rows
+    };
     let before = export();
     let old = at(now() - 40 * DAY);
     let prune = ["archive", "--before", &old, "--to", "archive", "--prune"];
     site.ask(&prune);
     let pruned = export();
-    assert!(pruned.lines().count() < before.lines().count() - 100);
+    assert!(pruned.len() < before.len() - 100);
 
     let files = std::fs::read_dir(archive_path(&site)).unwrap().map(|entry| entry.unwrap().path());
     let files: Vec<String> = files
@@ -201,10 +207,10 @@ fn an_archive_is_brought_back_as_it_was_and_may_go_again() {
     let import: Vec<&str> =
         ["import", "--keep-verified-by"].into_iter().chain(files.iter().map(String::as_str)).collect();
     site.ask(&import);
-    assert_eq!(export(), before, "every event in every column");
+    assert!(export() == before, "not every event is there again in every column");
     let (code, said, why) = run(&site, &prune);
     assert!(code == Some(0) && said.contains("archived and read back: 0 events"), "{said}{why}");
-    assert!(export().lines().count() <= pruned.lines().count() + 1, "the event stored last stays");
+    assert!(export().len() <= pruned.len() + 1, "the event stored last stays");
     server.stop();
 }
 
