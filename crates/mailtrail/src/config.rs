@@ -29,7 +29,7 @@ pub mod web;
 pub mod webhook;
 
 pub use alert::{Alert, Destination, Watched};
-pub use bigquery::BigQuery;
+pub use bigquery::{BigQuery, Name as BigQueryName};
 pub use hook::HookUrl;
 pub(crate) use keys::nearest;
 pub use language::Language;

@@ -26,11 +26,15 @@ pub mod list;
 
 pub mod show;
 
+pub mod archive;
+
 pub mod sendgrid;
 
 pub mod event_webhook;
 
 pub mod reconcile;
+
+pub mod import;
 
 pub mod compose;
 

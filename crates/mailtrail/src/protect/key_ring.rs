@@ -5,6 +5,7 @@
 //! | `email_hash` | HMAC-SHA256(hash key, normalised address); in mode `sha256` SHA-256 of it |
 //! | `event_key` with an id | SHA-256(len id ‖ id ‖ len event ‖ event ‖ timestamp), first 16 bytes; lengths as u32, µs as i64, big endian |
 //! | `fingerprint`, `event_key` without an id | HMAC-SHA256(dedupe key, canonical raw event), first 16 bytes |
+//! | the same of events that came without their raw form | HMAC-SHA256(dedupe key, `import` ‖ 0 ‖ what ‖ 0 ‖ bytes), first 16 bytes |
 //! | quarantine `item_key` | HMAC-SHA256(dedupe key, `quarantine` ‖ 0 ‖ bytes), first 16 bytes |
 //! | sealed bytes | nonce (12) ‖ AES-256-GCM-SIV(seal key, bytes; the seal key's id as associated data) |
 //! | sealed posts, for passing on | nonce (12) ‖ AES-256-GCM-SIV(seal key, postcard of headers and body; seal key's id ‖ 0 ‖ `post 1` as associated data) |
@@ -118,17 +119,34 @@ impl KeyRing {
     }
 
     fn hash_under(&self, key: &hmac::Key, normalised: &str) -> EmailHash {
-        let mut bytes = [0; 32];
         match self.mode {
-            HashMode::HmacSha256 => bytes.copy_from_slice(hmac::sign(key, normalised.as_bytes()).as_ref()),
-            HashMode::Sha256 => bytes.copy_from_slice(digest(&SHA256, normalised.as_bytes()).as_ref()),
+            HashMode::HmacSha256 => {
+                let mut bytes = [0; 32];
+                bytes.copy_from_slice(hmac::sign(key, normalised.as_bytes()).as_ref());
+                EmailHash::from_bytes(bytes)
+            }
+            HashMode::Sha256 => EmailHash::unkeyed(normalised),
         }
-        EmailHash::from_bytes(bytes)
     }
 
     /// The digest of the canonical raw event: the same for repeats under another id.
     pub(super) fn fingerprint(&self, event: &Event<'_>) -> [u8; 16] {
         first_16(hmac::sign(&self.dedupe, event.canonical().as_bytes()).as_ref())
+    }
+
+    /// A digest that stands for a key which cannot be known, of an event whose raw form is not at hand.
+    pub(super) fn imported_digest(&self, what: &str, bytes: &[u8]) -> [u8; 16] {
+        let mut keyed = hmac::Context::with_key(&self.dedupe);
+        for part in [b"import\0".as_slice(), what.as_bytes(), b"\0", bytes] {
+            keyed.update(part);
+        }
+        first_16(keyed.sign().as_ref())
+    }
+
+    /// Whether this is the id of a key in use, now or earlier.
+    #[must_use]
+    pub fn knows(&self, key_id: &str) -> bool {
+        self.key_id == key_id || self.previous.iter().any(|(_, id)| id == key_id)
     }
 
     /// Seals bytes that could not be read.

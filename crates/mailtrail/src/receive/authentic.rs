@@ -15,6 +15,8 @@ pub enum VerifiedBy {
     Basic,
     /// SendGrid's own API told it, asked with our key.
     Api,
+    /// It was imported from a file or another store, on the word of whoever did.
+    Import,
     /// Nothing: the listener was told to accept that.
     Nothing,
 }
@@ -27,12 +29,13 @@ impl VerifiedBy {
             Some("test") => VerifiedBy::Test,
             Some("basic") => VerifiedBy::Basic,
             Some("api") => VerifiedBy::Api,
+            Some("import") => VerifiedBy::Import,
             Some(text) => KeyId::parse(text).map_or(VerifiedBy::Nothing, VerifiedBy::Key),
             None => VerifiedBy::Nothing,
         }
     }
 
-    /// The column's value: a key id, `test`, `basic`, `api`, or null.
+    /// The column's value: a key id, `test`, `basic`, `api`, `import`, or null.
     #[must_use]
     pub fn as_column(&self) -> Option<&str> {
         match self {
@@ -40,6 +43,7 @@ impl VerifiedBy {
             VerifiedBy::Test => Some("test"),
             VerifiedBy::Basic => Some("basic"),
             VerifiedBy::Api => Some("api"),
+            VerifiedBy::Import => Some("import"),
             VerifiedBy::Nothing => None,
         }
     }
@@ -76,6 +80,11 @@ impl Authentic {
     /// For `reconcile` alone: events that SendGrid's Email Logs told, over HTTPS and for our key, in the webhook's shape.
     pub(crate) fn of_api(body: String, received_at: i64) -> Self {
         Self { body: body.into(), headers: ProofHeaders::default(), verified_by: VerifiedBy::Api, received_at }
+    }
+
+    /// For `import` alone: events in the webhook's shape that somebody else kept.
+    pub(crate) fn of_import(bytes: Vec<u8>, received_at: i64) -> Self {
+        Self { body: bytes.into(), verified_by: VerifiedBy::Import, received_at }
     }
 
     /// For the quarantine, which kept it with what vouched for it, and for tests.
