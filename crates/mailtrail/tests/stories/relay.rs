@@ -268,6 +268,26 @@ fn nothing_lies_about_where_nobody_wants_it_and_in_no_backup_of_a_spool() {
 }
 
 #[test]
+fn a_command_that_drains_the_spool_keeps_what_is_to_be_passed_on() {
+    let consumer = Consumer::start();
+    let site = site(&[("one", &consumer.url())], "");
+    let server = site.serve();
+    let hold = rusqlite::Connection::open(site.path().join("mailtrail.db")).unwrap();
+    hold.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_eq!(server.post(&site, &body(0)).0, 200);
+    server.kill();
+    hold.execute_batch("ROLLBACK").unwrap();
+    drop(hold);
+    assert!(consumer.taken().is_empty());
+    let told = site.ask(&["forget", "nobody@example.com", "--format", "json"]);
+    assert!(told.contains("\"complete\":true"), "{told}");
+    assert_eq!(site.trail().query_row("SELECT count(*) FROM event", (), |row| row.get::<_, i64>(0)).unwrap(), 1);
+    let server = site.serve();
+    wait_for("it to be passed on", || consumer.taken() == [body(0)]);
+    server.stop();
+}
+
+#[test]
 fn what_waits_too_long_is_given_up_and_alarm_is_raised() {
     let url = format!("http://{}/sendgrid?source=mailtrail", free_address());
     let site = site(&[("down", &url)], "max_age = \"1s\"");

@@ -1,7 +1,6 @@
 //! SIGKILL under load: whatever was acknowledged reaches the consumer.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -28,9 +27,11 @@ fn a_kill_at_any_point_loses_no_post_that_was_acknowledged() {
         let stop = Arc::new(AtomicBool::new(false));
         let senders: Vec<_> = (0..SENDERS)
             .map(|sender| {
-                let (told, stop, address) = (Arc::clone(&acknowledged), Arc::clone(&stop), server.address);
+                // Before the kill can come: a connection that is refused says nothing.
+                let client = Client::connect(server.address);
+                let (told, stop) = (Arc::clone(&acknowledged), Arc::clone(&stop));
                 let signer = Arc::clone(&site.signer);
-                thread::spawn(move || send_until_killed(address, &signer, round * SENDERS + sender, &told, &stop))
+                thread::spawn(move || send_until_killed(client, &signer, round * SENDERS + sender, &told, &stop))
             })
             .collect();
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -56,13 +57,12 @@ fn a_kill_at_any_point_loses_no_post_that_was_acknowledged() {
 }
 
 fn send_until_killed(
-    address: SocketAddr,
+    mut client: Client,
     signer: &Signer,
     sender: usize,
     acknowledged: &Mutex<BTreeSet<Vec<u8>>>,
     stop: &AtomicBool,
 ) {
-    let mut client = Client::connect(address);
     for post in 0.. {
         if stop.load(Ordering::Relaxed) {
             return;
