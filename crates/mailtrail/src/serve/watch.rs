@@ -18,8 +18,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// What is looked at.
 pub(super) struct Watch {
-    pub(super) keeper: Keeper,
-    pub(super) trail: PathBuf,
+    /// The store on this machine, with its trail; `None` where events go to BigQuery.
+    pub(super) store: Option<(Keeper, PathBuf)>,
     pub(super) certificate: Option<PathBuf>,
     pub(super) notifier: Notifier,
 }
@@ -29,8 +29,12 @@ impl Watch {
     pub(super) async fn run(self, mut stop: Stop) {
         let mut concerns = Concerns::default();
         loop {
-            let (trail, certificate, state) = (self.trail.clone(), self.certificate.clone(), self.keeper.state());
-            let look = move || Sample::take(&state, &trail, certificate.as_deref());
+            let store = self.store.as_ref().map(|(keeper, trail)| (keeper.state(), trail.clone()));
+            let certificate = self.certificate.clone();
+            let look = move || {
+                let store = store.as_ref().map(|(state, trail)| (state, trail.as_path()));
+                Sample::take(store, certificate.as_deref())
+            };
             // Files and the trail are read beside the runtime's threads; a panic there would cost one look.
             if let Ok(sample) = tokio::task::spawn_blocking(look).await {
                 sample.show();
