@@ -19,6 +19,7 @@ mod forward;
 mod guide;
 mod init;
 mod lock;
+mod outage;
 mod questions;
 mod stateless;
 mod tail;
