@@ -1,5 +1,5 @@
 //! BigQuery is away while mail goes on: nothing is lost, the receiver does not notice, and all of it arrives afterwards. How long a
-//! backlog of a million takes, and what the receiver's answers take meanwhile, is measured by `examples/bigquery_forward.rs`.
+//! backlog of a million takes, and what the receiver's answers take meanwhile, is measured by `benches/bigquery.py`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
