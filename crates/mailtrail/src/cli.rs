@@ -3,6 +3,7 @@
 pub mod exit;
 
 mod activity;
+mod archive;
 mod backup;
 mod bigquery;
 mod completions;
@@ -12,13 +13,17 @@ mod export;
 mod follow;
 mod forget;
 mod hash;
+mod import;
 mod init;
 mod notify;
 mod output;
 mod private_file;
+mod prune;
+mod pruned;
 mod question;
 mod reconcile;
 mod record;
+mod relay;
 mod replay;
 mod restore;
 mod runs;
@@ -28,6 +33,7 @@ mod sent;
 mod serve;
 mod sql;
 mod stats;
+mod style;
 mod subject;
 mod tail;
 mod time;
@@ -44,6 +50,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::config::{self, Config, ConfigError};
 use exit::Exit;
 
 /// Keeps every event that SendGrid tells about your mail, and answers what became of it.
@@ -64,6 +71,15 @@ pub struct Global {
     pub config: Option<PathBuf>,
 }
 
+impl Global {
+    /// The configuration as questions need it; from now on this process speaks as it says.
+    fn config(&self) -> Result<Config, ConfigError> {
+        let config = config::load_for_questions(self.config.as_deref())?;
+        style::set(&config.output);
+        Ok(config)
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Args),
@@ -79,6 +95,7 @@ enum Command {
     Follow(follow::Args),
     Sql(sql::Args),
     Export(export::Args),
+    Import(import::Args),
     Send(Box<send::Args>),
     Wait(Box<wait::Args>),
     Unreached(unreached::Args),
@@ -89,8 +106,11 @@ enum Command {
     BigQuery(bigquery::Args),
     Reconcile(reconcile::Args),
     Forget(forget::Args),
+    Relay(relay::Args),
     Backup(backup::Args),
     Restore(restore::Args),
+    Archive(archive::Args),
+    Prune(prune::Args),
     Notify(notify::Args),
     Webhook(webhook::Args),
     Hash(hash::Args),
@@ -123,6 +143,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Follow(args) => follow::run(args, global),
         Command::Sql(args) => sql::run(args, global),
         Command::Export(args) => export::run(args, global),
+        Command::Import(args) => import::run(args, global),
         Command::Send(args) => send::run(*args, global),
         Command::Wait(args) => wait::run(*args, global),
         Command::Unreached(args) => unreached::run(args, global),
@@ -132,8 +153,11 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::BigQuery(args) => bigquery::run(args, global),
         Command::Reconcile(args) => reconcile::run(args, global),
         Command::Forget(args) => forget::run(args, global),
+        Command::Relay(args) => relay::run(args, global),
         Command::Backup(args) => backup::run(args, global),
         Command::Restore(args) => restore::run(args, global),
+        Command::Archive(args) => archive::run(args, global),
+        Command::Prune(args) => prune::run(args, global),
         Command::Notify(args) => notify::run(args, global),
         Command::Webhook(args) => webhook::run(args, global),
         Command::Hash(args) => hash::run(args, global),

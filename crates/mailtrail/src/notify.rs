@@ -3,6 +3,7 @@
 
 mod client;
 mod label;
+mod manner;
 pub mod notice;
 mod notifier;
 mod page;
@@ -13,10 +14,12 @@ pub(crate) mod testing;
 pub mod webhook;
 mod words;
 
+pub(crate) use client::Client;
 pub use client::SendError;
 pub use label::Label;
+pub use manner::Manner;
 pub use notice::{
-    AlertGroup, Concern, ConcernKind, Counted, Counts, Destination, Domains, Notice, Ops, Outstanding, RunSummary,
+    AlertGroup, Concern, ConcernKind, Counted, Counts, Destination, Domains, Notice, Ops, Outstanding, RunSummary, View,
 };
 pub use notifier::{Channel, NoticeId, Notifier, NotifyError, Told};
 pub use retry::{Backoff, Patience};

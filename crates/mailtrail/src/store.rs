@@ -8,15 +8,18 @@ pub mod keeper;
 pub mod keys;
 pub mod ledger;
 pub mod lock;
+pub mod outcomes;
 pub mod paths;
 pub mod places;
 mod priority;
 pub mod query;
 pub mod questions;
+pub mod relay;
 pub mod replay;
 pub mod restore;
 pub mod restored;
 mod scrub;
+pub mod sends;
 pub mod sqlite;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -3,8 +3,9 @@
 use super::Global;
 use super::exit::Exit;
 use super::output::{Cell, Format, OutputArgs, Sheet, note};
+use super::pruned;
 use super::question::Question;
-use crate::outcome::{self, Run};
+use crate::outcome::{self, Run, Selector};
 use crate::settle::Status;
 use crate::store::ledger::Sent;
 
@@ -39,19 +40,23 @@ pub(super) struct Args {
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let question = Question::of_trail(global)?;
+    let question = Question::new(global)?;
+    let sends = question.sends()?;
     if let Some(name) = &args.run {
-        detail(&outcome::run(&question.paths, name)?, args.output)?;
+        detail(&outcome::run(&*sends, name)?, args.output)?;
+        pruned::tell_of_send(&question, &Selector::of_run(name));
         question.tell_backlog();
         return Ok(Exit::Done);
     }
-    let (runs, there) = outcome::runs(&question.paths, args.limit)?;
+    let (runs, there) = outcome::runs(&*sends, args.limit)?;
     let mut sheet = Sheet::begin(std::io::stdout().lock(), args.output, &COLUMNS)?;
     for run in &runs {
         sheet.row(cells(run))?;
     }
     drop(sheet.end()?);
     question.tell(runs.len(), "run", None);
+    let first = runs.iter().map(|run| run.record.as_ref().map_or(i64::MIN, |record| record.begun_at)).min();
+    pruned::tell(&question, first.or(Some(i64::MAX)));
     if there > runs.len() {
         note(&format!("only {} of {there} are shown: --limit shows more", runs.len()));
     }

@@ -1,6 +1,5 @@
 //! Which send a question is about, and the list that gives hashes their addresses.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,11 +9,9 @@ use super::question::Question;
 use super::send::read_list;
 use super::time;
 use crate::clock;
-use crate::list::{EncodingChoice, List};
-use crate::outcome::{Selector, catch_up};
-use crate::protect::{EmailHash, KeyRing};
-use crate::store::keys::Keys;
-use crate::store::lock;
+use crate::list::{EncodingChoice, Listed};
+use crate::outcome::Selector;
+use crate::protect::KeyRing;
 use crate::store::query::Scope;
 
 /// A run, or a category from some time on.
@@ -45,12 +42,6 @@ pub(super) struct ListArgs {
     /// The list's column of addresses [default: email]
     #[arg(long, value_name = "NAME")]
     email_column: Option<String>,
-}
-
-/// A list, with its rows by every hash they may have.
-pub(super) struct Listed {
-    pub(super) list: List,
-    by_hash: HashMap<EmailHash, usize>,
 }
 
 /// What was asked about.
@@ -98,35 +89,6 @@ impl ListArgs {
         }
         Ok(Some(Listed::new(list, keys)))
     }
-}
-
-impl Listed {
-    pub(super) fn new(list: List, keys: &KeyRing) -> Self {
-        let mut by_hash = HashMap::new();
-        for (row, hashes) in list.hashes(keys).enumerate() {
-            by_hash.extend(hashes.into_iter().map(|hash| (hash, row)));
-        }
-        Self { list, by_hash }
-    }
-
-    /// The domain of the address that a hash stands for.
-    pub(super) fn domain(&self, hash: &EmailHash) -> Option<String> {
-        let address = self.row(hash)?.address();
-        address.expose().rsplit_once('@').map(|(_, domain)| domain.to_lowercase())
-    }
-
-    /// The row that a hash stands for.
-    pub(super) fn row(&self, hash: &EmailHash) -> Option<crate::list::Row<'_>> {
-        self.by_hash.get(hash).and_then(|row| self.list.row(*row))
-    }
-}
-
-/// Sees to it that what was received before the question counts. With `patient`, a running `serve` is waited for.
-pub(super) fn caught_up(question: &Question, keys: Arc<dyn Keys>, patient: bool) -> anyhow::Result<()> {
-    if patient || !lock::is_held(&question.paths.lock())? {
-        catch_up(&question.paths, keys, std::thread::sleep)?;
-    }
-    Ok(())
 }
 
 /// A category is used again and again, so an answer about all time would mix sends.

@@ -36,6 +36,7 @@ pub(super) const KEYS: &[&str] = &[
     "store.kind",
     "store.path",
     "store.max_backlog",
+    "store.max_relay",
     "bigquery.project",
     "bigquery.dataset",
     "bigquery.table",
@@ -71,8 +72,19 @@ pub(super) const KEYS: &[&str] = &[
     "web.proxy_header",
     "web.open_on_loopback",
     "metrics.listen",
+    "watch.every",
+    "watch.refusals",
+    "watch.clock",
+    "watch.certificate",
+    "watch.backlog",
+    "watch.relay",
+    "watch.disk",
+    "watch.disk_free",
     "log.level",
     "log.format",
+    "output.language",
+    "output.time_zone",
+    "output.csv_bom",
 ];
 
 /// Keys of sections that may stand several times, `[[section]]` each; the environment cannot give them.
@@ -86,10 +98,15 @@ pub(super) const REPEATED: &[&str] = &[
     "alert.to",
     "alert.group",
     "alert.every",
+    "relay.name",
+    "relay.url",
+    "relay.url_file",
+    "relay.basic_auth",
+    "relay.basic_auth_file",
+    "relay.timeout",
+    "relay.max_age",
+    "relay.tries",
 ];
-
-/// Sections that later versions have, and what each will be for.
-const LATER: &[(&str, &str)] = &[("output", "languages and time zones of output")];
 
 /// The key itself, as this program spells it.
 pub(super) fn find(section: &str, key: &str) -> Option<&'static str> {
@@ -146,9 +163,6 @@ pub(super) fn shown(key: &str) -> String {
 
 /// What to tell about a section that this version does not know.
 pub(super) fn unknown_section(section: &str) -> String {
-    if let Some((_, purpose)) = LATER.iter().find(|(name, _)| *name == section) {
-        return format!("[{section}] is for {purpose}, which this version does not have yet: remove the section");
-    }
     let sections = all().filter_map(|key| key.split_once('.')).map(|(section, _)| section);
     match nearest(section, sections) {
         Some(known) => format!("[{section}] is no section: did you mean {}?", bracketed(known)),
@@ -222,7 +236,6 @@ mod tests {
             (unknown_section("alerts"), "did you mean [[alert]]?"),
             (unknown_key("alert", "event"), "[[alert]] event is no key: did you mean events?"),
             (unknown_key("alert", "language"), "did you mean language in [slack]?"),
-            (unknown_section("output"), "this version does not have yet"),
             (unknown_section("zzz"), "remove it"),
             (outside_sections("listen"), "did you mean listen in [receive]?"),
             (outside_sections("keyfile"), "did you mean key_file in [privacy]?"),

@@ -1,9 +1,15 @@
 //! Who did not get the mail, and whom to try again.
 
-use super::reason::{drop_of, plain};
+use super::reason::{Words, drop_of, plain};
 use super::watched::Watched;
+use crate::config::Language;
+use crate::list::Address;
 use crate::protect::EmailHash;
 use crate::settle::Status;
+use crate::show::Cell;
+
+/// Headings of the unreached as a table or file: what [`Row::cells`] gives.
+pub const UNREACHED_COLUMNS: [&str; 6] = ["email", "email_hash", "status", "reason", "classification", "first_seen"];
 
 /// SendGrid tries for 72 hours; an hour more, and it has given up. µs.
 const GIVEN_UP: i64 = 73 * 3600 * 1_000_000;
@@ -13,16 +19,33 @@ const GIVEN_UP: i64 = 73 * 3600 * 1_000_000;
 pub struct Row {
     /// Who: under the key it was claimed by, or the current one.
     pub hash: EmailHash,
+    /// The address's domain, where an event of it came and domains are kept.
+    pub domain: Option<String>,
     /// How it stands.
     pub status: Status,
     /// Why, in plain words.
-    pub reason: &'static str,
+    pub reason: Words,
     /// SendGrid's `bounce_classification`, or the status code where there is none.
     pub classification: Option<String>,
     /// The message's first event, µs since the epoch.
     pub first_seen: Option<i64>,
     /// Whether sending again may help.
     pub again: Again,
+}
+
+impl Row {
+    /// The values of [`UNREACHED_COLUMNS`]; the address is one of the asker's own list.
+    #[must_use]
+    pub fn cells(&self, address: Option<&Address>, language: Language) -> [Cell; 6] {
+        [
+            address.map_or(Cell::Null, |address| Cell::Text(address.expose().to_owned())),
+            Cell::Text(self.hash.to_string()),
+            Cell::Text(self.status.as_str().to_owned()),
+            Cell::Text(self.reason.text(language).to_owned()),
+            Cell::text(self.classification.clone()),
+            self.first_seen.map_or(Cell::Null, Cell::Time),
+        ]
+    }
 }
 
 /// Whether sending again may help, and why.
@@ -49,6 +72,7 @@ pub fn unreached(watched: &Watched, pending: bool, now: i64) -> Vec<Row> {
         let reason = known.and_then(|one| one.reason.as_deref());
         rows.push(Row {
             hash: person.hash,
+            domain: known.and_then(|known| known.domain.as_deref()).map(str::to_owned),
             status,
             reason: plain(status, classification, code, reason),
             classification: classification.or(code).map(str::to_owned),
@@ -84,7 +108,7 @@ pub fn again(status: Status, classification: Option<&str>, reason: Option<&str>,
         }
         Status::Dropped => match drop_of(reason) {
             Some((_, _, true)) => Again::No("on one of SendGrid's suppression lists"),
-            Some((_, words, false)) => Again::Yes(words),
+            Some((_, words, false)) => Again::Yes(words.en),
             None => Again::No("dropped, and why is not known"),
         },
         Status::Bounce => Again::No("refused for good; SendGrid would drop it"),

@@ -21,6 +21,7 @@ use super::readiness;
 use super::sink::Sink;
 use crate::follow::forward::{self, Forwarding};
 use crate::receive::Refusal;
+use crate::relay;
 use crate::stop::Stop;
 
 /// Scrapers at once; more are turned away.
@@ -77,6 +78,7 @@ fn describe() {
         "items found to be in the trail already, since the start"
     );
     forward::describe();
+    relay::describe();
     metrics::describe_counter!(
         "mailtrail_trail_quarantined_total",
         "unreadable items written to the quarantine, since the start"

@@ -9,6 +9,8 @@ pub use brief::Brief;
 pub use outcome::{Mailed, RecipientOutcome};
 
 use crate::protect::EmailHash;
+use jiff::tz::TimeZone;
+
 use crate::settle::{Settled, Status};
 
 /// Which events. An empty list asks for nothing in particular; the values of one list are alternatives.
@@ -38,6 +40,8 @@ pub struct Filter {
     pub any: bool,
     /// Whether events of a test key and SendGrid's samples count.
     pub include_tests: bool,
+    /// Whose days and hours are counted; `None`: UTC.
+    pub zone: Option<TimeZone>,
 }
 
 /// Whose events to tell.
@@ -59,7 +63,7 @@ pub enum Scope {
 }
 
 /// One event: the columns of `sendgrid_event`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the design describes the columns, and the names are theirs")]
 pub struct EventRecord {
     /// Trail order.
@@ -127,6 +131,17 @@ pub struct Place {
     pub event_key: String,
 }
 
+/// What tells one event from all others, in the order of [`Filter`] pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventKey {
+    /// Its id in the trail.
+    pub id: i64,
+    /// µs since the epoch.
+    pub timestamp: i64,
+    /// Column `event_key`.
+    pub event_key: [u8; 16],
+}
+
 /// What one event says of a message, for comparing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenOfMessage {
@@ -151,9 +166,9 @@ pub enum Dimension {
     Category,
     Domain,
     Run,
-    /// UTC.
+    /// By the clock of the filter's zone.
     Day,
-    /// UTC.
+    /// By the clock of the filter's zone.
     Hour,
     Classification,
     /// `reason`, or `response` where there is none.
@@ -216,7 +231,7 @@ pub enum Counted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     /// One value for each dimension asked for; `None` where events have none. Days are `2026-11-24`, hours
-    /// `2026-11-24T13:00Z`.
+    /// `2026-11-24T13:00Z`, or with the zone's offset.
     pub keys: Vec<Option<String>>,
     /// How many.
     pub count: u64,

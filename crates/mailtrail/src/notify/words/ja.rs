@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Field, Words, grouped, units, utc};
+use super::{Field, Words, grouped, units};
 use crate::notify::notice::{Concern, ConcernKind, Notice, Ops, Outstanding};
 use crate::settle::Status;
 
@@ -72,15 +72,12 @@ impl Words for Japanese {
             Field::Refused => "拒否した件数",
             Field::Reason => "直近の理由",
             Field::Accepted => "SendGrid の受付数",
+            Field::Page => "mailtrailで見る",
         }
     }
 
     fn duration(&self, duration: Duration) -> String {
         units(duration, ["日", "時間", "分", "秒"], "")
-    }
-
-    fn time(&self, micros: i64) -> String {
-        utc(micros)
     }
 
     fn headline(&self, notice: &Notice) -> String {
@@ -110,6 +107,7 @@ impl Words for Japanese {
                 ConcernKind::Certificate => "証明書が更新されました",
                 ConcernKind::Backlog => "保存待ちのイベントが解消しました",
                 ConcernKind::Disk => "ディスクの空き容量が回復しました",
+                ConcernKind::Relay => "POST の転送が再開しました",
             }
             .to_owned(),
             Notice::Test => "mailtrail のテスト通知".to_owned(),
@@ -147,6 +145,9 @@ impl Words for Japanese {
                 ConcernKind::Disk => {
                     "空き容量を確保してください。満杯になるとすべての POST を拒否し、24 時間後にはイベントが失われます。"
                 }
+                ConcernKind::Relay => {
+                    "mailtrail 自体の記録に欠けはありません。対象の転送先と対処は mailtrail doctor で確認してください。"
+                }
             }
             .to_owned(),
             Notice::Test => "このメッセージが見えていれば、通知は正しく届いています。".to_owned(),
@@ -176,6 +177,19 @@ impl Japanese {
                 grouped(free >> 20),
                 self.duration(*left)
             ),
+            Concern::Relay { waiting, oldest, set_aside, dropped } => {
+                let mut parts = Vec::new();
+                if *dropped > 0 {
+                    parts.push(format!("転送断念 {} 件", grouped(*dropped)));
+                }
+                if *set_aside > 0 {
+                    parts.push(format!("転送先による拒否 {} 件", grouped(*set_aside)));
+                }
+                if *waiting > 0 {
+                    parts.push(format!("転送待ち {} 件、最長 {}", grouped(*waiting), self.duration(*oldest)));
+                }
+                format!("[[relay]] の転送先に POST が届いていません（{}）", parts.join("、"))
+            }
         }
     }
 }

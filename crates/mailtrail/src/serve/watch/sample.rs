@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::rules;
 use crate::clock;
 use crate::receive::certificate_end;
+use crate::relay::{Health, Standing};
 use crate::store::KeeperState;
 use crate::store::sqlite::health;
 
@@ -26,16 +27,22 @@ pub(super) struct Sample {
     pub(super) free: Option<u64>,
     /// Bytes a day.
     pub(super) growth: Option<f64>,
+    /// `None`: nothing is passed on.
+    pub(super) relay: Option<Standing>,
 }
 
 impl Sample {
     /// `store`: that on this machine, where there is one, with its trail.
-    pub(super) fn take(store: Option<(&KeeperState, &Path)>, certificate: Option<&Path>) -> Self {
+    pub(super) fn take(
+        store: Option<(&KeeperState, &Path)>,
+        certificate: Option<&Path>,
+        relay: Option<&Health>,
+    ) -> Self {
         let now = clock::now_micros();
         // What cannot be read is told elsewhere, by who needs it.
         let certificate_end =
             certificate.and_then(|path| std::fs::read_to_string(path).ok()).and_then(|text| certificate_end(&text));
-        let mut sample = Self { now, certificate_end, ..Self::default() };
+        let mut sample = Self { now, certificate_end, relay: relay.map(Health::standing), ..Self::default() };
         if let Some((state, trail)) = store {
             let oldest = state.oldest_received_at.map_or(0, |oldest| u64::try_from(now - oldest).unwrap_or(0));
             let folder = trail.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

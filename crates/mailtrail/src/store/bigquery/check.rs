@@ -1,5 +1,7 @@
 //! `bigquery check`: a row of every column type goes in, is read back, and goes again. What no document promises is shown here.
 
+mod locks;
+
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -8,19 +10,16 @@ use serde_json::Value as Json;
 use super::Dataset;
 use super::deliver::Backoff;
 use super::error::{AppendError, BigQueryError};
-use super::lock::{LockRowError, Owner};
 use super::meta::Entry;
 use super::query::{Parameter, Query, Spent};
 use super::row;
-use super::schema::{Column, EVENTS, Kind, LOCKS, Mode};
+use super::schema::{Column, EVENTS, Kind, Mode};
 use super::write::Appender;
 use crate::run::RequestId;
 use crate::store::query::EventRecord;
 
 /// The probe's event, which no filter for mail finds.
 const PROBE: &str = "mailtrail_probe";
-/// The lock that is taken to see that locks hold.
-const LOCK: &str = "check";
 /// How often the append is tried.
 const TRIES: usize = 5;
 
@@ -62,7 +61,7 @@ impl Cost {
 }
 
 impl Dataset {
-    /// Appends a probe at `now` (µs since the epoch), reads it back, takes and lets go of a lock, deletes the probe.
+    /// Appends a probe at `now` (µs since the epoch), reads it back, deletes it, and has owners try for locks.
     ///
     /// # Errors
     /// When anything of it does not work, or a value comes back changed.
@@ -79,6 +78,7 @@ impl Dataset {
         let deleted = self.delete(&probe).await;
         let columns = read?;
         self.prove_lock().await?;
+        self.prove_run(now).await?;
         let cost = Cost::of(self.jobs.spent(), bytes_appended);
         Ok(Checked { append, columns, left_behind: deleted.err().map(|error| error.to_string()), cost })
     }
@@ -134,28 +134,6 @@ impl Dataset {
     async fn delete(&self, probe: &EventRecord) -> Result<(), BigQueryError> {
         let sql = format!("DELETE FROM {} WHERE {WHICH}", self.names.sql_table(&EVENTS));
         self.jobs.ask(&which(sql, probe)).await.map(drop)
-    }
-
-    /// Of two owners one gets it: what locks rest on.
-    async fn prove_lock(&self) -> Result<(), BigQueryError> {
-        let held = match self.lock(LOCK, &Owner::this_process()?).await {
-            Ok(held) => held,
-            Err(LockRowError::BigQuery(error)) => return Err(error),
-            Err(other) => {
-                let table = self.names.shown(&self.names.table(&LOCKS));
-                return Err(BigQueryError::Unfit(format!(
-                    "{other}: another check runs, or one was killed. Wait, or set its owner in {table} to NULL"
-                )));
-            }
-        };
-        let second = self.lock(LOCK, &Owner::this_process()?).await;
-        let still = held.confirm().await;
-        held.release().await?;
-        match (second, still) {
-            (Err(LockRowError::Held { .. }), Ok(())) => Ok(()),
-            (_, Err(LockRowError::BigQuery(error))) | (Err(LockRowError::BigQuery(error)), _) => Err(error),
-            (_, _) => Err(BigQueryError::Unfit("locks do not hold: two owners took one".to_owned())),
-        }
     }
 }
 

@@ -57,6 +57,12 @@ pub enum BigQueryError {
 }
 
 impl BigQueryError {
+    /// Whether a statement was only in the way of another one, and may be tried again.
+    pub(crate) fn is_contention(&self) -> bool {
+        const SIGNS: [&str; 3] = ["concurrent update", "Could not serialize access", "Too many DML statements"];
+        matches!(self, Self::Refused { message, .. } if SIGNS.iter().any(|sign| message.contains(sign)))
+    }
+
     /// Whether the thing asked for is not there.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { reason, .. } if reason == "notFound")
@@ -65,11 +71,6 @@ impl BigQueryError {
     /// Whether rows were to be changed that came in so lately that BigQuery does not let go of them yet.
     pub(crate) fn is_about_streaming(&self) -> bool {
         matches!(self, Self::Refused { message, .. } if message.to_ascii_lowercase().contains("streaming buffer"))
-    }
-
-    /// Whether another statement changed the same table at the same time.
-    pub(crate) fn is_conflict(&self) -> bool {
-        matches!(self, Self::Refused { message, .. } if message.to_ascii_lowercase().contains("could not serialize"))
     }
 
     /// Whether it may work when asked again later.
@@ -185,9 +186,9 @@ mod tests {
         );
         let conflict = refused("invalidQuery", "Could not serialize access to table p:d.t due to concurrent update");
         let other = refused("invalidQuery", "Syntax error");
-        assert!(streaming.is_about_streaming() && !streaming.is_conflict() && !streaming.may_pass());
-        assert!(conflict.is_conflict() && !conflict.is_about_streaming());
-        assert!(!other.is_conflict() && !other.is_about_streaming() && !other.may_pass());
+        assert!(streaming.is_about_streaming() && !streaming.is_contention() && !streaming.may_pass());
+        assert!(conflict.is_contention() && !conflict.is_about_streaming());
+        assert!(!other.is_contention() && !other.is_about_streaming() && !other.may_pass());
         assert!(refused("backendError", "Try again").may_pass());
     }
 

@@ -24,8 +24,6 @@ const AT_ONCE: usize = 100;
 const SEALED_AT_ONCE: u32 = 500;
 /// Between two tries at rows that BigQuery does not let go yet.
 const PAUSE: Duration = Duration::from_secs(5);
-/// How often a statement is tried that another one got in the way of.
-const TRIES: u32 = 6;
 
 /// What was removed, and what not. Holds no address and no hash.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -242,11 +240,11 @@ impl Dataset {
         let mut changed = 0;
         let mut old_are_gone = false;
         loop {
-            let Changed { rows, held_back: why } = self.change(&statement(false)).await?;
+            let Changed { rows, held_back: why } = self.try_to_change(&statement(false)).await?;
             changed += rows;
             let Some(why) = why else { return Ok(changed) };
             if !old_are_gone {
-                let old = self.change(&statement(true)).await?;
+                let old = self.try_to_change(&statement(true)).await?;
                 changed += old.rows;
                 old_are_gone = old.held_back.is_none();
             }
@@ -258,20 +256,11 @@ impl Dataset {
         }
     }
 
-    async fn change(&self, query: &Query) -> Result<Changed, BigQueryError> {
-        let mut tries = 1;
-        loop {
-            match self.jobs.ask(query).await {
-                Ok(rows) => return Ok(Changed { rows: rows.changed, held_back: None }),
-                Err(error) if error.is_about_streaming() => {
-                    return Ok(Changed { rows: 0, held_back: Some(error.to_string()) });
-                }
-                Err(error) if error.is_conflict() && tries < TRIES => {
-                    tokio::time::sleep(PAUSE / 5 * tries).await;
-                    tries += 1;
-                }
-                Err(error) => return Err(error),
-            }
+    async fn try_to_change(&self, query: &Query) -> Result<Changed, BigQueryError> {
+        match self.change(query).await {
+            Ok(rows) => Ok(Changed { rows: rows.changed, held_back: None }),
+            Err(error) if error.is_about_streaming() => Ok(Changed { rows: 0, held_back: Some(error.to_string()) }),
+            Err(error) => Err(error),
         }
     }
 }

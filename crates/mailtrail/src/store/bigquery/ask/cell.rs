@@ -65,7 +65,7 @@ impl<'a> Cells<'a> {
     }
 }
 
-fn odd(why: &str) -> BigQueryError {
+pub(in crate::store::bigquery) fn odd(why: &str) -> BigQueryError {
     BigQueryError::Answer { doing: "answer a query".to_owned(), why: why.to_owned() }
 }
 

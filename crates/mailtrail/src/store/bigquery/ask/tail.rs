@@ -41,7 +41,7 @@ impl Tail<'_> {
     /// When BigQuery cannot be asked, or it would cost more than allowed; then the next call goes on from the same place.
     pub fn next(&mut self, now: i64) -> Result<(Vec<EventRecord>, bool), BigQueryError> {
         let looked = self.arrivals.next(self.read_to, None, now, |_, cells| cell::record(cells));
-        let news = self.asker.runtime.block_on(looked)?;
+        let news = self.asker.blocking.wait(looked)?;
         self.read_to = news.read_to;
         Ok((news.items.into_iter().filter(|(_, known)| !known).map(|(event, _)| event).collect(), news.more))
     }
@@ -51,6 +51,6 @@ impl Tail<'_> {
     /// # Errors
     /// When BigQuery cannot be asked.
     pub fn cost(&self) -> Result<u64, BigQueryError> {
-        self.asker.runtime.block_on(self.arrivals.cost(self.read_to, None))
+        self.asker.blocking.wait(self.arrivals.cost(self.read_to, None))
     }
 }
