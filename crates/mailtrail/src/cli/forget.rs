@@ -129,7 +129,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         (true, false) => Some(forget::forget(paths, &keys, &who)?),
     };
     let archived = in_archives(&args.archive, &keys, &who, args.dry_run)?;
-    let done = told::Done { local: local.as_ref(), archived: archived.as_ref(), ..told::Done::default() };
+    let done = Done { local: local.as_ref(), archived: archived.as_ref(), ..Done::default() };
     // After the trail, from where rows are forwarded.
     let there = match remote.map(|remote| remote.people(&keys, &who, args.dry_run)).transpose() {
         Ok(there) => there,
@@ -143,7 +143,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         Some(sendgrid) => Some(sendgrid.ask(&who)?),
         None => args.at_sendgrid.then(|| at_sendgrid::preview(&who)),
     };
-    told::people(args.format, args.dry_run, told::Done { there: there.as_ref(), asked: asked.as_ref(), ..done })
+    told::people(args.format, args.dry_run, Done { there: there.as_ref(), asked: asked.as_ref(), ..done })
 }
 
 /// What all the archives that are named held of them; `None` where none is named.
