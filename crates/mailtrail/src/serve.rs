@@ -3,6 +3,7 @@
 
 mod alarm;
 mod metrics_page;
+mod readiness;
 mod reload;
 mod road;
 mod sink;
@@ -74,7 +75,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let metrics_address = match config.metrics_listen {
         None => None,
         Some(listen) => {
-            let page = metrics_page::bind(listen, sink.clone()).await.context("[metrics] listen")?;
+            let forwarding = forward.as_ref().map(Forward::forwarding);
+            let page = metrics_page::bind(listen, sink.clone(), forwarding).await.context("[metrics] listen")?;
             let bound = page.address()?;
             tasks.push(tokio::spawn(page.serve(stopped.clone())));
             Some(bound)
@@ -85,18 +87,19 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     tasks.extend(page.map(|page| tokio::spawn(page.serve(stopped.clone()))));
     let notifier = notifier(config);
     // Followers read a trail; of stateless receivers there are many, and each would tell the same.
-    if let Sink::Spool(keeper) = &sink {
+    if sink.keeper().is_some() {
         note_last_event(config);
         tasks.extend(alerts(config, &notifier, stopped.clone()).await);
-        let watch = watch::Watch {
-            keeper: keeper.clone(),
-            trail: config.store.path.clone(),
-            certificate: config.receive.tls.as_ref().map(|tls| tls.cert.clone()),
-            relay: relay.as_ref().map(Relay::health),
-            notifier: notifier.clone(),
-            when: config.watch,
-        };
-        tasks.push(tokio::spawn(watch.run(stopped.clone())));
+    }
+    let watch = watch::Watch {
+        store: sink.keeper().map(|keeper| (keeper.clone(), config.store.path.clone())),
+        certificate: config.receive.tls.as_ref().map(|tls| tls.cert.clone()),
+        relay: relay.as_ref().map(Relay::health),
+        notifier: notifier.clone(),
+        when: config.watch,
+    };
+    tasks.push(tokio::spawn(watch.run(stopped.clone())));
+    if let Some(keeper) = sink.keeper() {
         tasks.extend(relay.map(|relay| relay.start(keeper, &stopped)).into_iter().flatten());
     }
     tasks.push(tokio::spawn(alarm.watch(config.watch.every, notifier, stopped.clone())));
@@ -247,10 +250,7 @@ impl Server {
     /// The store on this machine that it writes; `None` where that is BigQuery.
     #[must_use]
     pub fn keeper(&self) -> Option<&Keeper> {
-        match &self.sink {
-            Sink::Spool(keeper) => Some(keeper),
-            Sink::BigQuery(_) => None,
-        }
+        self.sink.keeper()
     }
 
     /// Takes over credentials, keys and certificate from a configuration read again: all of them, or none.

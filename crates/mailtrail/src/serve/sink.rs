@@ -33,6 +33,14 @@ impl Sink {
         }
     }
 
+    /// The store on this machine; `None` where that is BigQuery.
+    pub(super) fn keeper(&self) -> Option<&Keeper> {
+        match self {
+            Self::Spool(keeper) => Some(keeper),
+            Self::BigQuery(_) => None,
+        }
+    }
+
     /// Whether it takes batches at present.
     pub(super) fn is_ready(&self) -> bool {
         match self {

@@ -19,8 +19,8 @@ use sample::Sample;
 
 /// What is looked at.
 pub(super) struct Watch {
-    pub(super) keeper: Keeper,
-    pub(super) trail: PathBuf,
+    /// The store on this machine, with its trail; `None` where events go to BigQuery.
+    pub(super) store: Option<(Keeper, PathBuf)>,
     pub(super) certificate: Option<PathBuf>,
     pub(super) relay: Option<Health>,
     pub(super) notifier: Notifier,
@@ -33,9 +33,12 @@ impl Watch {
         let mut concerns = Concerns::new(self.when);
         let mut teller = Teller::new(self.notifier);
         loop {
-            let (trail, certificate, state) = (self.trail.clone(), self.certificate.clone(), self.keeper.state());
-            let relay = self.relay.clone();
-            let look = move || Sample::take(&state, &trail, certificate.as_deref(), relay.as_ref());
+            let store = self.store.as_ref().map(|(keeper, trail)| (keeper.state(), trail.clone()));
+            let (certificate, relay) = (self.certificate.clone(), self.relay.clone());
+            let look = move || {
+                let store = store.as_ref().map(|(state, trail)| (state, trail.as_path()));
+                Sample::take(store, certificate.as_deref(), relay.as_ref())
+            };
             // Files and the trail are read beside the runtime's threads; a panic there would cost one look.
             if let Ok(sample) = tokio::task::spawn_blocking(look).await {
                 sample.show();

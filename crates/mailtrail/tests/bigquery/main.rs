@@ -20,6 +20,7 @@ mod guide;
 mod import;
 mod init;
 mod lock;
+mod outage;
 mod page;
 mod questions;
 mod sends;
