@@ -20,7 +20,7 @@ use crate::config::Role;
 use crate::show::csv::{self, Manner};
 use crate::show::{json, record};
 use crate::store::query::{EventRecord, Filter, Place};
-use crate::store::questions::Questions;
+use crate::store::questions::{AskError, Questions};
 
 /// Events read at once.
 const PAGE: usize = 2_000;
@@ -76,7 +76,7 @@ pub(super) async fn from_form(
         let asked = app.source.clone();
         tokio::spawn(async move {
             let failed = sender.clone();
-            let written = asked.ask(move |store| Ok(write_pages(store, &filter, &format, &sender))).await;
+            let written = asked.ask(move |store| write_pages(store, &filter, &format, &sender)).await;
             if let Err(failure) = written {
                 // An error says that the browser has gone away.
                 let _gone = failed.send(Err(io::Error::other(failure.told()))).await;
@@ -130,23 +130,26 @@ async fn write(readers: Arc<Readers>, filter: Filter, format: Format, sender: mp
     }
 }
 
-fn write_pages(store: &dyn Questions, filter: &Filter, format: &Format, sender: &mpsc::Sender<Chunk>) {
+fn write_pages(
+    store: &dyn Questions,
+    filter: &Filter,
+    format: &Format,
+    sender: &mpsc::Sender<Chunk>,
+) -> Result<(), AskError> {
     let mut first = true;
     for page in store.pages(filter, PAGE) {
-        let chunk = match page {
-            Ok(page) => rows(page.value, format, first).map(Bytes::from),
-            Err(error) => Err(io::Error::other(Failure::from(error).told())),
-        };
+        let chunk = rows(page?.value, format, first).map(Bytes::from);
         first = false;
         let failed = chunk.is_err();
         if sender.blocking_send(chunk).is_err() || failed {
-            return;
+            return Ok(());
         }
     }
     if first {
         // Nothing was found: the heading alone.
         let _gone = sender.blocking_send(rows(Vec::new(), format, true).map(Bytes::from));
     }
+    Ok(())
 }
 
 fn rows(events: Vec<EventRecord>, format: &Format, first: bool) -> io::Result<Vec<u8>> {
