@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use zeroize::Zeroizing;
 
 use at_sendgrid::AtSendGrid;
+use told::Done;
 
 use super::Global;
 use super::exit::{Exit, UsageError};

@@ -84,7 +84,7 @@ impl Authentic {
 
     /// For `import` alone: events in the webhook's shape that somebody else kept.
     pub(crate) fn of_import(bytes: Vec<u8>, received_at: i64) -> Self {
-        Self { body: bytes.into(), verified_by: VerifiedBy::Import, received_at }
+        Self { body: bytes.into(), headers: ProofHeaders::default(), verified_by: VerifiedBy::Import, received_at }
     }
 
     /// For the quarantine, which kept it with what vouched for it, and for tests.
