@@ -179,7 +179,7 @@ async fn page(config: &Config, keys: Arc<KeyRing>, sink: &Sink) -> Option<web::P
         (Sink::BigQuery(_), Some(bigquery)) => web::Store::BigQuery(bigquery),
         (Sink::BigQuery(_), None) => return None,
     };
-    match web::Page::bind(settings, &Paths::new(&config.store.path), store, keys).await {
+    match web::Page::bind(settings, &config.output, &Paths::new(&config.store.path), store, keys).await {
         Ok(page) => Some(page),
         Err(error) => {
             tracing::error!("there is no web page, see [web] listen: {error}");
