@@ -3,7 +3,6 @@
 //! [`Watched`] reads everything once and then only what is new; [`wait`](wait::wait) watches until a verdict. Nothing here tells
 //! anybody anything: whoever waits hands in who is told.
 
-mod backlog;
 mod expected;
 mod reason;
 mod report;
@@ -15,8 +14,7 @@ mod unreached;
 pub mod wait;
 mod watched;
 
-pub use backlog::{Backlog, CatchUpError, catch_up};
-pub use reason::plain;
+pub use reason::{Words, plain};
 pub use report::{Details, Report};
 pub use runs::{Run, run, runs};
 pub use selector::{OutcomeError, Selector, Unanswerable};

@@ -18,6 +18,7 @@ use anyhow::Context as _;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
+use crate::clock;
 use crate::config::{Config, StoreKind};
 use crate::follow::{self, forward::Forward};
 use crate::notify::Notifier;
@@ -128,6 +129,9 @@ async fn in_bigquery(config: &Config, identity: &Identity) -> anyhow::Result<Sin
     let section = config.bigquery.as_ref().context("[bigquery] project is missing")?;
     let dataset = Dataset::new(section)?;
     dataset.verify(&bigquery::entries(identity)).await?;
+    if !config.receive.public_keys.is_empty() {
+        dataset.note_public_key(clock::now_micros()).await?;
+    }
     Ok(Sink::BigQuery(Intake::start(&dataset)?))
 }
 

@@ -1,5 +1,6 @@
 //! What all questions have in common: the trail they ask, the events they are about, and what is said beside the answer.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Global;
@@ -7,13 +8,14 @@ use super::exit::UsageError;
 use super::output::note;
 use super::{subject, time};
 use crate::clock;
-use crate::config::{self, Config, StoreKind};
+use crate::config::{Config, StoreKind};
 use crate::settle::Status;
 use crate::spool;
 use crate::store::Paths;
-use crate::store::bigquery::Asker;
+use crate::store::bigquery::{Asker, BigQuerySends};
 use crate::store::query::{Filter, Scanned};
 use crate::store::questions::Questions;
+use crate::store::sends::Sends;
 use crate::store::sqlite::Reader;
 
 /// When a question without `--since` is about the last days alone.
@@ -74,7 +76,7 @@ pub(super) struct Question {
 
 impl Question {
     pub(super) fn new(global: &Global) -> anyhow::Result<Self> {
-        let config = config::load_for_questions(global.config.as_deref())?;
+        let config = global.config()?;
         let paths = Paths::new(&config.store.path);
         Ok(Self { config, paths, started: Instant::now() })
     }
@@ -83,8 +85,8 @@ impl Question {
     pub(super) fn of_trail(global: &Global) -> anyhow::Result<Self> {
         let question = Self::new(global)?;
         if question.config.store.kind == StoreKind::BigQuery {
-            let why = "this needs the trail on this machine ([store] kind = \"sqlite\"); of BigQuery, this version asks \
-                       activity, timeline, stats, tail, sql and export";
+            let why = "this needs the trail on this machine ([store] kind = \"sqlite\"); BigQuery has none of \
+                       what it works on";
             return Err(UsageError(why.to_owned()).into());
         }
         Ok(question)
@@ -95,6 +97,14 @@ impl Question {
         Ok(match (self.config.store.kind, &self.config.bigquery) {
             (StoreKind::BigQuery, Some(bigquery)) => Box::new(Asker::open(bigquery)?),
             _ => Box::new(self.reader()?),
+        })
+    }
+
+    /// What the store has on record of sends.
+    pub(super) fn sends(&self) -> anyhow::Result<Arc<dyn Sends>> {
+        Ok(match (self.config.store.kind, &self.config.bigquery) {
+            (StoreKind::BigQuery, Some(bigquery)) => Arc::new(BigQuerySends::open(bigquery)?),
+            _ => self.paths.share(),
         })
     }
 

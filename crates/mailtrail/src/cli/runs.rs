@@ -39,13 +39,14 @@ pub(super) struct Args {
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let question = Question::of_trail(global)?;
+    let question = Question::new(global)?;
+    let sends = question.sends()?;
     if let Some(name) = &args.run {
-        detail(&outcome::run(&question.paths, name)?, args.output)?;
+        detail(&outcome::run(&*sends, name)?, args.output)?;
         question.tell_backlog();
         return Ok(Exit::Done);
     }
-    let (runs, there) = outcome::runs(&question.paths, args.limit)?;
+    let (runs, there) = outcome::runs(&*sends, args.limit)?;
     let mut sheet = Sheet::begin(std::io::stdout().lock(), args.output, &COLUMNS)?;
     for run in &runs {
         sheet.row(cells(run))?;

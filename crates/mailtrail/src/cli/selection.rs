@@ -11,10 +11,8 @@ use super::send::read_list;
 use super::time;
 use crate::clock;
 use crate::list::{EncodingChoice, List};
-use crate::outcome::{Selector, catch_up};
+use crate::outcome::Selector;
 use crate::protect::{EmailHash, KeyRing};
-use crate::store::keys::Keys;
-use crate::store::lock;
 use crate::store::query::Scope;
 
 /// A run, or a category from some time on.
@@ -119,14 +117,6 @@ impl Listed {
     pub(super) fn row(&self, hash: &EmailHash) -> Option<crate::list::Row<'_>> {
         self.by_hash.get(hash).and_then(|row| self.list.row(*row))
     }
-}
-
-/// Sees to it that what was received before the question counts. With `patient`, a running `serve` is waited for.
-pub(super) fn caught_up(question: &Question, keys: Arc<dyn Keys>, patient: bool) -> anyhow::Result<()> {
-    if patient || !lock::is_held(&question.paths.lock())? {
-        catch_up(&question.paths, keys, std::thread::sleep)?;
-    }
-    Ok(())
 }
 
 /// A category is used again and again, so an answer about all time would mix sends.

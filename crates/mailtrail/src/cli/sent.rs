@@ -4,12 +4,11 @@ use super::Global;
 use super::exit::{Exit, UsageError};
 use super::output::{Cell, Format, OutputArgs, Sheet, note};
 use super::question::Question;
-use super::selection::{SelectionArgs, caught_up};
+use super::selection::SelectionArgs;
 use super::time;
 use crate::outcome::{Blind, Earlier, OutcomeError, blind, mailed_before};
-use crate::store::Paths;
 use crate::store::query::Scope;
-use crate::store::sqlite::{ReadError, Reader};
+use crate::store::sends::Sends;
 
 /// Tell who of a list already got a run or a category, whichever tool sent it
 ///
@@ -31,21 +30,22 @@ pub(super) struct Args {
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let question = Question::of_trail(global)?;
+    let question = Question::new(global)?;
+    let sends = question.sends()?;
     let selection = args.selection.read(&question, None)?;
     let Some(listed) = &selection.listed else {
         return Err(UsageError("whom do you ask about? Give the list by --list FILE".to_owned()).into());
     };
-    caught_up(&question, selection.keys.clone(), true)?;
+    sends.catch_up(selection.keys.clone(), true)?;
     if args.selection.is_open_ended() {
         note("note: without --since all mail of the category there ever was is looked through");
     }
     let scope = &selection.selector.scope;
-    let found = mailed_before(&question.paths, scope, selection.selector.since)?;
+    let found = mailed_before(&*sends, scope, selection.selector.since)?;
     if found.is_empty()
         && let Scope::Run(run) = scope
     {
-        known(&question, run)?;
+        known(&*sends, run)?;
     }
     let counts = |earlier: &&Earlier| !(args.ignore_unverified && earlier.unverified);
     let rows = listed.list.rows().zip(listed.list.hashes(&selection.keys)).map(|(row, hashes)| {
@@ -79,20 +79,20 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         }
     }
     drop(sheet.end()?);
-    note(&format!("{sent} of {} on the list already got it, or may have; {}", listed.list.len(), up_to(&question)?));
+    note(&format!("{sent} of {} on the list already got it, or may have; {}", listed.list.len(), up_to(&*sends)?));
     if unverified > 0 {
         note(&format!(
             "note: of {unverified} of them only events say so that nothing vouches for (--ignore-unverified)"
         ));
     }
-    tell_blind(&question.paths, scope, selection.selector.since)?;
+    tell_blind(&*sends, scope, selection.selector.since)?;
     question.tell_backlog();
     Ok(Exit::Done)
 }
 
 /// Says where a no may be none: of imported events that nobody can tell the recipients of.
-pub(super) fn tell_blind(paths: &Paths, scope: &Scope, since: Option<i64>) -> anyhow::Result<()> {
-    let Blind { nobody, left_out } = blind(paths, scope, since)?;
+pub(super) fn tell_blind(sends: &dyn Sends, scope: &Scope, since: Option<i64>) -> anyhow::Result<()> {
+    let Blind { nobody, left_out } = blind(sends, scope, since)?;
     if nobody > 0 {
         note(&format!(
             "warning: {nobody} imported events of this mail do not say whom they are about: whoever seems not to have got it may \
@@ -109,24 +109,15 @@ pub(super) fn tell_blind(paths: &Paths, scope: &Scope, since: Option<i64>) -> an
 }
 
 /// A name that was never used is a slip, and its answer would have everybody mailed again.
-fn known(question: &Question, run: &str) -> anyhow::Result<()> {
-    let ledger = crate::store::ledger::LedgerReader::open(&question.paths)?;
-    let in_ledger = ledger.map(|ledger| ledger.run(run)).transpose()?.flatten().is_some();
-    let in_events = match Reader::open(&question.paths) {
-        Ok(reader) => reader.knows_run(run)?,
-        Err(ReadError::Missing { .. }) => false,
-        Err(error) => return Err(error.into()),
-    };
-    if in_ledger || in_events { Ok(()) } else { Err(OutcomeError::UnknownRun(run.to_owned()).into()) }
+fn known(sends: &dyn Sends, run: &str) -> anyhow::Result<()> {
+    let in_ledger = sends.ledger()?.map(|ledger| ledger.run(run)).transpose()?.flatten().is_some();
+    let in_events = || sends.events()?.map_or(Ok(false), |events| Ok::<_, OutcomeError>(events.knows_run(run)?));
+    if in_ledger || in_events()? { Ok(()) } else { Err(OutcomeError::UnknownRun(run.to_owned()).into()) }
 }
 
 /// Up to when events are in.
-fn up_to(question: &Question) -> anyhow::Result<String> {
-    let last = match Reader::open(&question.paths) {
-        Ok(reader) => reader.last_received(0)?,
-        Err(ReadError::Missing { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
+fn up_to(sends: &dyn Sends) -> anyhow::Result<String> {
+    let last = sends.events()?.map(|events| events.last_received()).transpose()?.flatten();
     Ok(last.map_or_else(
         || "no event has ever come in".to_owned(),
         |last| format!("events are in up to {}", time::rfc3339(last)),

@@ -1,11 +1,12 @@
 //! The runs there are, and how each stands.
 
+use std::collections::HashSet;
+
 use super::report::Report;
 use super::selector::{OutcomeError, Selector};
 use super::watched::Watched;
-use crate::store::Paths;
-use crate::store::ledger::{LedgerReader, RunRecord, Sent};
-use crate::store::sqlite::{ReadError, Reader};
+use crate::store::ledger::{RunRecord, Sent};
+use crate::store::sends::Sends;
 
 /// A run.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,25 +31,18 @@ impl Run {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn runs(paths: &Paths, most: usize) -> Result<(Vec<Run>, usize), OutcomeError> {
-    let mut names: Vec<String> = match LedgerReader::open(paths)? {
-        Some(ledger) => ledger.runs()?.into_iter().map(|record| record.name).collect(),
+pub fn runs(sends: &dyn Sends, most: usize) -> Result<(Vec<Run>, usize), OutcomeError> {
+    let mut names = match sends.ledger()? {
+        Some(ledger) => ledger.run_names()?,
         None => Vec::new(),
     };
-    match Reader::open(paths) {
-        Ok(reader) => {
-            for name in reader.run_names()? {
-                if !names.contains(&name) {
-                    names.push(name);
-                }
-            }
-        }
-        Err(ReadError::Missing { .. }) => {}
-        Err(error) => return Err(error.into()),
+    if let Some(events) = sends.events()? {
+        let known: HashSet<String> = names.iter().cloned().collect();
+        names.extend(events.run_names()?.into_iter().filter(|name| !known.contains(name)));
     }
     let there = names.len();
     names.truncate(most);
-    let runs = names.iter().map(|name| run(paths, name)).collect::<Result<_, _>>()?;
+    let runs = names.iter().map(|name| run(sends, name)).collect::<Result<_, _>>()?;
     Ok((runs, there))
 }
 
@@ -56,17 +50,17 @@ pub fn runs(paths: &Paths, most: usize) -> Result<(Vec<Run>, usize), OutcomeErro
 ///
 /// # Errors
 /// When there is no such run, or the store cannot be read.
-pub fn run(paths: &Paths, name: &str) -> Result<Run, OutcomeError> {
+pub fn run(sends: &dyn Sends, name: &str) -> Result<Run, OutcomeError> {
     // Without a ledger: nobody beyond those who were seen.
     let selector = Selector { expect: Some(0), ..Selector::of_run(name) };
-    match Watched::begin(paths, selector) {
+    match Watched::begin(sends, selector) {
         Ok(watched) => {
             let record = watched.record().cloned();
             Ok(Run { name: name.to_owned(), record, report: watched.report().clone() })
         }
         Err(OutcomeError::Usage(super::selector::Unanswerable::Sandbox(_))) => {
-            let record = LedgerReader::open(paths)?.map(|ledger| ledger.run(name)).transpose()?.flatten();
-            Ok(Run { name: name.to_owned(), record, report: Report::default() })
+            let found = sends.ledger()?.map(|ledger| ledger.run(name)).transpose()?.flatten();
+            Ok(Run { name: name.to_owned(), record: found.map(|found| found.record), report: Report::default() })
         }
         Err(error) => Err(error),
     }

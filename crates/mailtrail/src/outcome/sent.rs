@@ -5,10 +5,9 @@ use std::collections::{HashMap, HashSet};
 use super::selector::OutcomeError;
 use crate::protect::EmailHash;
 use crate::settle::Status;
-use crate::store::Paths;
-use crate::store::ledger::{LedgerReader, Sent};
+use crate::store::ledger::Sent;
 use crate::store::query::{Mailed, Scope};
-use crate::store::sqlite::{ReadError, Reader};
+use crate::store::sends::Sends;
 
 /// What is known of mail to somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,14 +27,14 @@ pub struct Earlier {
 /// # Errors
 /// When the store cannot be read.
 pub fn mailed_before(
-    paths: &Paths,
+    sends: &dyn Sends,
     scope: &Scope,
     since: Option<i64>,
 ) -> Result<HashMap<EmailHash, Earlier>, OutcomeError> {
     let mut found = HashMap::new();
-    if let Some(ledger) = LedgerReader::open(paths)? {
+    if let Some(ledger) = sends.ledger()? {
         let asked = match scope {
-            Scope::Run(run) => ledger.recipients(run)?,
+            Scope::Run(run) => ledger.run(run)?.map(|run| run.recipients).unwrap_or_default(),
             Scope::Category(category) => ledger.recipients_of_category(category, since.unwrap_or(i64::MIN))?,
         };
         for asked in
@@ -49,25 +48,20 @@ pub fn mailed_before(
             }
         }
     }
-    let reader = match Reader::open(paths) {
-        Ok(reader) => reader,
-        // Nothing was ever received.
-        Err(ReadError::Missing { .. }) => return Ok(found),
-        Err(error) => return Err(error.into()),
-    };
+    let Some(events) = sends.events()? else { return Ok(found) };
     let mut mailed = Mailed { scope: scope.clone(), since, until: None, unproven: true };
-    let all = reader.outcomes(&mailed, None)?;
-    let vouched: Option<HashSet<i64>> = if reader.unproven(&mailed)? > 0 {
+    let all = events.outcomes(&mailed)?;
+    let vouched: Option<HashSet<String>> = if events.unproven(&mailed)? > 0 {
         mailed.unproven = false;
-        let vouched = reader.outcomes(&mailed, None)?.into_iter();
-        Some(vouched.filter(|outcome| outcome.mailed).map(|outcome| outcome.address).collect())
+        let vouched = events.outcomes(&mailed)?.into_iter();
+        Some(vouched.filter(|outcome| outcome.mailed).map(|outcome| outcome.status.email_hash).collect())
     } else {
         None
     };
     for outcome in all.into_iter().filter(|outcome| outcome.mailed) {
         let Some(hash) = EmailHash::parse(&outcome.status.email_hash) else { continue };
         let (status, at) = (outcome.status.status, outcome.status.last_seen);
-        let unverified = vouched.as_ref().is_some_and(|vouched| !vouched.contains(&outcome.address));
+        let unverified = vouched.as_ref().is_some_and(|vouched| !vouched.contains(&outcome.status.email_hash));
         let new = Earlier { status, ledger: None, at, unverified };
         let held = found.entry(hash).or_insert(new);
         (held.status, held.at) = (status, at);
@@ -88,14 +82,10 @@ pub struct Blind {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn blind(paths: &Paths, scope: &Scope, since: Option<i64>) -> Result<Blind, OutcomeError> {
-    let reader = match Reader::open(paths) {
-        Ok(reader) => reader,
-        Err(ReadError::Missing { .. }) => return Ok(Blind::default()),
-        Err(error) => return Err(error.into()),
-    };
+pub fn blind(sends: &dyn Sends, scope: &Scope, since: Option<i64>) -> Result<Blind, OutcomeError> {
+    let Some(events) = sends.events()? else { return Ok(Blind::default()) };
     let mailed = Mailed { scope: scope.clone(), since, until: None, unproven: true };
-    Ok(Blind { nobody: reader.about_nobody(&mailed)?, left_out: reader.left_out()? })
+    Ok(Blind { nobody: events.about_nobody(&mailed)?, left_out: events.left_out()? })
 }
 
 /// The hashes of everybody who already got mail of a category, or may have. Events that nothing vouches for count as well
@@ -104,12 +94,12 @@ pub fn blind(paths: &Paths, scope: &Scope, since: Option<i64>) -> Result<Blind, 
 /// # Errors
 /// When the store cannot be read.
 pub fn already_sent(
-    paths: &Paths,
+    sends: &dyn Sends,
     category: &str,
     since: Option<i64>,
     ignore_unverified: bool,
 ) -> Result<HashSet<EmailHash>, OutcomeError> {
-    let found = mailed_before(paths, &Scope::Category(category.to_owned()), since)?;
+    let found = mailed_before(sends, &Scope::Category(category.to_owned()), since)?;
     Ok(found
         .into_iter()
         .filter(|(_, earlier)| !(ignore_unverified && earlier.unverified))
@@ -122,19 +112,15 @@ pub fn already_sent(
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn proven(paths: &Paths, run: &str) -> Result<HashSet<EmailHash>, OutcomeError> {
-    let reader = match Reader::open(paths) {
-        Ok(reader) => reader,
-        Err(ReadError::Missing { .. }) => return Ok(HashSet::new()),
-        Err(error) => return Err(error.into()),
-    };
+pub fn proven(sends: &dyn Sends, run: &str) -> Result<HashSet<EmailHash>, OutcomeError> {
+    let Some(events) = sends.events()? else { return Ok(HashSet::new()) };
     let mailed = Mailed { scope: Scope::Run(run.to_owned()), since: None, until: None, unproven: false };
-    let outcomes = reader.outcomes(&mailed, None)?.into_iter().filter(|outcome| outcome.proven);
+    let outcomes = events.outcomes(&mailed)?.into_iter().filter(|outcome| outcome.proven);
     let mut found: HashSet<EmailHash> =
         outcomes.filter_map(|outcome| EmailHash::parse(&outcome.status.email_hash)).collect();
-    if let Some(ledger) = LedgerReader::open(paths)? {
-        let requests: HashSet<String> = reader.proven_requests(run, None)?.into_iter().collect();
-        let asked = ledger.recipients(run)?.into_iter();
+    if let Some(run) = sends.ledger()?.map(|ledger| ledger.run(run)).transpose()?.flatten() {
+        let requests: HashSet<String> = events.proven_requests(&mailed, None)?.into_iter().collect();
+        let asked = run.recipients.into_iter();
         found.extend(asked.filter(|asked| requests.contains(&asked.request.to_string())).map(|asked| asked.hash));
     }
     Ok(found)

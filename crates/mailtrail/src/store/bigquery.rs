@@ -2,6 +2,7 @@
 
 mod ask;
 mod auth;
+mod blocking;
 mod check;
 mod deliver;
 mod error;
@@ -9,6 +10,7 @@ mod event_writer;
 mod fit;
 mod intake;
 mod json;
+mod ledger;
 mod load;
 mod meta;
 mod names;
@@ -21,6 +23,7 @@ mod resource;
 mod rest;
 mod row;
 mod schema;
+mod sends;
 mod table_rows;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -33,9 +36,10 @@ pub use error::{AppendError, BigQueryError, RowRefused};
 pub use event_writer::{EventWriter, Row, takes};
 pub use intake::{Acknowledged, Intake, IntakeError, Prepared};
 pub use load::{Loaded, Loader};
-pub use meta::{Entry, entries};
+pub use meta::{Entry, entries, first_public_key};
 pub use plan::Plan;
 pub use print::{sql, terraform};
+pub use sends::BigQuerySends;
 pub use table_rows::{TableName, TableRows};
 
 use auth::Auth;

@@ -17,6 +17,7 @@ mod guide;
 mod import;
 mod init;
 mod questions;
+mod sends;
 mod stateless;
 mod trouble;
 

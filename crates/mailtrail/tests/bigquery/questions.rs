@@ -144,6 +144,8 @@ fn both_stores_give_the_same_answers() {
     wait_for(&server, "all events again", || rows() == 2 * wanted);
     server.stop();
 
+    // Days and hours are counted by this clock on both.
+    site.environment("MAILTRAIL_OUTPUT_TIME_ZONE", "Asia/Tokyo");
     let here: Vec<Vec<Value>> = QUESTIONS.iter().map(|question| answer(&site, question)).collect();
     site.environment("MAILTRAIL_BIGQUERY_FORWARD", "false");
     site.environment("MAILTRAIL_STORE_KIND", "bigquery");
@@ -235,8 +237,7 @@ fn what_would_cost_too_much_is_not_asked() {
     }
     let (done, _, told) = run(&site, &["tail", "-f"]);
     assert!(!done && told.contains("costs"), "{told}");
-    // A send must not take a ledger on this machine for all there is.
-    for needs_the_trail in ["wait spring", "unreached spring", "sent spring", "runs", "replay"] {
+    for needs_the_trail in ["replay", "forget a@b.example"] {
         let (done, _, told) = run(&site, &needs_the_trail.split(' ').collect::<Vec<_>>());
         assert!(!done && told.contains("needs the trail on this machine"), "{needs_the_trail}: {told}");
     }

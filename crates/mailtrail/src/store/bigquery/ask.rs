@@ -1,9 +1,10 @@
 //! Answers from BigQuery. Every statement says which days it reads, tells apart repetitions itself (after its filters, so that
 //! clusters count), and is tried dry first: what would cost too much is not asked.
 
-mod cell;
+pub(super) mod cell;
 mod counts;
 mod list;
+mod outcomes;
 mod select;
 mod sql;
 mod status;
@@ -11,21 +12,24 @@ mod status;
 pub(super) use sql::value;
 pub use sql::{EachRow, SqlValue};
 
-use tokio::runtime::Runtime;
+use std::sync::OnceLock;
 
 use super::Dataset;
+use super::blocking::Blocking;
 use super::error::BigQueryError;
 use super::query::{Query, Rows};
 use crate::config::BigQuery;
 use crate::store::query::{
-    Answer, Counted, Dimension, EventRecord, Filter, Group, RecipientStatus, Scanned, Scope, Subject,
+    Answer, Counted, Dimension, EventRecord, Filter, Group, Mailed, RecipientStatus, Scanned, Scope, Subject,
 };
 use crate::store::questions::{AskError, Pages, Questions};
 
 /// A dataset, open for questions.
 pub struct Asker {
-    dataset: Dataset,
-    runtime: Runtime,
+    pub(super) dataset: Dataset,
+    pub(super) blocking: Blocking,
+    /// Since when events need to be vouched for, once that was asked.
+    keyed: OnceLock<Option<i64>>,
 }
 
 impl Asker {
@@ -34,18 +38,19 @@ impl Asker {
     /// # Errors
     /// When there are no credentials.
     pub fn open(config: &BigQuery) -> Result<Self, BigQueryError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| BigQueryError::Unfit(format!("the runtime cannot be started: {error}")))?;
-        Ok(Self { dataset: Dataset::new(config)?, runtime })
+        Ok(Self { dataset: Dataset::new(config)?, blocking: Blocking::new()?, keyed: OnceLock::new() })
     }
 
     fn ask(&self, query: &Query) -> Result<Rows, BigQueryError> {
-        self.runtime.block_on(async {
+        self.blocking.wait(async {
             self.dataset.afford(query).await?;
             self.dataset.jobs.ask(query).await
         })
+    }
+
+    /// Without looking first at what it would cost; BigQuery still refuses what costs more than allowed.
+    pub(super) fn ask_at_once(&self, query: &Query) -> Result<Rows, BigQueryError> {
+        self.blocking.wait(self.dataset.jobs.ask(query))
     }
 }
 
@@ -113,6 +118,7 @@ impl Questions for Asker {
         since: Option<i64>,
         until: Option<i64>,
     ) -> Result<Vec<RecipientStatus>, AskError> {
-        Ok(status::latest(self, scope, since, until)?)
+        let mailed = Mailed { scope: scope.clone(), since, until, unproven: false };
+        Ok(status::outcomes(self, &mailed)?.into_iter().map(|outcome| outcome.status).collect())
     }
 }

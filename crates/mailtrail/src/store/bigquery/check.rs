@@ -1,5 +1,7 @@
 //! `bigquery check`: a row of every column type goes in, is read back, and goes again. What no document promises is shown here.
 
+mod locks;
+
 use bytes::Bytes;
 use serde_json::Value as Json;
 
@@ -9,7 +11,7 @@ use super::error::{AppendError, BigQueryError};
 use super::meta::Entry;
 use super::query::{Parameter, Query, Rows};
 use super::row;
-use super::schema::{Column, EVENTS, Kind, META, Mode};
+use super::schema::{Column, EVENTS, Kind, Mode};
 use super::write::Appender;
 use crate::run::RequestId;
 use crate::store::query::EventRecord;
@@ -54,7 +56,7 @@ impl Cost {
 }
 
 impl Dataset {
-    /// Appends a probe at `now` (µs since the epoch), reads it back, takes and lets go of a lock, deletes the probe.
+    /// Appends a probe at `now` (µs since the epoch), reads it back, deletes it, and has owners try for locks.
     ///
     /// # Errors
     /// When anything of it does not work, or a value comes back changed.
@@ -72,6 +74,7 @@ impl Dataset {
         let deleted = self.delete(&probe, &mut cost).await;
         let columns = read?;
         self.prove_lock(&mut cost).await?;
+        self.prove_run(now, &mut cost).await?;
         Ok(Checked { append, columns, left_behind: deleted.err().map(|error| error.to_string()), cost })
     }
 
@@ -128,30 +131,6 @@ impl Dataset {
         let sql = format!("DELETE FROM {} WHERE {WHICH}", self.names.sql_table(&EVENTS));
         cost.add(&self.jobs.ask(&which(sql, probe)).await?);
         Ok(())
-    }
-
-    /// Of two owners one gets it: what locks rest on.
-    async fn prove_lock(&self, cost: &mut Cost) -> Result<(), BigQueryError> {
-        let table = self.names.sql_table(&META);
-        let take = Query::new(format!(
-            "UPDATE {table} SET owner = @owner, fence = fence + 1 WHERE name = 'lock:check' AND owner IS NULL"
-        ));
-        let owner = random()?;
-        let mut changed = Vec::new();
-        for owner in [owner.clone(), random()?] {
-            let rows = self.jobs.ask(&take.clone().with("owner", Parameter::Text(owner))).await?;
-            cost.add(&rows);
-            changed.push(rows.changed);
-        }
-        let free = Query::new(format!("UPDATE {table} SET owner = NULL WHERE name = 'lock:check' AND owner = @owner"));
-        cost.add(&self.jobs.ask(&free.with("owner", Parameter::Text(owner))).await?);
-        match changed.as_slice() {
-            [1, 0] => Ok(()),
-            [0, 0] => Err(BigQueryError::Unfit(format!(
-                "the lock for checks in {table} is held: another check runs, or one was killed. Wait, or set its owner to NULL"
-            ))),
-            other => Err(BigQueryError::Unfit(format!("locks do not hold: two owners took {other:?} rows"))),
-        }
     }
 }
 

@@ -57,6 +57,12 @@ pub enum BigQueryError {
 }
 
 impl BigQueryError {
+    /// Whether a statement was only in the way of another one, and may be tried again.
+    pub(crate) fn is_contention(&self) -> bool {
+        const SIGNS: [&str; 3] = ["concurrent update", "Could not serialize access", "Too many DML statements"];
+        matches!(self, Self::Refused { message, .. } if SIGNS.iter().any(|sign| message.contains(sign)))
+    }
+
     /// Whether the thing asked for is not there.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { reason, .. } if reason == "notFound")

@@ -35,6 +35,22 @@ pub fn entries(identity: &Identity) -> Vec<Entry> {
     ]
 }
 
+/// When the first public key was configured, µs.
+const FIRST_PUBLIC_KEY: &str = "first_public_key_at";
+
+/// That a public key is configured from now on (µs); an earlier time stays.
+#[must_use]
+pub fn first_public_key(now: i64) -> Entry {
+    Entry { name: FIRST_PUBLIC_KEY.to_owned(), value: Some(now.to_string()) }
+}
+
+/// Since when events need to be vouched for, µs; `None` where no public key was ever configured.
+pub(super) async fn keyed(jobs: &Jobs, names: &Names) -> Result<Option<i64>, BigQueryError> {
+    let found = read(jobs, names).await?.into_iter().filter(|entry| entry.name == FIRST_PUBLIC_KEY);
+    // Two who noted it in the same moment left two.
+    Ok(found.filter_map(|entry| entry.value?.parse().ok()).min())
+}
+
 /// What is there.
 pub(super) async fn read(jobs: &Jobs, names: &Names) -> Result<Vec<Entry>, BigQueryError> {
     let query = Query::new(format!("SELECT name, value FROM {}", names.sql_table(&META)));

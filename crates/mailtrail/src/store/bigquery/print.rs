@@ -56,7 +56,7 @@ fn create_table(names: &Names, table: &Table) -> String {
         .collect();
     let mut text = format!("CREATE TABLE IF NOT EXISTS {} (\n{}\n)", names.sql_table(table), columns.join(",\n"));
     if let Some(partition) = table.partition {
-        let _fits = write!(text, "\nPARTITION BY TIMESTAMP_TRUNC({partition}, DAY)");
+        let _fits = write!(text, "\nPARTITION BY TIMESTAMP_TRUNC(`{partition}`, DAY)");
     }
     if !table.cluster.is_empty() {
         let _fits = write!(text, "\nCLUSTER BY {}", table.cluster.join(", "));

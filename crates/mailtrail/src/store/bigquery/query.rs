@@ -138,6 +138,7 @@ impl Jobs {
             "maximumBytesBilled": self.max_bytes_billed.to_string(),
             "formatOptions": { "useInt64Timestamp": true },
             "dryRun": dry_run,
+            "useQueryCache": !query.fresh,
             "defaultDataset": self.default_dataset(),
             // A repeated call with the same id is not a second question.
             "requestId": crate::run::RequestId::random().map(|id| id.to_string()).unwrap_or_default(),
@@ -172,8 +173,9 @@ impl Jobs {
     async fn call(&self, method: Method, path: String, body: Option<Value>) -> Result<Value, BigQueryError> {
         let call = Call { method, path, body, doing: DOING, permission: "bigquery.jobs.create" };
         let answer = self.rest.call(&call).await?;
-        // Errors of a statement may come with a good status.
-        let Some(error) = answer.pointer("/errors/0").filter(|_| answer.get("rows").is_none()) else {
+        // Errors of a statement may come with a good status; with an answer they are warnings.
+        let columns = answer.pointer("/schema/fields").and_then(Value::as_array).map_or(0, Vec::len);
+        let Some(error) = answer.pointer("/errors/0").filter(|_| columns == 0) else {
             return Ok(answer);
         };
         let text = |key| error.get(key).and_then(Value::as_str).unwrap_or("unknown").to_owned();

@@ -3,7 +3,7 @@
 
 mod tables;
 
-pub(crate) use tables::{EVENTS, META, QUARANTINE, TABLES};
+pub(crate) use tables::{EVENTS, META, QUARANTINE, RUNS, SENDS, TABLES, TOLD};
 
 /// A column's type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +77,8 @@ pub(crate) struct Column {
 pub(crate) enum Purpose {
     Event,
     Send,
+    Run,
+    Told,
     Quarantine,
     Meta,
 }
@@ -105,6 +107,8 @@ impl Purpose {
         match self {
             Self::Event => "event",
             Self::Send => "send",
+            Self::Run => "run",
+            Self::Told => "told",
             Self::Quarantine => "quarantine",
             Self::Meta => "meta",
         }

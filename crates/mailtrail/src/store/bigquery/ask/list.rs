@@ -49,12 +49,12 @@ impl<'a> Paged<'a> {
             None => {
                 let mut query = select(&dataset.names, self.filter, &cell::columns());
                 query.sql.push_str(" ORDER BY timestamp, event_key");
-                self.asker.runtime.block_on(async {
+                self.asker.blocking.wait(async {
                     dataset.afford(&query).await?;
                     dataset.jobs.first(&query, size).await
                 })?
             }
-            Some(last) => match self.asker.runtime.block_on(dataset.jobs.next(&last, size))? {
+            Some(last) => match self.asker.blocking.wait(dataset.jobs.next(&last, size))? {
                 Some(page) => page,
                 None => return Ok(None),
             },

@@ -16,7 +16,7 @@ const fn list(name: &'static str, kind: Kind, description: &'static str) -> Colu
 }
 
 /// All tables, in the order they are made.
-pub(crate) const TABLES: [&Table; 4] = [&EVENTS, &SENDS, &QUARANTINE, &META];
+pub(crate) const TABLES: [&Table; 6] = [&EVENTS, &SENDS, &RUNS, &TOLD, &QUARANTINE, &META];
 
 /// Every event. The columns stand in the order of `store::query::EventRecord`; new ones go to the end, since a column's place
 /// is its field's number in the rows' protobuf.
@@ -79,14 +79,48 @@ pub(crate) static SENDS: Table = Table {
         column("recipient", Text, "Id that rides along with the mail"),
         column("request", Text, "Id of the request to SendGrid"),
         required("attempt", Integer, "Number of the attempt"),
-        required("state", Text, "claimed, sending, accepted, refused or uncertain"),
+        required("state", Text, "claimed, sending, accepted, refused, uncertain or abandoned"),
         column("message_id", Text, "SendGrid's X-Message-Id"),
         list("category", Text, "Categories of the mail"),
         required("at", Timestamp, "When"),
         column("code", Integer, "HTTP status of SendGrid's answer"),
+        column("send_at", Timestamp, "When the mail is to be delivered, not before"),
+        column("why", Text, "What happened where SendGrid gave no answer"),
     ],
     partition: Some("at"),
     cluster: &["run", "email_hash"],
+};
+
+/// The runs, each with who sends it. Changed by statements alone: BigQuery changes no row that was streamed a moment ago.
+pub(crate) static RUNS: Table = Table {
+    purpose: Purpose::Run,
+    default_name: "mailtrail_run",
+    description: "The bulk sends, each with who sends it right now.",
+    columns: &[
+        required("name", Text, "Name of the bulk send"),
+        column("begun_at", Timestamp, "When it was first sent; null where it went to the sandbox alone"),
+        column("sandbox_at", Timestamp, "When it was last validated by SendGrid's sandbox"),
+        column("owner", Text, "Who sends it: a random id; null: nobody"),
+        column("holder", Text, "The same for people: process and host"),
+        column("held_since", Timestamp, "Since when"),
+        column("fence", Integer, "How often it was taken for sending"),
+    ],
+    partition: None,
+    cluster: &[],
+};
+
+/// Whom people were told of.
+pub(crate) static TOLD: Table = Table {
+    purpose: Purpose::Told,
+    default_name: "mailtrail_told",
+    description: "Which ends of bulk sends people were told of, so that each is told once.",
+    columns: &[
+        required("run", Text, "Name of the bulk send; a category behind an at sign"),
+        required("outcome", Text, "Which end"),
+        required("at", Timestamp, "How far the send had come: its last acceptance, or its newest mail"),
+    ],
+    partition: None,
+    cluster: &[],
 };
 
 /// What could not be read or stored.
