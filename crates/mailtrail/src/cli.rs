@@ -3,12 +3,14 @@
 pub mod exit;
 
 mod activity;
+mod archive;
 mod backup;
 mod bigquery;
 mod completions;
 mod demo;
 mod doctor;
 mod export;
+mod follow;
 mod forget;
 mod hash;
 mod import;
@@ -16,9 +18,12 @@ mod init;
 mod notify;
 mod output;
 mod private_file;
+mod prune;
+mod pruned;
 mod question;
 mod reconcile;
 mod record;
+mod relay;
 mod replay;
 mod restore;
 mod runs;
@@ -87,6 +92,7 @@ enum Command {
     Timeline(timeline::Args),
     Stats(stats::Args),
     Tail(tail::Args),
+    Follow(follow::Args),
     Sql(sql::Args),
     Export(export::Args),
     Import(import::Args),
@@ -100,8 +106,11 @@ enum Command {
     BigQuery(bigquery::Args),
     Reconcile(reconcile::Args),
     Forget(forget::Args),
+    Relay(relay::Args),
     Backup(backup::Args),
     Restore(restore::Args),
+    Archive(archive::Args),
+    Prune(prune::Args),
     Notify(notify::Args),
     Webhook(webhook::Args),
     Hash(hash::Args),
@@ -131,6 +140,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Timeline(args) => timeline::run(args, global),
         Command::Stats(args) => stats::run(args, global),
         Command::Tail(args) => tail::run(args, global),
+        Command::Follow(args) => follow::run(args, global),
         Command::Sql(args) => sql::run(args, global),
         Command::Export(args) => export::run(args, global),
         Command::Import(args) => import::run(args, global),
@@ -143,8 +153,11 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::BigQuery(args) => bigquery::run(args, global),
         Command::Reconcile(args) => reconcile::run(args, global),
         Command::Forget(args) => forget::run(args, global),
+        Command::Relay(args) => relay::run(args, global),
         Command::Backup(args) => backup::run(args, global),
         Command::Restore(args) => restore::run(args, global),
+        Command::Archive(args) => archive::run(args, global),
+        Command::Prune(args) => prune::run(args, global),
         Command::Notify(args) => notify::run(args, global),
         Command::Webhook(args) => webhook::run(args, global),
         Command::Hash(args) => hash::run(args, global),

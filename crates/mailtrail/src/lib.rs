@@ -26,6 +26,8 @@ pub mod list;
 
 pub mod show;
 
+pub mod archive;
+
 pub mod sendgrid;
 
 pub mod event_webhook;
@@ -43,6 +45,8 @@ pub mod outcome;
 pub mod notify;
 
 pub mod follow;
+
+pub mod relay;
 
 pub mod web;
 

@@ -17,12 +17,12 @@ use anyhow::Context as _;
 use super::Global;
 use super::exit::{Exit, UsageError};
 use super::question::Question;
-use super::selection::{Listed, Selection};
+use super::selection::Selection;
 use super::sent::tell_blind;
-use super::{time, wait};
+use super::{pruned, time, wait};
 use crate::clock::now_micros;
 use crate::compose::Composer;
-use crate::list::List;
+use crate::list::{List, Listed};
 use crate::outcome::{Selector, Watched, already_sent, mailed_before, proven, soft};
 use crate::protect::{EmailHash, KeyRing};
 use crate::run::RunName;
@@ -166,6 +166,9 @@ impl Sender {
         let (args, sends, now) = (&self.args, &*self.sends, now_micros());
         let mut sets = Sets::default();
         let run = self.run_name().as_str();
+        if args.resend_uncertain {
+            pruned::refuse_uncertain(&self.question, run)?;
+        }
         let knows_run = || match sends.events() {
             Ok(events) => events.is_some_and(|events| events.knows_run(run).unwrap_or(true)),
             Err(_) => true,
@@ -190,6 +193,7 @@ impl Sender {
         }
         if let Some(since) = &args.not_sent_since {
             let since = time::parse(since, now)?;
+            pruned::tell_of_mailed(&self.question, Some(since));
             let mut recently = HashSet::new();
             for category in &args.category {
                 recently.extend(already_sent(sends, category, Some(since), false)?);

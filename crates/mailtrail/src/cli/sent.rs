@@ -3,6 +3,7 @@
 use super::Global;
 use super::exit::{Exit, UsageError};
 use super::output::{Cell, Format, OutputArgs, Sheet, note};
+use super::pruned;
 use super::question::Question;
 use super::selection::SelectionArgs;
 use super::time;
@@ -85,6 +86,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
             "note: of {unverified} of them only events say so that nothing vouches for (--ignore-unverified)"
         ));
     }
+    pruned::tell_of_scope(&question, &selection.selector);
     tell_blind(&*sends, scope, selection.selector.since)?;
     question.tell_backlog();
     Ok(Exit::Done)

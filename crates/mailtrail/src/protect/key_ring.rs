@@ -8,6 +8,7 @@
 //! | the same of events that came without their raw form | HMAC-SHA256(dedupe key, `import` ‖ 0 ‖ what ‖ 0 ‖ bytes), first 16 bytes |
 //! | quarantine `item_key` | HMAC-SHA256(dedupe key, `quarantine` ‖ 0 ‖ bytes), first 16 bytes |
 //! | sealed bytes | nonce (12) ‖ AES-256-GCM-SIV(seal key, bytes; the seal key's id as associated data) |
+//! | sealed posts, for passing on | nonce (12) ‖ AES-256-GCM-SIV(seal key, postcard of headers and body; seal key's id ‖ 0 ‖ `post 1` as associated data) |
 //! | mark of a forgotten address | HMAC-SHA256(HMAC-SHA256(dedupe key, `mailtrail forgotten addresses`), email_hash), first 16 bytes |
 //! | key ids, check values | HMAC-SHA256(key, `mailtrail key id`), first 8 bytes, hex |
 
@@ -160,11 +161,7 @@ impl KeyRing {
         if rand::fill(&mut nonce).is_err() {
             nonce.copy_from_slice(&item_key[..NONCE_LEN]);
         }
-        let mut sealed = bytes.to_vec();
-        let aad = Aad::from(self.seal_key_id.as_bytes());
-        let tag = self.seal.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad, &mut sealed);
-        let tag = tag.expect("AES-GCM-SIV takes up to 64 GiB; a body is bounded far below");
-        let sealed = [&nonce[..], &sealed, tag.as_ref()].concat();
+        let sealed = self.encrypt(nonce, self.seal_key_id.as_bytes(), |sealed| sealed.extend_from_slice(bytes));
         SealedRow { item_key, why: why.to_owned(), seal_key_id: self.seal_key_id.clone(), sealed }
     }
 
@@ -176,12 +173,29 @@ impl KeyRing {
         if seal_key_id != self.seal_key_id {
             return Err(OpenError::UnknownKey(seal_key_id.to_owned()));
         }
+        self.decrypt(self.seal_key_id.as_bytes(), sealed)
+    }
+
+    /// Nonce, what `write` appends encrypted, tag. `about` is authenticated with it.
+    pub(super) fn encrypt(&self, nonce: [u8; NONCE_LEN], about: &[u8], write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+        let mut sealed = nonce.to_vec();
+        write(&mut sealed);
+        let (_, plain) = sealed.split_at_mut(NONCE_LEN);
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let tag = self.seal.seal_in_place_separate_tag(nonce, Aad::from(about), plain);
+        let tag = tag.expect("AES-GCM-SIV takes up to 64 GiB; a body is bounded far below");
+        sealed.extend_from_slice(tag.as_ref());
+        sealed
+    }
+
+    /// Undoes [`encrypt`](Self::encrypt).
+    pub(super) fn decrypt(&self, about: &[u8], sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
         let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN).ok_or(OpenError::Damaged)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| OpenError::Damaged)?;
         let mut bytes = sealed.to_vec();
-        let aad = Aad::from(self.seal_key_id.as_bytes());
-        let opened = self.seal.open_in_place(nonce, aad, &mut bytes).map_err(|_| OpenError::Damaged)?.len();
-        bytes.truncate(opened);
+        let opened = self.seal.open_in_place(nonce, Aad::from(about), &mut bytes).map_err(|_| OpenError::Damaged)?;
+        let length = opened.len();
+        bytes.truncate(length);
         Ok(bytes)
     }
 

@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use super::sink::Sink;
 use crate::follow::forward;
 use crate::receive::Refusal;
+use crate::relay;
 use crate::stop::Stop;
 
 /// Scrapers at once; more are turned away.
@@ -71,6 +72,7 @@ fn describe() {
         "items found to be in the trail already, since the start"
     );
     forward::describe();
+    relay::describe();
     metrics::describe_counter!(
         "mailtrail_trail_quarantined_total",
         "unreadable items written to the quarantine, since the start"

@@ -4,12 +4,15 @@
 
 mod support;
 
+mod alarm;
 mod alert;
+mod archive;
 mod ask;
 mod attack;
 mod concern;
 mod contrib;
 mod disk;
+mod erase;
 mod forget;
 mod import;
 mod kill;
@@ -17,8 +20,10 @@ mod operate;
 mod outcome;
 mod payloads;
 mod privacy;
+mod prometheus;
 mod receive;
 mod reconcile;
+mod relay;
 mod restore;
 mod send;
 mod tls;

@@ -85,7 +85,7 @@ fn from_metrics(page: &str) -> Vec<Check> {
     if value(page, "mailtrail_refusing_everything") == Some(1.0) {
         checks.push(Check::fail(
             "receiving",
-            "posts are refused and none was accepted for ten minutes",
+            "posts are refused and none has been accepted for long ([watch] refusals)",
             "the log of mailtrail serve says why; SendGrid gives up on each post after 24 hours",
         ));
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::rules;
 use crate::clock;
 use crate::receive::certificate_end;
+use crate::relay::{Health, Standing};
 use crate::store::KeeperState;
 use crate::store::sqlite::health;
 
@@ -26,10 +27,12 @@ pub(super) struct Sample {
     pub(super) free: Option<u64>,
     /// Bytes a day.
     pub(super) growth: Option<f64>,
+    /// `None`: nothing is passed on.
+    pub(super) relay: Option<Standing>,
 }
 
 impl Sample {
-    pub(super) fn take(state: &KeeperState, trail: &Path, certificate: Option<&Path>) -> Self {
+    pub(super) fn take(state: &KeeperState, trail: &Path, certificate: Option<&Path>, relay: Option<&Health>) -> Self {
         let now = clock::now_micros();
         let oldest = state.oldest_received_at.map_or(0, |oldest| u64::try_from(now - oldest).unwrap_or(0));
         let folder = trail.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -44,6 +47,7 @@ impl Sample {
             oldest: Duration::from_micros(oldest),
             free: rules::free_space(folder).ok(),
             growth: health::growth(trail, now).ok().flatten(),
+            relay: relay.map(Health::standing),
         }
     }
 

@@ -64,7 +64,7 @@ impl Dataset {
                     if !missing.is_empty() {
                         steps.push(Step::Columns(table, missing, fields(&there)));
                     }
-                    entries_readable = table.purpose == Purpose::Meta;
+                    entries_readable |= table.purpose == Purpose::Meta;
                 }
             }
         }
@@ -136,14 +136,6 @@ impl Dataset {
         meta::judge(&meta::read(&self.jobs, &self.names).await?, entries, &self.shown())
     }
 
-    /// How many events imports have left out because nobody knows whom they are about.
-    ///
-    /// # Errors
-    /// When BigQuery cannot be asked.
-    pub async fn left_out(&self) -> Result<u64, BigQueryError> {
-        Ok(meta::left_out(&meta::read(&self.jobs, &self.names).await?))
-    }
-
     /// Notes that a public key is configured from `now` on (µs), unless that is known.
     ///
     /// # Errors
@@ -153,6 +145,14 @@ impl Dataset {
             return Ok(());
         }
         meta::add(&self.jobs, &self.names, &meta::first_public_key(now)).await
+    }
+
+    /// How many events imports have left out because nobody knows whom they are about.
+    ///
+    /// # Errors
+    /// When BigQuery cannot be asked.
+    pub async fn left_out(&self) -> Result<u64, BigQueryError> {
+        Ok(meta::left_out(&meta::read(&self.jobs, &self.names).await?))
     }
 
     /// Carries out a statement, again where only another one was in its way.

@@ -44,9 +44,9 @@ impl Outcomes for Arc<Asker> {
     }
 
     fn about_nobody(&self, mailed: &Mailed) -> Result<u64, AskError> {
-        let mut query = select(&self.dataset.names, &of_scope(mailed), "verified_by, email_hash");
+        let mut query = select(&self.dataset.names, &of_scope(mailed), "email_hash, verified_by");
         query.sql = format!(
-            "WITH found AS ({}) SELECT COUNT(*) FROM found WHERE verified_by = 'import' AND email_hash IS NULL",
+            "WITH found AS ({}) SELECT COUNT(*) FROM found WHERE email_hash IS NULL AND verified_by = 'import'",
             query.sql
         );
         Ok(number(&self.ask_at_once(&query)?)?.unwrap_or(0).unsigned_abs())
