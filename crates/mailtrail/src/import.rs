@@ -3,7 +3,10 @@
 //! Whatever the source, an event is told by the key that the webhook would give it, so importing again, in another order or
 //! beside a receiver adds nothing twice. Everything passes `protect` as if it came from outside, since it does.
 
+mod cell;
+mod counts;
 mod csv;
+mod dry_run;
 mod format;
 mod objects;
 mod open;
@@ -16,6 +19,7 @@ mod source;
 mod table;
 mod time;
 
+pub use counts::Counts;
 pub use format::Format;
 pub use open::Opened;
 pub use recipients::{Hashes, Recipients, Rehash};
@@ -29,11 +33,12 @@ use std::time::Instant;
 use crate::clock::now_micros;
 use crate::config::Privacy;
 use crate::decode::decode;
-use crate::protect::{Imported, KeyRing, ProtectedBatch, Protector, Vouching};
+use crate::protect::{Imported, KeyRing, Protector, Vouching};
 use crate::receive::Authentic;
 use crate::spool::Record;
-use crate::store::bigquery::{BigQueryError, Loaded, Loader};
-use crate::store::sqlite::{Appended, ReadError, Reader, Trail, TrailError};
+use crate::store::bigquery::{BigQueryError, Loader};
+use crate::store::sqlite::{ReadError, Reader, Trail, TrailError};
+use dry_run::would_append;
 use pace::Pace;
 use recipients::Found;
 use source::Item;
@@ -42,43 +47,6 @@ use source::Item;
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes of a row, beside its texts, about.
 const ROW: usize = 1024;
-/// A dry run tells repetitions within the source apart among so many events.
-const REMEMBERED: usize = 2_000_000;
-
-/// What became of everything that was read: the others add up to `read`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Events and whatever stood in the place of one.
-    pub read: u64,
-    /// New events.
-    pub stored: u64,
-    /// What the trail had already, sealed or not.
-    pub duplicate: u64,
-    /// What could not be read, sealed.
-    pub quarantined: u64,
-    /// Events of people who were forgotten, not stored.
-    pub forgotten: u64,
-    /// Events of people whom no key and no list knows, not stored.
-    pub unmatched: u64,
-}
-
-impl std::ops::AddAssign<Appended> for Counts {
-    fn add_assign(&mut self, appended: Appended) {
-        self.stored += appended.stored;
-        self.duplicate += appended.duplicate;
-        self.quarantined += appended.quarantined;
-        self.forgotten += appended.forgotten;
-    }
-}
-
-impl std::ops::AddAssign<Loaded> for Counts {
-    fn add_assign(&mut self, loaded: Loaded) {
-        self.stored += loaded.stored;
-        self.duplicate += loaded.duplicate;
-        self.quarantined += loaded.quarantined;
-    }
-}
-
 /// Why it does not go on. What was stored stays; to begin again costs nothing but time.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -306,36 +274,6 @@ impl Importer {
         self.counts += appended;
         Ok(())
     }
-}
-
-/// What appending would come to.
-fn would_append(
-    batches: &[ProtectedBatch],
-    reader: Option<&Reader>,
-    seen: &mut HashSet<[u8; 16]>,
-) -> Result<Appended, ReadError> {
-    let mut appended = Appended::default();
-    for batch in batches.iter().map(ProtectedBatch::rows) {
-        for event in &batch.events {
-            let known = reader.map(|reader| reader.has_event(event.timestamp, &event.event_key)).transpose()?;
-            let repeated =
-                if seen.len() < REMEMBERED { !seen.insert(event.event_key) } else { seen.contains(&event.event_key) };
-            if known.unwrap_or(false) || repeated {
-                appended.duplicate += 1;
-            } else {
-                appended.stored += 1;
-            }
-        }
-        for sealed in &batch.sealed {
-            let known = reader.map(|reader| reader.has_quarantined(&sealed.item_key)).transpose()?.unwrap_or(false);
-            if known || !seen.insert(sealed.item_key) {
-                appended.duplicate += 1;
-            } else {
-                appended.quarantined += 1;
-            }
-        }
-    }
-    Ok(appended)
 }
 
 #[cfg(test)]

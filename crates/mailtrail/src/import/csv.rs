@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 
-use super::row::{self, Cell, Fault, Unknown};
+use super::cell::Cell;
+use super::row::{self, Fault, Unknown};
 use super::source::{Item, Source, SourceError};
 use crate::list::original;
 

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use super::row::{self, Cell, Unknown};
+use super::cell::Cell;
+use super::row::{self, Unknown};
 use super::source::{Item, Source, SourceError};
 use crate::store::bigquery::{SqlValue, TableRows};
 

@@ -183,14 +183,19 @@ fn history_moves_into_bigquery_once_however_old_it_is() {
     let list = outside.path().join("list.csv");
     std::fs::write(&list, "email\nsomebody@example.com\n").unwrap();
     let table = outside.path().join("table.csv");
-    std::fs::write(&table, "event,timestamp,email_hash\nopen,1700000000,abc\n").unwrap();
+    std::fs::write(&table, "event,timestamp,email_hash,category\nopen,1700000000,abc,older\n").unwrap();
     let (done, found, _) = import(&site, &["--rehash", list.to_str().unwrap(), table.to_str().unwrap()]);
     assert!(!done && found == [1, 0, 0, 0, 1], "{found:?}");
     let noted = "SELECT value FROM `demo.mail.mailtrail_meta` WHERE STARTS_WITH(name, 'import_left_out:')";
     assert_eq!(emulator.query(noted), [["1"]]);
+    let sent = ["sent", "--category", "older", "--list", list.to_str().unwrap()];
+    let (done, _, told) = run(&site, &sent);
+    assert!(done && told.contains("imports left out 1 events"), "no silent no: {told}");
     let (done, found, _) = import(&site, &["--hash", "none", table.to_str().unwrap()]);
     assert!(done && found == [1, 1, 0, 0, 0], "{found:?}");
     assert_eq!(emulator.query(noted), [["0"]]);
+    let (done, _, told) = run(&site, &sent);
+    assert!(done && !told.contains("left out") && told.contains("1 imported events of this mail do not say"), "{told}");
 
     // The export of it comes back to a machine's trail.
     let exported = site.command(&["export", "--out", "all.ndjson"]).output().unwrap();

@@ -1,13 +1,15 @@
 //! Many events at once, of any day: load jobs into a table of their own, and from there each event that is new into the table of
 //! events. Streaming takes no days of long ago, and knows no repetitions.
 
+mod job;
+mod staging;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
 use http::Method;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 use tokio::runtime::Runtime;
-use tokio::time::Instant;
 
 use super::Dataset;
 use super::deliver::Pulse;
@@ -17,11 +19,10 @@ use super::quarantine::Aside;
 use super::query::{Parameter, Query, escaped};
 use super::received::{hex, record};
 use super::rest::Call;
-use super::row::{self, Value};
-use super::schema::{EVENTS, Kind, LABEL, Mode, QUARANTINE};
+use super::schema::{LABEL, QUARANTINE};
 use crate::protect::{BatchRow, ProtectedBatch, SealedRow};
 use crate::run::RequestId;
-use crate::store::query::EventRecord;
+use staging::{Staging, fields, line, merge};
 
 /// Bytes of one load job: within what is sent in one request, and few enough jobs (Google allows 1,500 a table and day).
 const MOST_BYTES: usize = 16 * 1024 * 1024;
@@ -29,10 +30,6 @@ const MOST_BYTES: usize = 16 * 1024 * 1024;
 const MOST_EVENTS: u64 = 1_000_000;
 /// The table of their own vanishes by itself after so long, should nobody be left to remove it.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
-/// How long a load job may take.
-const LONGEST: Duration = Duration::from_secs(1800);
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-
 /// What became of events and sealed items.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Loaded {
@@ -51,14 +48,6 @@ pub struct Loader {
     staging: Option<Staging>,
     lines: Vec<u8>,
     waiting: u64,
-}
-
-/// The table of their own.
-struct Staging {
-    name: String,
-    events: u64,
-    /// Event times, µs since the epoch: the first and the last.
-    span: (i64, i64),
 }
 
 /// Counts nothing: an import tells what became of everything itself.
@@ -165,7 +154,7 @@ impl Loader {
         if self.waiting == 0 {
             return Ok(());
         }
-        let job = json!({
+        let load = json!({
             "jobReference": { "projectId": self.dataset.names.project(), "jobId": format!("mailtrail_import_{}", random()?) },
             "configuration": { "labels": { LABEL: "import" }, "load": {
                 "destinationTable": self.dataset.reference(&staging.name),
@@ -175,7 +164,7 @@ impl Loader {
                 "schema": { "fields": fields() },
             } },
         });
-        self.runtime.block_on(run_job(&self.dataset, job, &self.lines))?;
+        self.runtime.block_on(job::run(&self.dataset, load, &self.lines))?;
         self.lines.clear();
         self.waiting = 0;
         Ok(())
@@ -241,136 +230,4 @@ impl Drop for Loader {
 fn random() -> Result<String, BigQueryError> {
     let id = RequestId::random().map_err(|_| BigQueryError::Unfit("the system gives no randomness".to_owned()))?;
     Ok(id.to_string().chars().filter(char::is_ascii_alphanumeric).collect())
-}
-
-/// Sends a load job, and waits for its end.
-async fn run_job(dataset: &Dataset, job: Json, lines: &[u8]) -> Result<(), BigQueryError> {
-    let doing = "load events";
-    let project = escaped(dataset.names.project());
-    let mut answer = match dataset.rest.upload(&format!("projects/{project}/jobs"), &job, lines, doing).await {
-        // Sent twice, and taken the first time: it is asked for by its name.
-        Err(BigQueryError::Refused { reason, .. }) if reason == "duplicate" => job.clone(),
-        answer => answer?,
-    };
-    let begun = Instant::now();
-    loop {
-        if answer.pointer("/status/state").and_then(Json::as_str) == Some("DONE") {
-            let Some(error) = answer.pointer("/status/errorResult") else { return Ok(()) };
-            let text = |key| error.get(key).and_then(Json::as_str).unwrap_or("unknown").to_owned();
-            return Err(BigQueryError::Refused {
-                doing: doing.to_owned(),
-                reason: text("reason"),
-                message: super::error::harmless(&text("message")),
-                permission: "bigquery.tables.updateData",
-            });
-        }
-        if begun.elapsed() > LONGEST {
-            let why = format!("not done within {} minutes", LONGEST.as_secs() / 60);
-            return Err(BigQueryError::Answer { doing: doing.to_owned(), why });
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-        let id = answer.pointer("/jobReference/jobId").and_then(Json::as_str).unwrap_or_default();
-        let location = answer.pointer("/jobReference/location").and_then(Json::as_str);
-        let location = location.map(|place| format!("?location={}", escaped(place))).unwrap_or_default();
-        let call = Call {
-            method: Method::GET,
-            path: format!("projects/{project}/jobs/{}{location}", escaped(id)),
-            body: None,
-            doing,
-            permission: "bigquery.jobs.get",
-        };
-        answer = dataset.rest.call(&call).await?;
-    }
-}
-
-/// The columns of the table of their own: times as numbers and JSON as text, which every reader of JSON takes as they are.
-fn fields() -> Vec<Json> {
-    let fields = EVENTS.columns.iter().map(|column| {
-        let kind = match column.kind {
-            Kind::Timestamp => Kind::Integer,
-            Kind::Json => Kind::String,
-            kind => kind,
-        };
-        let mode = if column.mode == Mode::Repeated { Mode::Repeated } else { Mode::Nullable };
-        json!({ "name": column.name, "type": kind.name(), "mode": mode.name() })
-    });
-    fields.collect()
-}
-
-fn line(event: &EventRecord) -> String {
-    let mut object = Map::new();
-    for (column, value) in EVENTS.columns.iter().zip(row::event(event)) {
-        let value = match value {
-            Value::Null | Value::Bytes(_) => continue,
-            Value::Text(text) if column.kind == Kind::Json => super::json::exact(text).into(),
-            Value::Text(text) => text.into(),
-            Value::Integer(number) => number.into(),
-            Value::Bool(flag) => flag.into(),
-            Value::List(texts) => texts.into(),
-        };
-        object.insert(column.name.to_owned(), value);
-    }
-    let mut line = Json::Object(object).to_string();
-    line.push('\n');
-    line
-}
-
-/// Each event of the table of their own that the table of events does not have.
-fn merge(dataset: &Dataset, staging: &Staging) -> Query {
-    let names = &dataset.names;
-    let (events, from) = (names.sql_table(&EVENTS), names.sql(&staging.name));
-    let columns: Vec<&str> = EVENTS.columns.iter().map(|column| column.name).collect();
-    let values: Vec<String> = EVENTS
-        .columns
-        .iter()
-        .map(|column| match column.kind {
-            Kind::Timestamp => format!("TIMESTAMP_MICROS(s.{})", column.name),
-            Kind::Json => format!("PARSE_JSON(s.{})", column.name),
-            _ => format!("s.{}", column.name),
-        })
-        .collect();
-    let sql = format!(
-        "INSERT INTO {events} ({}) SELECT {} FROM (
-             SELECT * FROM {from} WHERE TRUE
-             QUALIFY ROW_NUMBER() OVER (PARTITION BY timestamp, event_key ORDER BY received_at) = 1
-         ) AS s
-         LEFT JOIN (SELECT timestamp, event_key FROM {events} WHERE timestamp >= @since AND timestamp < @until) AS e
-             ON e.timestamp = TIMESTAMP_MICROS(s.timestamp) AND e.event_key = s.event_key
-         WHERE e.event_key IS NULL",
-        columns.join(", "),
-        values.join(", "),
-    );
-    let (first, last) = staging.span;
-    Query::new(sql)
-        .with("since", Parameter::Timestamp(first))
-        .with("until", Parameter::Timestamp(last.saturating_add(1)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::testing::{bare_event, full_event};
-    use super::*;
-
-    #[test]
-    fn a_line_holds_every_column_in_forms_that_any_reader_of_json_takes() {
-        let mut event = full_event(7);
-        event.custom_args = Some(r#"{"id":12345678901234567890123}"#.to_owned());
-        let line = line(&event);
-        assert!(line.ends_with("}\n") && line.matches('\n').count() == 1);
-        let read: Map<String, Json> = serde_json::from_str(&line).unwrap();
-        assert_eq!(read.len(), EVENTS.columns.len());
-        assert_eq!(read["timestamp"], 1_790_000_000_000_007_i64);
-        assert_eq!(read["custom_args"], r#"{"id":"12345678901234567890123"}"#);
-        for field in fields() {
-            let value = &read[field["name"].as_str().unwrap()];
-            let fits = match (field["type"].as_str().unwrap(), field["mode"].as_str().unwrap()) {
-                (_, "REPEATED") => value.is_array(),
-                ("INTEGER", _) => value.is_i64(),
-                ("BOOLEAN", _) => value.is_boolean(),
-                (kind, _) => kind == "STRING" && value.is_string(),
-            };
-            assert!(fits, "{field}: {value}");
-        }
-        assert_eq!(super::line(&bare_event(7)).matches("null").count(), 0);
-    }
 }
