@@ -35,7 +35,7 @@ pub use receive::{BasicCredential, Receive, SignatureMode, TlsFiles};
 pub use sendgrid::{ApiKey, SendGrid, Sender};
 pub use slack::{Language, Slack};
 pub use store::{Store, StoreKind};
-pub use web::{PublicUrl, Role, User, Web};
+pub use web::{PublicUrl, Role, TOKEN_PREFIX, Token, User, Web};
 pub use webhook::{Webhook, WebhookSecret};
 
 use std::net::SocketAddr;
@@ -237,8 +237,15 @@ fn find_file(explicit: Option<&Path>, environment: &Environment) -> Option<PathB
 }
 
 /// Keys beside the door's whose values nobody else may read.
-const SECRETS: [&str; 6] =
-    ["sendgrid.api_key", "slack.webhook_url", "slack.ops_webhook_url", "webhook.url", "webhook.secret", "web.users"];
+const SECRETS: [&str; 7] = [
+    "sendgrid.api_key",
+    "slack.webhook_url",
+    "slack.ops_webhook_url",
+    "webhook.url",
+    "webhook.secret",
+    "web.users",
+    "web.tokens",
+];
 
 /// A configuration file that holds passwords is a secret itself.
 fn judge_permissions(reader: &mut Reader<'_>, path: &Path, settings: &Settings, secrets: &[&'static str]) {

@@ -4,6 +4,7 @@
 //! anybody anything: whoever waits hands in who is told.
 
 mod backlog;
+pub mod columns;
 mod expected;
 mod reason;
 mod report;
@@ -15,12 +16,12 @@ mod unreached;
 pub mod wait;
 mod watched;
 
-pub use backlog::{Backlog, CatchUpError, catch_up};
+pub use backlog::{Backlog, CatchUpError, catch_up, waiting};
 pub use reason::plain;
 pub use report::{Details, Report};
 pub use runs::{Run, run, runs};
 pub use selector::{OutcomeError, Selector, Unanswerable};
-pub use sent::{Earlier, already_sent, mailed_before, proven};
+pub use sent::{Earlier, already_sent, events_up_to, known, latest_of, mailed_before, proven};
 pub use tracker::{Known, Tracker};
 pub use unreached::{Again, Row, again, soft, unreached};
 pub use watched::Watched;

@@ -13,6 +13,7 @@ pub mod places;
 mod priority;
 pub mod query;
 pub mod questions;
+pub mod remote;
 pub mod replay;
 pub mod restore;
 pub mod restored;

@@ -7,6 +7,7 @@
 
 mod activity;
 mod admit;
+mod api;
 mod asked;
 mod assets;
 mod event_view;
@@ -29,4 +30,4 @@ mod timeline;
 mod visitor;
 
 pub use listener::{Invitations, Page, WebError};
-pub use password::{HashError, hash_password};
+pub use password::{HashError, hash_password, new_token};

@@ -8,11 +8,11 @@ use super::output::note;
 use super::{subject, time};
 use crate::clock;
 use crate::config::{self, Config, StoreKind};
+use crate::outcome;
 use crate::settle::Status;
-use crate::spool;
 use crate::store::Paths;
 use crate::store::bigquery::Asker;
-use crate::store::query::{Filter, Scanned};
+use crate::store::query::{Filter, Scanned, message_id};
 use crate::store::questions::Questions;
 use crate::store::sqlite::Reader;
 
@@ -167,25 +167,14 @@ impl Question {
         self.tell_backlog();
     }
 
-    /// Batches and events that are received but not in the trail.
-    fn backlog(&self) -> anyhow::Result<(i64, i64)> {
-        let (mut batches, mut events) = (0, 0);
-        for number in self.paths.spools()? {
-            let pending = spool::look(&self.paths.spool(number))?;
-            batches += pending.batches;
-            events += pending.events;
-        }
-        Ok((batches, events))
-    }
-
     /// Says whether more events wait to be indexed.
     pub(super) fn tell_backlog(&self) {
         if self.config.store.kind == StoreKind::BigQuery {
             return;
         }
-        let (batches, events) = match self.backlog() {
+        let (batches, events) = match outcome::waiting(&self.paths) {
             Ok(backlog) => backlog,
-            Err(error) => return note(&format!("note: whether events wait to be indexed is unknown: {error:#}")),
+            Err(error) => return note(&format!("note: whether events wait to be indexed is unknown: {error}")),
         };
         if batches > 0 {
             let batches = format!("{batches} batch{}", if batches == 1 { "" } else { "es" });
@@ -195,12 +184,6 @@ impl Question {
             ));
         }
     }
-}
-
-/// The id that events of one message share; `sg_message_id`, as events carry it, has more behind a dot.
-pub(super) fn message_id(given: &str) -> String {
-    let id = given.trim();
-    id.split_once('.').map_or(id, |(id, _)| id).to_owned()
 }
 
 fn event_name(name: &str) -> Result<String, UsageError> {

@@ -4,23 +4,7 @@ use super::Global;
 use super::exit::Exit;
 use super::output::{Cell, Format, OutputArgs, Sheet, note};
 use super::question::Question;
-use crate::outcome::{self, Run};
-use crate::settle::Status;
-use crate::store::ledger::Sent;
-
-const COLUMNS: [&str; 11] = [
-    "run",
-    "begun",
-    "asked",
-    "accepted",
-    "refused",
-    "uncertain",
-    "settled",
-    "delivered",
-    "unreached",
-    "completeness",
-    "last_event",
-];
+use crate::outcome::{self, Run, columns};
 
 /// List the runs, the newest first; or tell of one
 ///
@@ -46,9 +30,9 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     let (runs, there) = outcome::runs(&question.paths, args.limit)?;
-    let mut sheet = Sheet::begin(std::io::stdout().lock(), args.output, &COLUMNS)?;
+    let mut sheet = Sheet::begin(std::io::stdout().lock(), args.output, &columns::RUN)?;
     for run in &runs {
-        sheet.row(cells(run))?;
+        sheet.row(columns::of_run(run))?;
     }
     drop(sheet.end()?);
     question.tell(runs.len(), "run", None);
@@ -58,60 +42,22 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn cells(run: &Run) -> Vec<Cell> {
-    let report = &run.report;
-    // Without a ledger nobody knows what was asked.
-    let of_ledger = |count: Option<u64>| count.map_or(Cell::Null, number);
-    vec![
-        Cell::Text(run.name.clone()),
-        run.record.as_ref().map_or(Cell::Null, |record| Cell::Time(record.begun_at)),
-        of_ledger(run.record.as_ref().map(crate::store::ledger::RunRecord::asked)),
-        of_ledger(run.record.is_some().then_some(report.accepted)),
-        of_ledger(run.count(Sent::Refused)),
-        of_ledger(run.record.is_some().then_some(report.uncertain)),
-        number(report.settled()),
-        number(report.count(Status::Delivered)),
-        number(report.unreached()),
-        if run.record.is_some() { Cell::Text(format!("{:.1} %", report.completeness() * 100.0)) } else { Cell::Null },
-        report.last_event.map_or(Cell::Null, Cell::Time),
-    ]
-}
-
 /// One line a figure for people; one object for programs.
 fn detail(run: &Run, output: OutputArgs) -> anyhow::Result<()> {
-    let mut figures: Vec<(String, Cell)> = COLUMNS.iter().map(|column| (*column).to_owned()).zip(cells(run)).collect();
-    if output.format != Format::Table
-        && let Some((_, cell)) = figures.iter_mut().find(|(name, _)| name == "completeness")
-        && run.record.is_some()
-    {
-        *cell = Cell::Real(run.report.completeness());
-    }
-    for (status, count) in run.report.counts().filter(|(status, _)| *status != Status::Delivered) {
-        figures.push((status.as_str().to_owned(), number(count)));
-    }
-    if let Some(record) = &run.record {
-        figures.push(("abandoned".to_owned(), number(record.count(Sent::Abandoned))));
-        figures.push(("sandbox".to_owned(), Cell::Bool(record.sandbox)));
-        figures.push(("accepted_at".to_owned(), record.accepted_at.map_or(Cell::Null, Cell::Time)));
-        figures.push(("send_at".to_owned(), record.send_at.map_or(Cell::Null, Cell::Time)));
-    }
-    figures.push(("left_out".to_owned(), number(run.report.left_out)));
+    let for_people = output.format == Format::Table;
+    let figures = columns::figures(run, for_people);
     let out = std::io::stdout().lock();
-    if output.format == Format::Table {
+    if for_people {
         let mut sheet = Sheet::begin(out, output, &["figure", "value"])?;
         for (name, cell) in figures {
-            sheet.row(vec![Cell::Text(name), cell])?;
+            sheet.row(vec![Cell::Text(name.to_owned()), cell])?;
         }
         drop(sheet.end()?);
     } else {
-        let columns: Vec<&str> = figures.iter().map(|(name, _)| name.as_str()).collect();
-        let mut sheet = Sheet::begin(out, output, &columns)?;
-        sheet.row(figures.iter().map(|(_, cell)| cell.clone()).collect())?;
+        let (names, cells): (Vec<&str>, Vec<Cell>) = figures.into_iter().unzip();
+        let mut sheet = Sheet::begin(out, output, &names)?;
+        sheet.row(cells)?;
         drop(sheet.end()?);
     }
     Ok(())
-}
-
-fn number(count: u64) -> Cell {
-    Cell::Integer(i64::try_from(count).unwrap_or(i64::MAX))
 }

@@ -6,9 +6,8 @@ use super::output::{Cell, Format, OutputArgs, Sheet, note};
 use super::question::Question;
 use super::selection::{SelectionArgs, caught_up};
 use super::time;
-use crate::outcome::{Earlier, OutcomeError, mailed_before};
+use crate::outcome::{self, columns, latest_of, mailed_before};
 use crate::store::query::Scope;
-use crate::store::sqlite::{ReadError, Reader};
 
 /// Tell who of a list already got a run or a category, whichever tool sent it
 ///
@@ -40,20 +39,21 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         note("note: without --since all mail of the category there ever was is looked through");
     }
     let scope = &selection.selector.scope;
-    let found = mailed_before(&question.paths, scope, selection.selector.since)?;
+    let mut found = mailed_before(&question.paths, scope, selection.selector.since)?;
     if found.is_empty()
         && let Scope::Run(run) = scope
     {
-        known(&question, run)?;
+        outcome::known(&question.paths, run)?;
     }
-    let counts = |earlier: &&Earlier| !(args.ignore_unverified && earlier.unverified);
+    if args.ignore_unverified {
+        found.retain(|_, earlier| !earlier.unverified);
+    }
     let rows = listed.list.rows().zip(listed.list.hashes(&selection.keys)).map(|(row, hashes)| {
-        // Under several keys: the latest.
-        let earlier = hashes.iter().filter_map(|hash| found.get(hash)).filter(counts).max_by_key(|earlier| earlier.at);
+        let earlier = latest_of(&found, &hashes);
         (row, hashes.first().copied(), earlier)
     });
     let own: Vec<&str> = listed.list.columns().iter().map(String::as_str).collect();
-    let columns = if args.not_sent { own } else { vec!["email", "email_hash", "status", "ledger", "last", "verified"] };
+    let columns = if args.not_sent { own } else { columns::SENT.to_vec() };
     let output = match args.output.format {
         // What `send` takes is CSV.
         Format::Table if args.not_sent => OutputArgs { format: Format::Csv, ..args.output },
@@ -66,14 +66,10 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         unverified += usize::from(earlier.is_some_and(|earlier| earlier.unverified));
         match earlier {
             None if args.not_sent => sheet.row(row.cells().map(|cell| Cell::Text(cell.to_owned())).collect())?,
-            Some(earlier) if !args.not_sent => sheet.row(vec![
-                Cell::Text(row.address().expose().to_owned()),
-                Cell::text(hash.map(|hash| hash.to_string())),
-                Cell::Text(earlier.status.as_str().to_owned()),
-                Cell::text(earlier.ledger.map(|sent| sent.as_str().to_owned())),
-                Cell::Time(earlier.at),
-                Cell::Bool(!earlier.unverified),
-            ])?,
+            Some(earlier) if !args.not_sent => {
+                let address = Cell::Text(row.address().expose().to_owned());
+                sheet.row([address].into_iter().chain(columns::of_sent(hash, earlier)).collect())?;
+            }
             _ => {}
         }
     }
@@ -88,26 +84,9 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// A name that was never used is a slip, and its answer would have everybody mailed again.
-fn known(question: &Question, run: &str) -> anyhow::Result<()> {
-    let ledger = crate::store::ledger::LedgerReader::open(&question.paths)?;
-    let in_ledger = ledger.map(|ledger| ledger.run(run)).transpose()?.flatten().is_some();
-    let in_events = match Reader::open(&question.paths) {
-        Ok(reader) => reader.knows_run(run)?,
-        Err(ReadError::Missing { .. }) => false,
-        Err(error) => return Err(error.into()),
-    };
-    if in_ledger || in_events { Ok(()) } else { Err(OutcomeError::UnknownRun(run.to_owned()).into()) }
-}
-
 /// Up to when events are in.
 fn up_to(question: &Question) -> anyhow::Result<String> {
-    let last = match Reader::open(&question.paths) {
-        Ok(reader) => reader.last_received(0)?,
-        Err(ReadError::Missing { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
-    Ok(last.map_or_else(
+    Ok(outcome::events_up_to(&question.paths)?.map_or_else(
         || "no event has ever come in".to_owned(),
         |last| format!("events are in up to {}", time::rfc3339(last)),
     ))

@@ -2,10 +2,10 @@
 
 use super::exit::Exit;
 use super::output::{OutputArgs, note};
-use super::question::{Question, message_id};
+use super::question::Question;
 use super::{Global, record, subject};
 use crate::protect::EmailHash;
-use crate::store::query::Subject;
+use crate::store::query::{Subject, message_id};
 
 /// Everything about one recipient or one message, in order
 #[derive(Debug, clap::Args)]

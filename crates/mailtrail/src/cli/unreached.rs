@@ -10,11 +10,10 @@ use super::private_file;
 use super::question::Question;
 use super::selection::{Listed, SelectionArgs, caught_up, need_since};
 use crate::clock;
-use crate::outcome::{self, Watched};
+use crate::outcome::{self, Watched, columns};
 
 /// What makes a spreadsheet take a file for UTF-8.
 const BOM: &str = "\u{feff}";
-const COLUMNS: [&str; 6] = ["email", "email_hash", "status", "reason", "classification", "first_seen"];
 
 /// List who did not get a send, and why
 ///
@@ -49,12 +48,12 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     if args.bom {
         out.write_all(BOM.as_bytes())?;
     }
-    let mut sheet = Sheet::begin(out, args.output, &COLUMNS)?;
+    let mut sheet = Sheet::begin(out, args.output, &columns::UNREACHED)?;
     for row in &rows {
         let address = selection.listed.as_ref().and_then(|listed| listed.row(&row.hash)).map(crate::list::Row::address);
         let is_told = address.is_some();
         let mut cells = vec![address.map_or(Cell::Null, |address| Cell::Text(address.expose().to_owned()))];
-        cells.extend(about(row));
+        cells.extend(columns::of_unreached(row));
         if is_told && args.output.format == Format::Table {
             // Beside the address the whole of it would only push the reason off the screen.
             cells[1] = Cell::Text(format!("{:.12}…", row.hash.to_string()));
@@ -71,22 +70,11 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The columns behind the address.
-fn about(row: &outcome::Row) -> [Cell; 5] {
-    [
-        Cell::Text(row.hash.to_string()),
-        Cell::Text(row.status.as_str().to_owned()),
-        Cell::Text(row.reason.to_owned()),
-        Cell::text(row.classification.clone()),
-        row.first_seen.map_or(Cell::Null, Cell::Time),
-    ]
-}
-
 /// Writes those of the list who were not reached, with all its columns, as CSV that `send` and a spreadsheet take; how many.
 pub(super) fn write(path: &Path, watched: &Watched, listed: &Listed, pending: bool, now: i64) -> anyhow::Result<usize> {
     let own = listed.list.columns();
-    let columns = COLUMNS.into_iter().skip(1).map(|name| free(name, own));
-    let columns: Vec<String> = own.iter().cloned().chain(columns).collect();
+    let added = columns::UNREACHED.into_iter().skip(1).map(|name| free(name, own));
+    let columns: Vec<String> = own.iter().cloned().chain(added).collect();
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let output = OutputArgs { format: Format::Csv, raw_csv: false, terminal: false };
     let mut sheet = Sheet::begin(BOM.as_bytes().to_vec(), output, &columns)?;
@@ -94,7 +82,7 @@ pub(super) fn write(path: &Path, watched: &Watched, listed: &Listed, pending: bo
     for row in outcome::unreached(watched, pending, now) {
         let Some(of_list) = listed.row(&row.hash) else { continue };
         let mut cells: Vec<Cell> = of_list.cells().map(|cell| Cell::Text(cell.to_owned())).collect();
-        cells.extend(about(&row));
+        cells.extend(columns::of_unreached(&row));
         sheet.row(cells)?;
         written += 1;
     }

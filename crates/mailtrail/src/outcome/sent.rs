@@ -75,6 +75,39 @@ pub fn mailed_before(
     Ok(found)
 }
 
+/// Of somebody with several hashes, under several keys: what is known last.
+#[must_use]
+pub fn latest_of<'f>(found: &'f HashMap<EmailHash, Earlier>, hashes: &[EmailHash]) -> Option<&'f Earlier> {
+    hashes.iter().filter_map(|hash| found.get(hash)).max_by_key(|earlier| earlier.at)
+}
+
+/// Holds where the ledger or an event names the run: a name that was never used is a slip, and its answer would have everybody
+/// mailed again.
+///
+/// # Errors
+/// When nothing names it, or the store cannot be read.
+pub fn known(paths: &Paths, run: &str) -> Result<(), OutcomeError> {
+    let in_ledger = LedgerReader::open(paths)?.map(|ledger| ledger.run(run)).transpose()?.flatten().is_some();
+    let in_events = match Reader::open(paths) {
+        Ok(reader) => reader.knows_run(run)?,
+        Err(ReadError::Missing { .. }) => false,
+        Err(error) => return Err(error.into()),
+    };
+    if in_ledger || in_events { Ok(()) } else { Err(OutcomeError::UnknownRun(run.to_owned())) }
+}
+
+/// When the last event came in, µs since the epoch.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn events_up_to(paths: &Paths) -> Result<Option<i64>, OutcomeError> {
+    match Reader::open(paths) {
+        Ok(reader) => Ok(reader.last_received(0)?),
+        Err(ReadError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// The hashes of everybody who already got mail of a category, or may have. Events that nothing vouches for count as well
 /// (mailing twice is the worse error), unless they are to be ignored.
 ///

@@ -20,7 +20,7 @@ use super::password::HashError;
 use super::readers::Readers;
 use super::router::router;
 use super::visitor::Peer;
-use crate::config::Web;
+use crate::config::{Token, Web};
 use crate::protect::KeyRing;
 use crate::stop::Stop;
 use crate::store::{Keeper, Paths};
@@ -53,7 +53,7 @@ pub struct Page {
     address: SocketAddr,
 }
 
-/// Makes links by which somebody on this machine logs in.
+/// Who may come in: makes links by which somebody on this machine logs in, and takes other tokens of programs.
 #[derive(Clone)]
 pub struct Invitations {
     app: Arc<App>,
@@ -61,6 +61,11 @@ pub struct Invitations {
 }
 
 impl Invitations {
+    /// From now on the API knows these tokens and no others.
+    pub fn replace_tokens(&self, tokens: &[Token]) {
+        self.app.guard.replace_tokens(tokens);
+    }
+
     /// A URL that logs one person in, once; it ends the one before. `None` where the page is not on loopback alone, or
     /// asks nobody who they are.
     #[must_use]

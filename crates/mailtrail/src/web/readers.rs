@@ -40,6 +40,25 @@ impl Readers {
         answer.await.map_err(|_| Failure::Broken)?.map_err(Failure::Read)
     }
 
+    /// As [`ask`](Self::ask), for what opens the store's files itself.
+    pub(super) async fn work<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Paths) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| Failure::Stopping)?;
+        let paths = self.paths.clone();
+        let answer = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            question(&paths)
+        });
+        answer.await.map_err(|_| Failure::Broken)
+    }
+
+    /// Where the store's files are.
+    pub(super) fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
     fn take(&self) -> Result<Reader, ReadError> {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
         free.map_or_else(|| Reader::open(&self.paths), Ok)

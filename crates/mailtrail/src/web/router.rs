@@ -9,7 +9,7 @@ use axum::response::Redirect;
 use axum::routing::{get, post};
 
 use super::page::App;
-use super::{activity, admit, assets, export, failure, login, overview, preferences, search};
+use super::{activity, admit, api, assets, export, failure, login, overview, preferences, search};
 
 /// Longest body of a form.
 const LONGEST_FORM: usize = 64 * 1024;
@@ -29,6 +29,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/activity/export", post(export::from_form))
         .route("/overview", get(overview::page))
         .route("/overview/figures", get(overview::figures))
+        .nest(api::ROOT, api::router())
         .fallback(|| async { failure::Failure::Missing })
         .layer(DefaultBodyLimit::max(LONGEST_FORM))
         .layer(from_fn_with_state(Arc::clone(&app), admit::admit))

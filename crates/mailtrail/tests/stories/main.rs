@@ -5,6 +5,7 @@
 mod support;
 
 mod alert;
+mod api;
 mod ask;
 mod attack;
 mod concern;

@@ -25,7 +25,7 @@ impl Reader {
                 rows: None,
                 bytes: None,
                 since: filter.since,
-                why: "every event of that time was counted",
+                why: "every event of that time was counted".into(),
             });
         }
         let statement = statement(&selection, by, counted);
