@@ -17,7 +17,7 @@ pub mod wait;
 mod watched;
 
 pub use backlog::{Backlog, CatchUpError, catch_up, waiting};
-pub use reason::plain;
+pub use reason::{Words, plain};
 pub use report::{Details, Report};
 pub use runs::{Run, run, runs};
 pub use selector::{OutcomeError, Selector, Unanswerable};

@@ -5,15 +5,20 @@ use std::time::Instant;
 use super::Global;
 use super::exit::UsageError;
 use super::output::note;
-use super::{subject, time};
+use super::server::ServerArgs;
+use super::subject::{self, Given};
+use super::time;
 use crate::clock;
-use crate::config::{self, Config, StoreKind};
+use crate::config::{Config, StoreKind};
 use crate::outcome;
+use crate::protect::EmailHash;
 use crate::settle::Status;
 use crate::store::Paths;
 use crate::store::bigquery::Asker;
 use crate::store::query::{Filter, Scanned, message_id};
 use crate::store::questions::Questions;
+use crate::store::remote::Remote;
+use crate::store::remote::wire::Waiting;
 use crate::store::sqlite::Reader;
 
 /// When a question without `--since` is about the last days alone.
@@ -69,14 +74,29 @@ pub(super) struct FilterArgs {
 pub(super) struct Question {
     pub(super) config: Config,
     pub(super) paths: Paths,
+    /// Another host, which is asked rather than the store configured here.
+    pub(super) server: Option<Remote>,
     started: Instant,
 }
 
 impl Question {
     pub(super) fn new(global: &Global) -> anyhow::Result<Self> {
-        let config = config::load_for_questions(global.config.as_deref())?;
+        let config = global.config()?;
         let paths = Paths::new(&config.store.path);
-        Ok(Self { config, paths, started: Instant::now() })
+        Ok(Self { config, paths, server: None, started: Instant::now() })
+    }
+
+    /// For the store configured here, or another host.
+    pub(super) fn anywhere(global: &Global, server: &ServerArgs) -> anyhow::Result<Self> {
+        Ok(Self { server: server.open()?, ..Self::new(global)? })
+    }
+
+    /// As [`of_trail`](Self::of_trail), or for another host.
+    pub(super) fn of_trail_anywhere(global: &Global, server: &ServerArgs) -> anyhow::Result<Self> {
+        match server.open()? {
+            Some(remote) => Ok(Self { server: Some(remote), ..Self::new(global)? }),
+            None => Self::of_trail(global),
+        }
     }
 
     /// For what only the trail on this machine can answer.
@@ -92,6 +112,9 @@ impl Question {
 
     /// The store that is configured, open for questions.
     pub(super) fn store(&self) -> anyhow::Result<Box<dyn Questions>> {
+        if let Some(remote) = &self.server {
+            return Ok(Box::new(remote.clone()));
+        }
         Ok(match (self.config.store.kind, &self.config.bigquery) {
             (StoreKind::BigQuery, Some(bigquery)) => Box::new(Asker::open(bigquery)?),
             _ => Box::new(self.reader()?),
@@ -100,6 +123,17 @@ impl Question {
 
     pub(super) fn reader(&self) -> anyhow::Result<Reader> {
         Ok(Reader::open(&self.paths)?)
+    }
+
+    /// The hashes to look somebody up by. Another host has the key: it is told the address, over HTTPS.
+    pub(super) fn hashes(&self, given: &str) -> anyhow::Result<Vec<EmailHash>> {
+        let Some(remote) = &self.server else { return subject::hashes(given, &self.config.privacy) };
+        Ok(match subject::read(given)? {
+            Given::Hash(hash) => vec![hash],
+            Given::Address(address) => {
+                remote.hashes(std::iter::once(address.as_str()))?.into_iter().flatten().collect()
+            }
+        })
     }
 
     /// The events asked for.
@@ -119,7 +153,7 @@ impl Question {
             ..Filter::default()
         };
         for given in &args.email {
-            filter.hashes.extend(subject::hashes(given, &self.config.privacy)?);
+            filter.hashes.extend(self.hashes(given)?);
         }
         if let (Some(since), Some(until)) = (filter.since, filter.until)
             && until <= since
@@ -131,6 +165,8 @@ impl Question {
             .into());
         }
         let limited = match window {
+            // The server knows what its store has to look through, and says so.
+            _ if self.server.is_some() => false,
             // BigQuery reads every day that is asked for, whatever else is asked.
             Window::Search | Window::Count if self.config.store.kind == StoreKind::BigQuery => true,
             Window::Search => filter.scans(),
@@ -169,6 +205,16 @@ impl Question {
 
     /// Says whether more events wait to be indexed.
     pub(super) fn tell_backlog(&self) {
+        if let Some(remote) = &self.server {
+            let about = remote.about();
+            if about.limited_to.is_some() {
+                note("note: without --since only the last 7 days are looked through, or those before --until");
+            }
+            if let Some(Waiting { batches, events }) = about.backlog {
+                note_backlog(batches, events);
+            }
+            return;
+        }
         if self.config.store.kind == StoreKind::BigQuery {
             return;
         }
@@ -177,13 +223,17 @@ impl Question {
             Err(error) => return note(&format!("note: whether events wait to be indexed is unknown: {error}")),
         };
         if batches > 0 {
-            let batches = format!("{batches} batch{}", if batches == 1 { "" } else { "es" });
-            let events = format!("{events} event{}", if events == 1 { "" } else { "s" });
-            note(&format!(
-                "note: {batches} ({events}) received but not yet in the trail; a running `mailtrail serve` brings them there"
-            ));
+            note_backlog(batches, events);
         }
     }
+}
+
+fn note_backlog(batches: i64, events: i64) {
+    let batches = format!("{batches} batch{}", if batches == 1 { "" } else { "es" });
+    let events = format!("{events} event{}", if events == 1 { "" } else { "s" });
+    note(&format!(
+        "note: {batches} ({events}) received but not yet in the trail; a running `mailtrail serve` brings them there"
+    ));
 }
 
 fn event_name(name: &str) -> Result<String, UsageError> {

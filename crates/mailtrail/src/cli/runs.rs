@@ -4,7 +4,9 @@ use super::Global;
 use super::exit::Exit;
 use super::output::{Cell, Format, OutputArgs, Sheet, note};
 use super::question::Question;
-use crate::outcome::{self, Run, columns};
+use super::server::{self, ServerArgs};
+use crate::outcome::{self, columns};
+use crate::store::remote::Row;
 
 /// List the runs, the newest first; or tell of one
 ///
@@ -18,45 +20,77 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 20)]
     limit: usize,
     #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
     output: OutputArgs,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let question = Question::of_trail(global)?;
+    let question = Question::of_trail_anywhere(global, &args.server)?;
     if let Some(name) = &args.run {
-        detail(&outcome::run(&question.paths, name)?, args.output)?;
+        let for_people = args.output.format == Format::Table;
+        let figures = match &question.server {
+            Some(remote) => figures(remote.run(name)?, for_people),
+            None => {
+                let figures = columns::figures(&outcome::run(&question.paths, name)?, for_people).into_iter();
+                figures.map(|(name, cell)| (name.to_owned(), cell)).collect()
+            }
+        };
+        detail(figures, args.output)?;
         question.tell_backlog();
         return Ok(Exit::Done);
     }
-    let (runs, there) = outcome::runs(&question.paths, args.limit)?;
+    let (runs, there): (Vec<Vec<Cell>>, usize) = match &question.server {
+        Some(remote) => {
+            let rows: Vec<Vec<Cell>> =
+                remote.runs(args.limit)?.iter().map(|row| server::cells(row, &columns::RUN)).collect();
+            let there = remote.about().total.and_then(|total| usize::try_from(total).ok()).unwrap_or(rows.len());
+            (rows, there)
+        }
+        None => {
+            let (runs, there) = outcome::runs(&question.paths, args.limit)?;
+            (runs.iter().map(columns::of_run).collect(), there)
+        }
+    };
+    let found = runs.len();
     let mut sheet = Sheet::begin(std::io::stdout().lock(), args.output, &columns::RUN)?;
-    for run in &runs {
-        sheet.row(columns::of_run(run))?;
+    for cells in runs {
+        sheet.row(cells)?;
     }
     drop(sheet.end()?);
-    question.tell(runs.len(), "run", None);
-    if there > runs.len() {
-        note(&format!("only {} of {there} are shown: --limit shows more", runs.len()));
+    question.tell(found, "run", None);
+    if there > found {
+        note(&format!("only {found} of {there} are shown: --limit shows more"));
     }
     Ok(Exit::Done)
 }
 
+/// A run's figures, as another host tells them. For people, completeness is a percentage.
+fn figures(row: Row, for_people: bool) -> Vec<(String, Cell)> {
+    let each = row.0.into_iter().map(|(name, value)| {
+        let cell = match value.as_f64() {
+            Some(ratio) if for_people && name == "completeness" => Cell::Text(columns::percent(ratio)),
+            _ => server::cell(&name, &value),
+        };
+        (name, cell)
+    });
+    each.collect()
+}
+
 /// One line a figure for people; one object for programs.
-fn detail(run: &Run, output: OutputArgs) -> anyhow::Result<()> {
-    let for_people = output.format == Format::Table;
-    let figures = columns::figures(run, for_people);
+fn detail(figures: Vec<(String, Cell)>, output: OutputArgs) -> anyhow::Result<()> {
     let out = std::io::stdout().lock();
-    if for_people {
+    if output.format == Format::Table {
         let mut sheet = Sheet::begin(out, output, &["figure", "value"])?;
         for (name, cell) in figures {
-            sheet.row(vec![Cell::Text(name.to_owned()), cell])?;
+            sheet.row(vec![Cell::Text(name), cell])?;
         }
         drop(sheet.end()?);
     } else {
-        let (names, cells): (Vec<&str>, Vec<Cell>) = figures.into_iter().unzip();
-        let mut sheet = Sheet::begin(out, output, &names)?;
-        sheet.row(cells)?;
+        let columns: Vec<&str> = figures.iter().map(|(name, _)| name.as_str()).collect();
+        let mut sheet = Sheet::begin(out, output, &columns)?;
+        sheet.row(figures.iter().map(|(_, cell)| cell.clone()).collect())?;
         drop(sheet.end()?);
     }
     Ok(())

@@ -16,6 +16,7 @@ use crate::protect::{EmailHash, KeyRing};
 use crate::store::keys::Keys;
 use crate::store::lock;
 use crate::store::query::Scope;
+use crate::store::remote::wire::Mail;
 
 /// A run, or a category from some time on.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -50,6 +51,8 @@ pub(super) struct ListArgs {
 /// A list, with its rows by every hash they may have.
 pub(super) struct Listed {
     pub(super) list: List,
+    /// Of each row, under all keys, the current one's first.
+    pub(super) hashes: Vec<Vec<EmailHash>>,
     by_hash: HashMap<EmailHash, usize>,
 }
 
@@ -57,7 +60,21 @@ pub(super) struct Listed {
 pub(super) struct Selection {
     pub(super) selector: Selector,
     pub(super) listed: Option<Listed>,
-    pub(super) keys: Arc<KeyRing>,
+    /// This machine's; `None` where another host is asked, which has its own.
+    pub(super) keys: Option<Arc<KeyRing>>,
+}
+
+impl Selection {
+    /// As [`caught_up`]; another host sees to it itself.
+    pub(super) fn caught_up(&self, question: &Question, patient: bool) -> anyhow::Result<()> {
+        self.keys.clone().map_or(Ok(()), |keys| caught_up(question, keys, patient))
+    }
+
+    /// The mail it is about, for another host; with its list.
+    pub(super) fn mail(&self) -> Mail {
+        let Selector { scope, since, list, .. } = &self.selector;
+        Mail::of(scope).since(*since).with_list(list.as_deref())
+    }
 }
 
 impl SelectionArgs {
@@ -72,9 +89,22 @@ impl SelectionArgs {
             (None, Some(category)) => Scope::Category(category.clone()),
             (None, None) => return Err(UsageError("say which run, or --category".to_owned()).into()),
         };
-        let keys = Arc::new(KeyRing::load(&question.config.privacy)?);
-        let listed = self.list.read(&keys)?;
-        let list = listed.as_ref().map(|listed| listed.list.hashes(&keys).collect());
+        let keys = match question.server {
+            Some(_) => None,
+            None => Some(Arc::new(KeyRing::load(&question.config.privacy)?)),
+        };
+        let listed = self.list.read()?.map(|list| {
+            Ok::<_, anyhow::Error>(match (&question.server, &keys) {
+                (Some(remote), _) => {
+                    let addresses: Vec<String> = list.rows().map(|row| row.address().expose().to_owned()).collect();
+                    Listed::with(list, remote.hashes(addresses.iter().map(String::as_str))?)
+                }
+                (None, Some(keys)) => Listed::new(list, keys),
+                (None, None) => Listed::with(list, Vec::new()),
+            })
+        });
+        let listed = listed.transpose()?;
+        let list = listed.as_ref().map(|listed| listed.hashes.clone());
         Ok(Selection { selector: Selector { scope, since, list, expect }, listed, keys })
     }
 
@@ -89,24 +119,27 @@ impl ListArgs {
         self.file.is_some()
     }
 
-    fn read(&self, keys: &KeyRing) -> anyhow::Result<Option<Listed>> {
+    fn read(&self) -> anyhow::Result<Option<List>> {
         let Some(file) = &self.file else { return Ok(None) };
         let list = read_list(file, self.encoding, self.email_column.clone())?;
         let left_out = list.problems().total();
         if left_out > 0 {
             note(&format!("note: {left_out} rows of the list have no address that can be mailed and are left out"));
         }
-        Ok(Some(Listed::new(list, keys)))
+        Ok(Some(list))
     }
 }
 
 impl Listed {
     pub(super) fn new(list: List, keys: &KeyRing) -> Self {
-        let mut by_hash = HashMap::new();
-        for (row, hashes) in list.hashes(keys).enumerate() {
-            by_hash.extend(hashes.into_iter().map(|hash| (hash, row)));
-        }
-        Self { list, by_hash }
+        let hashes = list.hashes(keys).collect();
+        Self::with(list, hashes)
+    }
+
+    fn with(list: List, hashes: Vec<Vec<EmailHash>>) -> Self {
+        let rows = hashes.iter().enumerate();
+        let by_hash = rows.flat_map(|(row, hashes)| hashes.iter().map(move |hash| (*hash, row))).collect();
+        Self { list, hashes, by_hash }
     }
 
     /// The domain of the address that a hash stands for.

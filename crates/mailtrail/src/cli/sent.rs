@@ -1,13 +1,23 @@
 //! `mailtrail sent`
 
+use std::collections::HashMap;
+
+use anyhow::Context as _;
+
 use super::Global;
 use super::exit::{Exit, UsageError};
 use super::output::{Cell, Format, OutputArgs, Sheet, note};
 use super::question::Question;
-use super::selection::{SelectionArgs, caught_up};
+use super::selection::SelectionArgs;
+use super::server::{self, ServerArgs};
 use super::time;
-use crate::outcome::{self, columns, latest_of, mailed_before};
+use crate::outcome::{self, Earlier, columns, latest_of, mailed_before};
+use crate::protect::EmailHash;
+use crate::settle::Status;
+use crate::store::ledger::Sent;
 use crate::store::query::Scope;
+use crate::store::remote::wire::Mail;
+use crate::store::remote::{Remote, Row};
 
 /// Tell who of a list already got a run or a category, whichever tool sent it
 ///
@@ -24,32 +34,37 @@ pub(super) struct Args {
     #[arg(long)]
     ignore_unverified: bool,
     #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
     output: OutputArgs,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let question = Question::of_trail(global)?;
+    let question = Question::of_trail_anywhere(global, &args.server)?;
     let selection = args.selection.read(&question, None)?;
     let Some(listed) = &selection.listed else {
         return Err(UsageError("whom do you ask about? Give the list by --list FILE".to_owned()).into());
     };
-    caught_up(&question, selection.keys.clone(), true)?;
+    selection.caught_up(&question, true)?;
     if args.selection.is_open_ended() {
         note("note: without --since all mail of the category there ever was is looked through");
     }
     let scope = &selection.selector.scope;
-    let mut found = mailed_before(&question.paths, scope, selection.selector.since)?;
+    let mut found = match &question.server {
+        Some(remote) => there(remote, &selection.mail())?,
+        None => mailed_before(&question.paths, scope, selection.selector.since)?,
+    };
     if found.is_empty()
-        && let Scope::Run(run) = scope
+        && let (Scope::Run(run), None) = (scope, &question.server)
     {
         outcome::known(&question.paths, run)?;
     }
     if args.ignore_unverified {
         found.retain(|_, earlier| !earlier.unverified);
     }
-    let rows = listed.list.rows().zip(listed.list.hashes(&selection.keys)).map(|(row, hashes)| {
-        let earlier = latest_of(&found, &hashes);
+    let rows = listed.list.rows().zip(&listed.hashes).map(|(row, hashes)| {
+        let earlier = latest_of(&found, hashes);
         (row, hashes.first().copied(), earlier)
     });
     let own: Vec<&str> = listed.list.columns().iter().map(String::as_str).collect();
@@ -84,9 +99,30 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// As another host knows it, by the first hash of everybody on the list.
+fn there(remote: &Remote, mail: &Mail) -> anyhow::Result<HashMap<EmailHash, Earlier>> {
+    let read = |row: &Row| {
+        let ledger = row.text("ledger").map(Sent::parse);
+        let earlier = Earlier {
+            status: Status::parse(row.text("status")?)?,
+            // A state that this version does not know is none it could tell of.
+            ledger: ledger.flatten(),
+            at: server::micros(row.text("last")?)?,
+            unverified: !row.get("verified")?.as_bool()?,
+        };
+        Some((EmailHash::parse(row.text("email_hash")?)?, earlier))
+    };
+    let rows = remote.sent(mail)?;
+    rows.iter().map(|row| read(row).context("a row of the server cannot be read")).collect()
+}
+
 /// Up to when events are in.
 fn up_to(question: &Question) -> anyhow::Result<String> {
-    Ok(outcome::events_up_to(&question.paths)?.map_or_else(
+    let last = match &question.server {
+        Some(remote) => remote.about().events_up_to.as_deref().and_then(server::micros),
+        None => outcome::events_up_to(&question.paths)?,
+    };
+    Ok(last.map_or_else(
         || "no event has ever come in".to_owned(),
         |last| format!("events are in up to {}", time::rfc3339(last)),
     ))

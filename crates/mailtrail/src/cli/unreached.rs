@@ -1,19 +1,22 @@
 //! `mailtrail unreached`
 
-use std::io::Write as _;
 use std::path::Path;
 
-use super::Global;
-use super::exit::{Exit, UsageError};
-use super::output::{Cell, Format, OutputArgs, Sheet, note};
-use super::private_file;
-use super::question::Question;
-use super::selection::{Listed, SelectionArgs, caught_up, need_since};
-use crate::clock;
-use crate::outcome::{self, Watched, columns};
+use anyhow::Context as _;
 
-/// What makes a spreadsheet take a file for UTF-8.
-const BOM: &str = "\u{feff}";
+use super::Global;
+use super::exit::Exit;
+use super::output::{Cell, Format, OutputArgs, Sheet, note};
+use super::question::Question;
+use super::selection::{Listed, SelectionArgs, need_since};
+use super::server::{self, ServerArgs};
+use super::{private_file, style};
+use crate::clock;
+use crate::config::Language;
+use crate::outcome::{self, Selector, Watched, columns};
+use crate::protect::EmailHash;
+use crate::store::remote::Remote;
+use crate::store::remote::wire::Mail;
 
 /// List who did not get a send, and why
 ///
@@ -25,9 +28,8 @@ pub(super) struct Args {
     /// Those as well who are not settled
     #[arg(long)]
     include_pending: bool,
-    /// Begin CSV with the mark by which a spreadsheet knows UTF-8
-    #[arg(long)]
-    bom: bool,
+    #[command(flatten)]
+    server: ServerArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -35,39 +37,66 @@ pub(super) struct Args {
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     need_since(&args.selection)?;
-    if args.bom && args.output.format != Format::Csv {
-        return Err(UsageError("--bom is for --format csv".to_owned()).into());
-    }
-    let question = Question::of_trail(global)?;
+    let question = Question::of_trail_anywhere(global, &args.server)?;
     let selection = args.selection.read(&question, None)?;
-    caught_up(&question, selection.keys.clone(), true)?;
-    let now = clock::now_micros();
-    let watched = Watched::begin(&question.paths, selection.selector)?;
-    let rows = outcome::unreached(&watched, args.include_pending, now);
-    let mut out = std::io::stdout().lock();
-    if args.bom {
-        out.write_all(BOM.as_bytes())?;
-    }
-    let mut sheet = Sheet::begin(out, args.output, &columns::UNREACHED)?;
-    for row in &rows {
-        let address = selection.listed.as_ref().and_then(|listed| listed.row(&row.hash)).map(crate::list::Row::address);
+    selection.caught_up(&question, true)?;
+    // JSON is for machines.
+    let language = if args.output.format == Format::Json { Language::English } else { style::language() };
+    let found = match &question.server {
+        Some(remote) => there(remote, selection.mail(), args.include_pending, language)?,
+        None => here(&question, selection.selector, args.include_pending, language)?,
+    };
+    let mut sheet = Sheet::begin(std::io::stdout().lock(), args.output, &columns::UNREACHED)?;
+    let rows = found.rows.len();
+    for (hash, about) in found.rows {
+        let address = selection.listed.as_ref().and_then(|listed| listed.row(&hash)).map(crate::list::Row::address);
         let is_told = address.is_some();
         let mut cells = vec![address.map_or(Cell::Null, |address| Cell::Text(address.expose().to_owned()))];
-        cells.extend(columns::of_unreached(row));
+        cells.extend(about);
         if is_told && args.output.format == Format::Table {
             // Beside the address the whole of it would only push the reason off the screen.
-            cells[1] = Cell::Text(format!("{:.12}…", row.hash.to_string()));
+            cells[1] = Cell::Text(format!("{:.12}…", hash.to_string()));
         }
         sheet.row(cells)?;
     }
     drop(sheet.end()?);
-    let report = watched.report();
-    question.tell(rows.len(), "recipient", None);
-    let pending = report.recipients - report.settled();
-    if pending > 0 && !args.include_pending {
-        note(&format!("{pending} of {} are not settled yet (--include-pending)", report.recipients));
+    question.tell(rows, "recipient", None);
+    if found.pending > 0 && !args.include_pending {
+        note(&format!("{} of {} are not settled yet (--include-pending)", found.pending, found.recipients));
     }
     Ok(Exit::Done)
+}
+
+/// Who was not reached: the columns behind the address, and of how many.
+struct Found {
+    rows: Vec<(EmailHash, Vec<Cell>)>,
+    recipients: u64,
+    pending: u64,
+}
+
+fn here(question: &Question, selector: Selector, pending: bool, language: Language) -> anyhow::Result<Found> {
+    let now = clock::now_micros();
+    let watched = Watched::begin(&question.paths, selector)?;
+    let rows = outcome::unreached(&watched, pending, now).into_iter();
+    let rows = rows.map(|row| (row.hash, columns::of_unreached(&row, language).to_vec())).collect();
+    let report = watched.report();
+    Ok(Found { rows, recipients: report.recipients, pending: report.recipients - report.settled() })
+}
+
+fn there(remote: &Remote, mail: Mail, pending: bool, language: Language) -> anyhow::Result<Found> {
+    let language = match language {
+        Language::English => "en",
+        Language::Japanese => "ja",
+    };
+    let mail = Mail { include_pending: pending, language: Some(language.to_owned()), ..mail };
+    let rows = remote.unreached(&mail)?;
+    let each = rows.iter().map(|row| {
+        let hash = row.text("email_hash").and_then(EmailHash::parse).context("a row of the server has no hash")?;
+        Ok((hash, server::cells(row, &columns::UNREACHED[1..])))
+    });
+    let rows = each.collect::<anyhow::Result<_>>()?;
+    let about = remote.about();
+    Ok(Found { rows, recipients: about.recipients.unwrap_or_default(), pending: about.pending.unwrap_or_default() })
 }
 
 /// Writes those of the list who were not reached, with all its columns, as CSV that `send` and a spreadsheet take; how many.
@@ -76,13 +105,13 @@ pub(super) fn write(path: &Path, watched: &Watched, listed: &Listed, pending: bo
     let added = columns::UNREACHED.into_iter().skip(1).map(|name| free(name, own));
     let columns: Vec<String> = own.iter().cloned().chain(added).collect();
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-    let output = OutputArgs { format: Format::Csv, raw_csv: false, terminal: false };
-    let mut sheet = Sheet::begin(BOM.as_bytes().to_vec(), output, &columns)?;
+    let output = OutputArgs { format: Format::Csv, raw_csv: false, bom: true, terminal: false };
+    let mut sheet = Sheet::begin(Vec::new(), output, &columns)?;
     let mut written = 0;
     for row in outcome::unreached(watched, pending, now) {
         let Some(of_list) = listed.row(&row.hash) else { continue };
         let mut cells: Vec<Cell> = of_list.cells().map(|cell| Cell::Text(cell.to_owned())).collect();
-        cells.extend(columns::of_unreached(&row));
+        cells.extend(columns::of_unreached(&row, style::language()));
         sheet.row(cells)?;
         written += 1;
     }

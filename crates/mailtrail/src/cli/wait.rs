@@ -11,7 +11,7 @@ use super::Global;
 use super::exit::{Exit, UsageError};
 use super::output::{Format, OutputArgs};
 use super::question::Question;
-use super::selection::{Selection, SelectionArgs, caught_up, need_since};
+use super::selection::{Selection, SelectionArgs, need_since};
 use super::time;
 use crate::clock;
 use crate::outcome::Watched;
@@ -98,7 +98,7 @@ pub(super) fn watch(
 ) -> anyhow::Result<Exit> {
     let limits = args.check(selection.listed.is_some())?;
     let started = clock::now_micros();
-    caught_up(question, selection.keys.clone(), false)?;
+    selection.caught_up(question, false)?;
     let mut watched = Watched::begin(&question.paths, selection.selector.clone())?;
     let mut console = Console::begin(question, selection.listed.as_ref(), args, started)?;
     let end = wait(&mut watched, &limits, &mut console)?;

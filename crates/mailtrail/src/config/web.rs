@@ -111,23 +111,25 @@ fn public_url(reader: &mut Reader<'_>) -> Option<PublicUrl> {
 
 /// Entries, one a line in a file; what is wrong is told by its place, never quoted.
 fn users(reader: &mut Reader<'_>) -> Vec<User> {
-    entries(reader, ["web.users", "web.users_file"], User::parse, |user| &user.name)
+    entries(reader, ["web.users", "web.users_file"], Secrecy::Secret, User::parse, |user| &user.name)
 }
 
 fn tokens(reader: &mut Reader<'_>) -> Vec<Token> {
-    entries(reader, ["web.tokens", "web.tokens_file"], Token::parse, |token| &token.name)
+    // Who reads a hash of 256 random bits has nothing.
+    entries(reader, ["web.tokens", "web.tokens_file"], Secrecy::Public, Token::parse, |token| &token.name)
 }
 
 fn entries<T>(
     reader: &mut Reader<'_>,
     [key, file_key]: [&'static str; 2],
+    secrecy: Secrecy,
     parse: fn(&str) -> Result<T, &'static str>,
     name: fn(&T) -> &String,
 ) -> Vec<T> {
     if !reader.is_set(key) && !reader.is_set(file_key) {
         return Vec::new();
     }
-    let (key, entries) = reader.items(key, file_key, Secrecy::Secret, lines);
+    let (key, entries) = reader.items(key, file_key, secrecy, lines);
     let mut all: Vec<T> = Vec::new();
     for (at, entry) in entries.iter().enumerate() {
         match parse(entry) {

@@ -4,6 +4,7 @@ use super::report::Report;
 use super::runs::Run;
 use super::sent::Earlier;
 use super::unreached::Row;
+use crate::config::Language;
 use crate::protect::EmailHash;
 use crate::settle::Status;
 use crate::show::Cell;
@@ -46,9 +47,15 @@ pub fn of_run(run: &Run) -> Vec<Cell> {
         number(report.settled()),
         number(report.count(Status::Delivered)),
         number(report.unreached()),
-        if run.record.is_some() { Cell::Text(format!("{:.1} %", report.completeness() * 100.0)) } else { Cell::Null },
+        if run.record.is_some() { Cell::Text(percent(report.completeness())) } else { Cell::Null },
         report.last_event.map_or(Cell::Null, Cell::Time),
     ]
+}
+
+/// A ratio for people.
+#[must_use]
+pub fn percent(ratio: f64) -> String {
+    format!("{:.1} %", ratio * 100.0)
 }
 
 /// All figures of a run by name. For people, completeness is a percentage; for programs a ratio.
@@ -76,11 +83,11 @@ pub fn figures(run: &Run, for_people: bool) -> Vec<(&'static str, Cell)> {
 
 /// The columns behind the address.
 #[must_use]
-pub fn of_unreached(row: &Row) -> [Cell; 5] {
+pub fn of_unreached(row: &Row, language: Language) -> [Cell; 5] {
     [
         Cell::Text(row.hash.to_string()),
         Cell::Text(row.status.as_str().to_owned()),
-        Cell::Text(row.reason.to_owned()),
+        Cell::Text(row.reason.text(language).to_owned()),
         Cell::text(row.classification.clone()),
         row.first_seen.map_or(Cell::Null, Cell::Time),
     ]

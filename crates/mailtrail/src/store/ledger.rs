@@ -60,7 +60,9 @@ impl Sent {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// The reverse of [`as_str`](Self::as_str).
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == text)
     }
 

@@ -11,6 +11,8 @@ pub use outcome::{Mailed, RecipientOutcome};
 use std::borrow::Cow;
 
 use crate::protect::EmailHash;
+use jiff::tz::TimeZone;
+
 use crate::settle::{Settled, Status};
 
 /// The id that events of one message share; `sg_message_id`, as events carry it, has more behind a dot.
@@ -47,6 +49,8 @@ pub struct Filter {
     pub any: bool,
     /// Whether events of a test key and SendGrid's samples count.
     pub include_tests: bool,
+    /// Whose days and hours are counted; `None`: UTC.
+    pub zone: Option<TimeZone>,
 }
 
 /// Whose events to tell.
@@ -160,9 +164,9 @@ pub enum Dimension {
     Category,
     Domain,
     Run,
-    /// UTC.
+    /// By the clock of the filter's zone.
     Day,
-    /// UTC.
+    /// By the clock of the filter's zone.
     Hour,
     Classification,
     /// `reason`, or `response` where there is none.
@@ -225,7 +229,7 @@ pub enum Counted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     /// One value for each dimension asked for; `None` where events have none. Days are `2026-11-24`, hours
-    /// `2026-11-24T13:00Z`.
+    /// `2026-11-24T13:00Z`, or with the zone's offset.
     pub keys: Vec<Option<String>>,
     /// How many.
     pub count: u64,

@@ -11,6 +11,8 @@ mod fake;
 #[path = "../stories/support.rs"]
 mod support;
 
+#[path = "../stories/contract.rs"]
+mod contract;
 mod credentials;
 mod forward;
 mod guide;

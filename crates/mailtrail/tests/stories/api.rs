@@ -1,6 +1,8 @@
 //! The JSON API: who may ask, what is answered, and that it is what its document says.
 
 mod document;
+mod guide;
+mod remote;
 mod schemathesis;
 
 use std::collections::BTreeMap;

@@ -9,6 +9,7 @@ mod api;
 mod ask;
 mod attack;
 mod concern;
+mod contract;
 mod contrib;
 mod disk;
 mod forget;

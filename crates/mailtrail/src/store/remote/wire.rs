@@ -65,6 +65,9 @@ pub struct Counting {
     pub distinct: Option<String>,
     /// Whether events of test keys and samples count.
     pub include_tests: bool,
+    /// Whose days and hours are counted, as `Asia/Tokyo`; nothing: UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
 }
 
 /// Beside [`Which`]: nothing.
@@ -113,7 +116,11 @@ pub struct Mail {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email_hash: Option<Vec<Vec<String>>>,
     /// Those as well who are not settled (`unreached` alone).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub include_pending: bool,
+    /// `en` or `ja`, of reasons (`unreached` alone); nothing: English.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
 }
 
 /// Addresses to be hashed.

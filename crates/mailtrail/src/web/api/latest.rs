@@ -22,7 +22,7 @@ const COLUMNS: [&str; 7] =
 
 pub(super) async fn latest(State(app): State<Arc<App>>, caller: Caller, body: Body) -> Result<Response, Problem> {
     let mail: Mail = body.read()?;
-    if mail.email.is_some() || mail.email_hash.is_some() || mail.include_pending {
+    if mail.email.is_some() || mail.email_hash.is_some() || mail.include_pending || mail.language.is_some() {
         return Err(Problem::malformed("latest takes run or category, since and until, and nothing else"));
     }
     caller.may_take("latest")?;

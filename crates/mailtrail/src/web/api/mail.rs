@@ -13,6 +13,7 @@ use super::query::Query;
 use super::rows::{about, answer};
 use super::which::{email, hash, when};
 use crate::clock;
+use crate::config::Language;
 use crate::outcome::{self, OutcomeError, Selector, Watched, columns};
 use crate::protect::{EmailHash, KeyRing};
 use crate::show::{Cell, time};
@@ -68,12 +69,17 @@ pub(super) async fn unreached_of_run(
     let include_pending = query.switch("include_pending")?;
     query.end()?;
     caller.may_take("unreached")?;
-    look(&app, Selector::of_run(&name), None, include_pending).await
+    look(&app, Selector::of_run(&name), None, (include_pending, Language::English)).await
 }
 
 pub(super) async fn unreached(State(app): State<Arc<App>>, caller: Caller, body: Body) -> Result<Response, Problem> {
     let mut mail: Mail = body.read()?;
     let (scope, since) = (scope(&mail)?, since(&mail)?);
+    let language = match mail.language.as_deref() {
+        None | Some("en") => Language::English,
+        Some("ja") => Language::Japanese,
+        Some(_) => return Err(Problem::malformed("language is neither en nor ja")),
+    };
     let list = List::of(&mut mail, &app.keys)?;
     if matches!(scope, Scope::Category(_)) && since.is_none() {
         let detail = "a category is used again and again, so an answer about all time would mix sends";
@@ -82,10 +88,15 @@ pub(super) async fn unreached(State(app): State<Arc<App>>, caller: Caller, body:
     caller.may_take("unreached")?;
     let hashes = list.as_ref().map(|list| list.hashes.clone());
     let selector = Selector { scope, since, list: hashes, expect: None };
-    look(&app, selector, list, mail.include_pending).await
+    look(&app, selector, list, (mail.include_pending, language)).await
 }
 
-async fn look(app: &App, selector: Selector, list: Option<List>, pending: bool) -> Result<Response, Problem> {
+async fn look(
+    app: &App,
+    selector: Selector,
+    list: Option<List>,
+    (pending, language): (bool, Language),
+) -> Result<Response, Problem> {
     caught_up(app).await?;
     let now = clock::now_micros();
     let (rows, recipients, left) = app
@@ -95,7 +106,7 @@ async fn look(app: &App, selector: Selector, list: Option<List>, pending: bool) 
             let addresses = list.as_ref().map(List::by_hash).unwrap_or_default();
             let rows = outcome::unreached(&watched, pending, now).into_iter().map(|row| {
                 let address = addresses.get(&row.hash).map(|address| (*address).clone());
-                [Cell::text(address)].into_iter().chain(columns::of_unreached(&row)).collect()
+                [Cell::text(address)].into_iter().chain(columns::of_unreached(&row, language)).collect()
             });
             let rows: Vec<Vec<Cell>> = rows.collect();
             let report = watched.report();
@@ -109,7 +120,7 @@ async fn look(app: &App, selector: Selector, list: Option<List>, pending: bool) 
 /// Who already got it: those of the list in its order, else everybody, by hash.
 pub(super) async fn sent(State(app): State<Arc<App>>, caller: Caller, body: Body) -> Result<Response, Problem> {
     let mut mail: Mail = body.read()?;
-    if mail.include_pending || mail.until.is_some() {
+    if mail.include_pending || mail.language.is_some() {
         return Err(Problem::malformed("sent takes run or category, since, email or email_hash, and nothing else"));
     }
     let (scope, since) = (scope(&mail)?, since(&mail)?);

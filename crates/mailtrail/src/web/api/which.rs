@@ -1,5 +1,7 @@
 //! Which events: the fields of a question as a filter of the store.
 
+use jiff::tz::TimeZone;
+
 use super::problem::Problem;
 use crate::clock;
 use crate::protect::{EmailHash, KeyRing};
@@ -55,6 +57,7 @@ pub(super) fn filter(which: Which, keys: &KeyRing, window: Window) -> Result<(Fi
         until: when(which.until.as_deref(), now)?,
         any: which.any,
         include_tests: false,
+        zone: None,
     };
     for address in &which.email {
         filter.hashes.extend(keys.lookup_hashes(email(address)?));
@@ -80,7 +83,7 @@ pub(super) fn filter(which: Which, keys: &KeyRing, window: Window) -> Result<(Fi
 /// A time of the request, µs since the epoch.
 pub(super) fn when(text: Option<&str>, now: i64) -> Result<Option<i64>, Problem> {
     let wrong = |_| Problem::malformed("a time is none: write 2h, 30d, 2026-11-24 or 2026-11-24T10:00:00Z");
-    text.map(|text| time::parse(text, now)).transpose().map_err(wrong)
+    text.map(|text| time::parse(text, now, &TimeZone::UTC)).transpose().map_err(wrong)
 }
 
 /// A hash of the request.
@@ -105,7 +108,7 @@ fn event_name(name: &str) -> Result<String, Problem> {
 }
 
 fn status(name: &str) -> Result<Status, Problem> {
-    Status::parse(name).ok_or_else(|| {
+    Status::parse(name).filter(|status| *status != Status::Unknown).ok_or_else(|| {
         let all: Vec<&str> = Status::ALL.into_iter().skip(1).map(Status::as_str).collect();
         Problem::malformed(format!("a status is none of {}", all.join(", ")))
     })
