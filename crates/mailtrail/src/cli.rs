@@ -3,18 +3,22 @@
 pub mod exit;
 
 mod activity;
+mod archive;
 mod backup;
 mod bigquery;
 mod completions;
 mod demo;
 mod doctor;
 mod export;
+mod follow;
 mod forget;
 mod hash;
 mod init;
 mod notify;
 mod output;
 mod private_file;
+mod prune;
+mod pruned;
 mod question;
 mod reconcile;
 mod record;
@@ -87,6 +91,7 @@ enum Command {
     Timeline(timeline::Args),
     Stats(stats::Args),
     Tail(tail::Args),
+    Follow(follow::Args),
     Sql(sql::Args),
     Export(export::Args),
     Send(Box<send::Args>),
@@ -101,6 +106,8 @@ enum Command {
     Forget(forget::Args),
     Backup(backup::Args),
     Restore(restore::Args),
+    Archive(archive::Args),
+    Prune(prune::Args),
     Notify(notify::Args),
     Webhook(webhook::Args),
     Hash(hash::Args),
@@ -130,6 +137,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Timeline(args) => timeline::run(args, global),
         Command::Stats(args) => stats::run(args, global),
         Command::Tail(args) => tail::run(args, global),
+        Command::Follow(args) => follow::run(args, global),
         Command::Sql(args) => sql::run(args, global),
         Command::Export(args) => export::run(args, global),
         Command::Send(args) => send::run(*args, global),
@@ -143,6 +151,8 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Forget(args) => forget::run(args, global),
         Command::Backup(args) => backup::run(args, global),
         Command::Restore(args) => restore::run(args, global),
+        Command::Archive(args) => archive::run(args, global),
+        Command::Prune(args) => prune::run(args, global),
         Command::Notify(args) => notify::run(args, global),
         Command::Webhook(args) => webhook::run(args, global),
         Command::Hash(args) => hash::run(args, global),

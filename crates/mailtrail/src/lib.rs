@@ -26,6 +26,8 @@ pub mod list;
 
 pub mod show;
 
+pub mod archive;
+
 pub mod sendgrid;
 
 pub mod event_webhook;

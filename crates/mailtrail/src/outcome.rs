@@ -3,7 +3,6 @@
 //! [`Watched`] reads everything once and then only what is new; [`wait`](wait::wait) watches until a verdict. Nothing here tells
 //! anybody anything: whoever waits hands in who is told.
 
-mod backlog;
 pub mod columns;
 mod expected;
 mod reason;
@@ -16,12 +15,11 @@ mod unreached;
 pub mod wait;
 mod watched;
 
-pub use backlog::{Backlog, CatchUpError, catch_up, waiting};
 pub use reason::{Words, plain};
 pub use report::{Details, Report};
-pub use runs::{Run, run, runs};
+pub use runs::{Run, run, run_names, runs, watch};
 pub use selector::{OutcomeError, Selector, Unanswerable};
 pub use sent::{Earlier, already_sent, events_up_to, known, latest_of, mailed_before, proven};
 pub use tracker::{Known, Tracker};
-pub use unreached::{Again, Row, again, soft, unreached};
+pub use unreached::{Again, Row, UNREACHED_COLUMNS, again, soft, unreached};
 pub use watched::Watched;

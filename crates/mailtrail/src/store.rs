@@ -8,6 +8,7 @@ pub mod keeper;
 pub mod keys;
 pub mod ledger;
 pub mod lock;
+pub mod outcomes;
 pub mod paths;
 pub mod places;
 mod priority;
@@ -18,6 +19,7 @@ pub mod replay;
 pub mod restore;
 pub mod restored;
 mod scrub;
+pub mod sends;
 pub mod sqlite;
 #[cfg(test)]
 pub(crate) mod testing;

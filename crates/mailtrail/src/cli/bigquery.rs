@@ -7,9 +7,10 @@ use anyhow::Context as _;
 
 use super::Global;
 use super::exit::{Exit, UsageError};
+use crate::clock;
 use crate::config::{BigQuery, Config};
 use crate::protect::KeyRing;
-use crate::store::bigquery::{Entry, entries};
+use crate::store::bigquery::{Entry, entries, first_public_key};
 use crate::store::keys::Keys as _;
 
 /// Make the tables in Google BigQuery, and see that they work
@@ -44,7 +45,12 @@ fn section(config: &Config) -> Result<&BigQuery, UsageError> {
 
 /// What the dataset notes of this configuration's keys.
 fn dataset_entries(config: &Config) -> anyhow::Result<Vec<Entry>> {
-    Ok(entries(&KeyRing::load(&config.privacy)?.identity()))
+    let mut entries = entries(&KeyRing::load(&config.privacy)?.identity());
+    if !config.receive.public_keys.is_empty() {
+        // Where one is noted already, the earlier time stays.
+        entries.push(first_public_key(clock::now_micros()));
+    }
+    Ok(entries)
 }
 
 /// Commands ask one thing after the other.

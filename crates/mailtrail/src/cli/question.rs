@@ -1,5 +1,6 @@
 //! What all questions have in common: the trail they ask, the events they are about, and what is said beside the answer.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Global;
@@ -7,18 +8,18 @@ use super::exit::UsageError;
 use super::output::note;
 use super::server::ServerArgs;
 use super::subject::{self, Given};
-use super::time;
+use super::{pruned, time};
 use crate::clock;
 use crate::config::{Config, StoreKind};
-use crate::outcome;
 use crate::protect::EmailHash;
 use crate::settle::Status;
 use crate::store::Paths;
-use crate::store::bigquery::Asker;
+use crate::store::bigquery::{Asker, BigQuerySends};
 use crate::store::query::{Filter, Scanned, message_id};
 use crate::store::questions::Questions;
 use crate::store::remote::Remote;
 use crate::store::remote::wire::Waiting;
+use crate::store::sends::{Sends, waiting};
 use crate::store::sqlite::Reader;
 
 /// When a question without `--since` is about the last days alone.
@@ -91,20 +92,12 @@ impl Question {
         Ok(Self { server: server.open()?, ..Self::new(global)? })
     }
 
-    /// As [`of_trail`](Self::of_trail), or for another host.
-    pub(super) fn of_trail_anywhere(global: &Global, server: &ServerArgs) -> anyhow::Result<Self> {
-        match server.open()? {
-            Some(remote) => Ok(Self { server: Some(remote), ..Self::new(global)? }),
-            None => Self::of_trail(global),
-        }
-    }
-
     /// For what only the trail on this machine can answer.
     pub(super) fn of_trail(global: &Global) -> anyhow::Result<Self> {
         let question = Self::new(global)?;
         if question.config.store.kind == StoreKind::BigQuery {
-            let why = "this needs the trail on this machine ([store] kind = \"sqlite\"); of BigQuery, this version asks \
-                       activity, timeline, stats, tail, sql and export";
+            let why = "this needs the trail on this machine ([store] kind = \"sqlite\"); BigQuery has none of \
+                       what it works on";
             return Err(UsageError(why.to_owned()).into());
         }
         Ok(question)
@@ -118,6 +111,14 @@ impl Question {
         Ok(match (self.config.store.kind, &self.config.bigquery) {
             (StoreKind::BigQuery, Some(bigquery)) => Box::new(Asker::open(bigquery)?),
             _ => Box::new(self.reader()?),
+        })
+    }
+
+    /// What the store has on record of sends.
+    pub(super) fn sends(&self) -> anyhow::Result<Arc<dyn Sends>> {
+        Ok(match (self.config.store.kind, &self.config.bigquery) {
+            (StoreKind::BigQuery, Some(bigquery)) => Arc::new(BigQuerySends::open(bigquery)?),
+            _ => self.paths.share(),
         })
     }
 
@@ -179,6 +180,7 @@ impl Question {
             let before = if filter.until.is_some() { " before --until" } else { "" };
             note(&format!("note: without --since only the last 7 days{before} are looked through"));
         }
+        pruned::tell(self, filter.since);
         Ok(filter)
     }
 
@@ -218,12 +220,10 @@ impl Question {
         if self.config.store.kind == StoreKind::BigQuery {
             return;
         }
-        let (batches, events) = match outcome::waiting(&self.paths) {
-            Ok(backlog) => backlog,
-            Err(error) => return note(&format!("note: whether events wait to be indexed is unknown: {error}")),
-        };
-        if batches > 0 {
-            note_backlog(batches, events);
+        match waiting(&self.paths) {
+            Ok((0, _)) => {}
+            Ok((batches, events)) => note_backlog(batches, events),
+            Err(error) => note(&format!("note: whether events wait to be indexed is unknown: {error}")),
         }
     }
 }

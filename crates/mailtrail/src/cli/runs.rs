@@ -3,9 +3,10 @@
 use super::Global;
 use super::exit::Exit;
 use super::output::{Cell, Format, OutputArgs, Sheet, note};
+use super::pruned;
 use super::question::Question;
 use super::server::{self, ServerArgs};
-use crate::outcome::{self, columns};
+use crate::outcome::{self, Selector, columns};
 use crate::store::remote::Row;
 
 /// List the runs, the newest first; or tell of one
@@ -27,30 +28,33 @@ pub(super) struct Args {
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let question = Question::of_trail_anywhere(global, &args.server)?;
+    let question = Question::anywhere(global, &args.server)?;
     if let Some(name) = &args.run {
         let for_people = args.output.format == Format::Table;
         let figures = match &question.server {
             Some(remote) => figures(remote.run(name)?, for_people),
             None => {
-                let figures = columns::figures(&outcome::run(&question.paths, name)?, for_people).into_iter();
+                let run = outcome::run(&*question.sends()?, name)?;
+                let figures = columns::figures(&run, for_people).into_iter();
                 figures.map(|(name, cell)| (name.to_owned(), cell)).collect()
             }
         };
         detail(figures, args.output)?;
+        pruned::tell_of_send(&question, &Selector::of_run(name));
         question.tell_backlog();
         return Ok(Exit::Done);
     }
-    let (runs, there): (Vec<Vec<Cell>>, usize) = match &question.server {
+    let (runs, there, first): (Vec<Vec<Cell>>, usize, Option<i64>) = match &question.server {
         Some(remote) => {
             let rows: Vec<Vec<Cell>> =
                 remote.runs(args.limit)?.iter().map(|row| server::cells(row, &columns::RUN)).collect();
             let there = remote.about().total.and_then(|total| usize::try_from(total).ok()).unwrap_or(rows.len());
-            (rows, there)
+            (rows, there, None)
         }
         None => {
-            let (runs, there) = outcome::runs(&question.paths, args.limit)?;
-            (runs.iter().map(columns::of_run).collect(), there)
+            let (runs, there) = outcome::runs(&*question.sends()?, args.limit)?;
+            let first = runs.iter().map(|run| run.record.as_ref().map_or(i64::MIN, |record| record.begun_at)).min();
+            (runs.iter().map(columns::of_run).collect(), there, first)
         }
     };
     let found = runs.len();
@@ -60,6 +64,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     }
     drop(sheet.end()?);
     question.tell(found, "run", None);
+    pruned::tell(&question, first.or(Some(i64::MAX)));
     if there > found {
         note(&format!("only {found} of {there} are shown: --limit shows more"));
     }

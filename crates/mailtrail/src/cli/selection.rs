@@ -1,6 +1,5 @@
 //! Which send a question is about, and the list that gives hashes their addresses.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,13 +9,12 @@ use super::question::Question;
 use super::send::read_list;
 use super::time;
 use crate::clock;
-use crate::list::{EncodingChoice, List};
-use crate::outcome::{Selector, catch_up};
-use crate::protect::{EmailHash, KeyRing};
-use crate::store::keys::Keys;
-use crate::store::lock;
+use crate::list::{EncodingChoice, List, Listed};
+use crate::outcome::Selector;
+use crate::protect::KeyRing;
 use crate::store::query::Scope;
 use crate::store::remote::wire::Mail;
+use crate::store::sends::{Sends, SendsError};
 
 /// A run, or a category from some time on.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -48,14 +46,6 @@ pub(super) struct ListArgs {
     email_column: Option<String>,
 }
 
-/// A list, with its rows by every hash they may have.
-pub(super) struct Listed {
-    pub(super) list: List,
-    /// Of each row, under all keys, the current one's first.
-    pub(super) hashes: Vec<Vec<EmailHash>>,
-    by_hash: HashMap<EmailHash, usize>,
-}
-
 /// What was asked about.
 pub(super) struct Selection {
     pub(super) selector: Selector,
@@ -65,9 +55,9 @@ pub(super) struct Selection {
 }
 
 impl Selection {
-    /// As [`caught_up`]; another host sees to it itself.
-    pub(super) fn caught_up(&self, question: &Question, patient: bool) -> anyhow::Result<()> {
-        self.keys.clone().map_or(Ok(()), |keys| caught_up(question, keys, patient))
+    /// Sees to it that what was received before the question counts; another host sees to it itself.
+    pub(super) fn catch_up(&self, sends: &dyn Sends, patient: bool) -> Result<(), SendsError> {
+        self.keys.clone().map_or(Ok(()), |keys| sends.catch_up(keys, patient))
     }
 
     /// The mail it is about, for another host; with its list.
@@ -128,38 +118,6 @@ impl ListArgs {
         }
         Ok(Some(list))
     }
-}
-
-impl Listed {
-    pub(super) fn new(list: List, keys: &KeyRing) -> Self {
-        let hashes = list.hashes(keys).collect();
-        Self::with(list, hashes)
-    }
-
-    fn with(list: List, hashes: Vec<Vec<EmailHash>>) -> Self {
-        let rows = hashes.iter().enumerate();
-        let by_hash = rows.flat_map(|(row, hashes)| hashes.iter().map(move |hash| (*hash, row))).collect();
-        Self { list, hashes, by_hash }
-    }
-
-    /// The domain of the address that a hash stands for.
-    pub(super) fn domain(&self, hash: &EmailHash) -> Option<String> {
-        let address = self.row(hash)?.address();
-        address.expose().rsplit_once('@').map(|(_, domain)| domain.to_lowercase())
-    }
-
-    /// The row that a hash stands for.
-    pub(super) fn row(&self, hash: &EmailHash) -> Option<crate::list::Row<'_>> {
-        self.by_hash.get(hash).and_then(|row| self.list.row(*row))
-    }
-}
-
-/// Sees to it that what was received before the question counts. With `patient`, a running `serve` is waited for.
-pub(super) fn caught_up(question: &Question, keys: Arc<dyn Keys>, patient: bool) -> anyhow::Result<()> {
-    if patient || !lock::is_held(&question.paths.lock())? {
-        catch_up(&question.paths, keys, std::thread::sleep)?;
-    }
-    Ok(())
 }
 
 /// A category is used again and again, so an answer about all time would mix sends.

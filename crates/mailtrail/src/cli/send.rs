@@ -17,11 +17,11 @@ use anyhow::Context as _;
 use super::Global;
 use super::exit::{Exit, UsageError};
 use super::question::Question;
-use super::selection::{Listed, Selection, caught_up};
-use super::{time, wait};
+use super::selection::Selection;
+use super::{pruned, time, wait};
 use crate::clock::now_micros;
 use crate::compose::Composer;
-use crate::list::List;
+use crate::list::{List, Listed};
 use crate::outcome::{Selector, Watched, already_sent, mailed_before, proven, soft};
 use crate::protect::{EmailHash, KeyRing};
 use crate::run::RunName;
@@ -30,10 +30,9 @@ use crate::sendgrid::{Client, Patience};
 use crate::settle::Status;
 use crate::stop::{self, Stop};
 use crate::store::keys::Keys as _;
-use crate::store::ledger::{self, Known, LedgerReader, RunLedger, Sent};
+use crate::store::ledger::{Claims, Known, Sent};
 use crate::store::query::Scope;
-use crate::store::restored;
-use crate::store::sqlite::Reader;
+use crate::store::sends::Sends;
 use tell::Report;
 
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
@@ -41,16 +40,17 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         // What is wrong with waiting is said before anybody is mailed.
         args.waiting.check(args.list.is_some())?;
     }
-    let question = Question::of_trail(global)?;
+    let question = Question::new(global)?;
     let keys = Arc::new(KeyRing::load(&question.config.privacy)?);
-    let sender = Sender { keys, question, args, started: Instant::now() };
+    let sends = question.sends()?;
+    let sender = Sender { keys, question, sends, args, started: Instant::now() };
     if sender.args.messages.is_some() {
         return block_on(sender.messages());
     }
     let list = recipients::read(&sender.args)?;
     let sent = block_on(sender.list(&list))?;
     // Who was mailed before this time is waited for as well.
-    let nobody = LedgerReader::open(&sender.question.paths)?.is_none();
+    let nobody = sender.sends.ledger()?.is_none();
     if !sender.args.wait || nobody {
         return Ok(sent);
     }
@@ -67,6 +67,7 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
 struct Sender {
     args: Args,
     question: Question,
+    sends: Arc<dyn Sends>,
     keys: Arc<KeyRing>,
     started: Instant,
 }
@@ -91,22 +92,22 @@ impl Sender {
         if self.args.sandbox {
             return self.sandbox(&client, &composer, list).await;
         }
-        let mut ledger = self.open_ledger(now)?;
+        let mut ledger = self.take(now)?;
         // After the ledger was taken: what an earlier sender left is settled by then.
         let sets = self.sets()?;
         let choice = choose(list.hashes(&self.keys), &ledger.known()?, &sets.as_rules(&self.args));
         let progress = tell::Progress::begin(choice.chosen());
-        let sending = self.sending(&mut ledger, &client, &composer, &choice, now)?;
+        let sending = self.sending(&mut *ledger, &client, &composer, &choice, now)?;
         let summary = sending.run(interrupted()?, |requested| progress.request(requested)).await?;
         progress.end();
-        drop(ledger);
+        ledger.close()?;
         self.report(list, &choice, &summary)
     }
 
     /// What the arguments say of how to send.
     fn sending<'a>(
         &'a self,
-        ledger: &'a mut RunLedger,
+        ledger: &'a mut dyn Claims,
         client: &'a Client,
         composer: &'a Composer<'a>,
         choice: &'a Choice,
@@ -127,7 +128,7 @@ impl Sender {
     async fn sandbox(&self, client: &Client, composer: &Composer<'_>, list: &List) -> anyhow::Result<Exit> {
         let limit = self.args.limit.unwrap_or(usize::MAX);
         let summary = validate(client, composer, self.run_name(), |row| row < limit, interrupted()?).await?;
-        ledger::note_sandbox(&self.question.paths, self.run_name(), now_micros())?;
+        self.sends.note_sandbox(self.run_name(), now_micros())?;
         let choice = Choice { rows: Vec::new() };
         self.report(list, &choice, &summary)
     }
@@ -147,34 +148,37 @@ impl Sender {
         Ok(if summary.refused + summary.uncertain + summary.left > 0 { Exit::Failed } else { Exit::Done })
     }
 
-    fn open_ledger(&self, now: i64) -> anyhow::Result<RunLedger> {
-        if let Some(restored) = restored::look(&self.question.paths)? {
-            anyhow::bail!("{restored}");
-        }
-        Ok(RunLedger::open(&self.question.paths, self.run_name(), &self.keys.identity(), now)?)
+    fn take(&self, now: i64) -> anyhow::Result<Box<dyn Claims>> {
+        Ok(self.sends.take(self.run_name(), &self.keys.identity(), self.args.take_over, now)?)
     }
 
     /// What the ledger knows of the run, without taking it.
     fn known(&self) -> anyhow::Result<HashMap<EmailHash, Known>> {
-        match LedgerReader::open(&self.question.paths)? {
-            Some(reader) => Ok(reader.known(self.run_name().as_str())?),
+        match self.sends.ledger()? {
+            Some(ledger) => Ok(ledger.known(self.run_name().as_str())?),
             None => Ok(HashMap::new()),
         }
     }
 
     /// What events and other runs say of whom to leave out.
     fn sets(&self) -> anyhow::Result<Sets> {
-        let (args, paths, now) = (&self.args, &self.question.paths, now_micros());
+        let (args, sends, now) = (&self.args, &*self.sends, now_micros());
         let mut sets = Sets::default();
         let run = self.run_name().as_str();
-        let knows_run = || Reader::open(paths).is_ok_and(|reader| reader.knows_run(run).unwrap_or(true));
+        if args.resend_uncertain {
+            pruned::refuse_uncertain(&self.question, run)?;
+        }
+        let knows_run = || match sends.events() {
+            Ok(events) => events.is_some_and(|events| events.knows_run(run).unwrap_or(true)),
+            Err(_) => true,
+        };
         if !knows_run() && args.not_sent_since.is_none() && args.only_unreached.is_none() {
             return Ok(sets);
         }
         let keys: Arc<KeyRing> = Arc::clone(&self.keys);
-        caught_up(&self.question, keys, true)?;
+        sends.catch_up(keys, true)?;
         if knows_run() {
-            let mailed = mailed_before(paths, &Scope::Run(run.to_owned()), None)?;
+            let mailed = mailed_before(sends, &Scope::Run(run.to_owned()), None)?;
             let told = mailed.into_iter().filter(|(_, earlier)| earlier.status != Status::Unknown);
             let mut seen: HashSet<EmailHash> = told.map(|(hash, _)| hash).collect();
             let known = self.known()?;
@@ -182,15 +186,16 @@ impl Sender {
                 known.get(hash).is_some_and(|known| matches!(known.sent, Sent::Uncertain | Sent::Sending))
             };
             if known.keys().any(in_doubt) {
-                seen.extend(proven(paths, run)?.into_iter().filter(in_doubt));
+                seen.extend(proven(sends, run)?.into_iter().filter(in_doubt));
             }
             sets.seen = Some(seen);
         }
         if let Some(since) = &args.not_sent_since {
             let since = time::parse(since, now)?;
+            pruned::tell_of_mailed(&self.question, Some(since));
             let mut recently = HashSet::new();
             for category in &args.category {
-                recently.extend(already_sent(paths, category, Some(since), false)?);
+                recently.extend(already_sent(sends, category, Some(since), false)?);
             }
             sets.recently = Some(recently);
         }
@@ -203,7 +208,7 @@ impl Sender {
                 .into());
             }
             let selector = Selector::of_run(run.as_str());
-            let again = soft(&Watched::begin(paths, selector)?, now);
+            let again = soft(&Watched::begin(sends, selector)?, now);
             sets.only = Some(again.into_iter().map(|(hash, _)| hash).collect());
         }
         Ok(sets)
@@ -216,7 +221,7 @@ impl Sender {
             listed: Some(Listed::new(list, &self.keys)),
             keys: Some(Arc::clone(&self.keys)),
         };
-        wait::watch(&self.question, &selection, &self.args.waiting, self.args.output)
+        wait::watch(&self.question, &self.sends, &selection, &self.args.waiting, self.args.output)
     }
 }
 

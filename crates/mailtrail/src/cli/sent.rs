@@ -7,17 +7,19 @@ use anyhow::Context as _;
 use super::Global;
 use super::exit::{Exit, UsageError};
 use super::output::{Cell, Format, OutputArgs, Sheet, note};
+use super::pruned;
 use super::question::Question;
 use super::selection::SelectionArgs;
 use super::server::{self, ServerArgs};
 use super::time;
-use crate::outcome::{self, Earlier, columns, latest_of, mailed_before};
+use crate::outcome::{self, Earlier, Selector, columns, latest_of, mailed_before};
 use crate::protect::EmailHash;
 use crate::settle::Status;
 use crate::store::ledger::Sent;
 use crate::store::query::Scope;
 use crate::store::remote::wire::Mail;
 use crate::store::remote::{Remote, Row};
+use crate::store::sends::Sends;
 
 /// Tell who of a list already got a run or a category, whichever tool sent it
 ///
@@ -41,25 +43,26 @@ pub(super) struct Args {
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let question = Question::of_trail_anywhere(global, &args.server)?;
+    let question = Question::anywhere(global, &args.server)?;
     let selection = args.selection.read(&question, None)?;
     let Some(listed) = &selection.listed else {
         return Err(UsageError("whom do you ask about? Give the list by --list FILE".to_owned()).into());
     };
-    selection.caught_up(&question, true)?;
+    let sends = match question.server {
+        Some(_) => None,
+        None => Some(question.sends()?),
+    };
+    if let Some(sends) = &sends {
+        selection.catch_up(&**sends, true)?;
+    }
     if args.selection.is_open_ended() {
         note("note: without --since all mail of the category there ever was is looked through");
     }
-    let scope = &selection.selector.scope;
-    let mut found = match &question.server {
-        Some(remote) => there(remote, &selection.mail())?,
-        None => mailed_before(&question.paths, scope, selection.selector.since)?,
+    let (mut found, up_to) = match (&question.server, &sends) {
+        (Some(remote), _) => there(remote, &selection.mail())?,
+        (None, Some(sends)) => here(&**sends, &selection.selector)?,
+        (None, None) => (HashMap::new(), None),
     };
-    if found.is_empty()
-        && let (Scope::Run(run), None) = (scope, &question.server)
-    {
-        outcome::known(&question.paths, run)?;
-    }
     if args.ignore_unverified {
         found.retain(|_, earlier| !earlier.unverified);
     }
@@ -89,18 +92,36 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         }
     }
     drop(sheet.end()?);
-    note(&format!("{sent} of {} on the list already got it, or may have; {}", listed.list.len(), up_to(&question)?));
+    let up_to = up_to.map_or_else(
+        || "no event has ever come in".to_owned(),
+        |last| format!("events are in up to {}", time::rfc3339(last)),
+    );
+    note(&format!("{sent} of {} on the list already got it, or may have; {up_to}", listed.list.len()));
     if unverified > 0 {
         note(&format!(
             "note: of {unverified} of them only events say so that nothing vouches for (--ignore-unverified)"
         ));
     }
+    pruned::tell_of_scope(&question, &selection.selector);
     question.tell_backlog();
     Ok(Exit::Done)
 }
 
+/// Who got it, and up to when events are in.
+type Known = (HashMap<EmailHash, Earlier>, Option<i64>);
+
+fn here(sends: &dyn Sends, selector: &Selector) -> anyhow::Result<Known> {
+    let found = mailed_before(sends, &selector.scope, selector.since)?;
+    if found.is_empty()
+        && let Scope::Run(run) = &selector.scope
+    {
+        outcome::known(sends, run)?;
+    }
+    Ok((found, outcome::events_up_to(sends)?))
+}
+
 /// As another host knows it, by the first hash of everybody on the list.
-fn there(remote: &Remote, mail: &Mail) -> anyhow::Result<HashMap<EmailHash, Earlier>> {
+fn there(remote: &Remote, mail: &Mail) -> anyhow::Result<Known> {
     let read = |row: &Row| {
         let ledger = row.text("ledger").map(Sent::parse);
         let earlier = Earlier {
@@ -113,17 +134,6 @@ fn there(remote: &Remote, mail: &Mail) -> anyhow::Result<HashMap<EmailHash, Earl
         Some((EmailHash::parse(row.text("email_hash")?)?, earlier))
     };
     let rows = remote.sent(mail)?;
-    rows.iter().map(|row| read(row).context("a row of the server cannot be read")).collect()
-}
-
-/// Up to when events are in.
-fn up_to(question: &Question) -> anyhow::Result<String> {
-    let last = match &question.server {
-        Some(remote) => remote.about().events_up_to.as_deref().and_then(server::micros),
-        None => outcome::events_up_to(&question.paths)?,
-    };
-    Ok(last.map_or_else(
-        || "no event has ever come in".to_owned(),
-        |last| format!("events are in up to {}", time::rfc3339(last)),
-    ))
+    let found = rows.iter().map(|row| read(row).context("a row of the server cannot be read"));
+    Ok((found.collect::<anyhow::Result<_>>()?, remote.about().events_up_to.as_deref().and_then(server::micros)))
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use super::Global;
 use super::exit::{Exit, UsageError};
-use super::output::OutputArgs;
+use super::output::{OutputArgs, note};
 use super::question::Question;
 use super::record;
 use super::server::ServerArgs;
+use crate::clock;
 use crate::config::StoreKind;
+use crate::store::bigquery::Asker;
 use crate::store::query::EventRecord;
 use crate::store::questions::{AskError, Questions as _};
 
@@ -17,6 +19,9 @@ use crate::store::questions::{AskError, Questions as _};
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How soon one on another host is.
 const ASK_EVERY: Duration = Duration::from_secs(1);
+/// The same with BigQuery, where each look costs: soon after something came, seldom while nothing does.
+const LOOK_SOON: Duration = Duration::from_secs(2);
+const LOOK_LATE: Duration = Duration::from_secs(30);
 /// Events read at once.
 const PAGE: usize = 1000;
 
@@ -44,17 +49,8 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         let events = remote.newest(newest)?.value;
         return go_on(&question, &args, events, ASK_EVERY, |last| remote.after(last, PAGE));
     }
-    if question.config.store.kind == StoreKind::BigQuery {
-        if args.follow {
-            let why =
-                "tail -f asks again and again, and each time costs with BigQuery: use tail, or a query of its console";
-            return Err(UsageError(why.to_owned()).into());
-        }
-        let answer = question.store()?.newest(args.lines)?;
-        let found = answer.value.len();
-        record::print(answer.value, args.output)?;
-        question.tell(found, "event", answer.scanned.as_ref());
-        return Ok(Exit::Done);
+    if let (StoreKind::BigQuery, Some(section)) = (question.config.store.kind, &question.config.bigquery) {
+        return tail_bigquery(&args, &question, &Asker::open(section)?);
     }
     let reader = question.reader()?;
     let events = reader.newest(newest)?;
@@ -71,15 +67,54 @@ fn go_on(
 ) -> anyhow::Result<Exit> {
     let last = events.last().map_or(0, |event| event.id);
     if args.follow && last == 0 && !events.is_empty() {
-        return Err(UsageError(
-            "the server's events are in BigQuery, which numbers none: they cannot be followed".to_owned(),
-        )
-        .into());
+        let why = "the server's events are in BigQuery, which numbers none: follow them where its configuration is";
+        return Err(UsageError(why.to_owned()).into());
     }
     events.truncate(args.lines);
     record::print(events, args.output)?;
     question.tell_backlog();
     if args.follow { follow(after, every, last, args.output) } else { Ok(Exit::Done) }
+}
+
+fn tail_bigquery(args: &Args, question: &Question, asker: &Asker) -> anyhow::Result<Exit> {
+    let now = clock::now_micros();
+    let answer = asker.newest(args.lines)?;
+    let found = answer.value.len();
+    let mut tail = asker.tail(&answer.value, now);
+    record::print(answer.value, args.output)?;
+    question.tell(found, "event", answer.scanned.as_ref());
+    if !args.follow {
+        return Ok(Exit::Done);
+    }
+    note(&format!(
+        "each look reads {} bytes: after {} s, up to every {} s while nothing comes",
+        tail.cost()?,
+        LOOK_SOON.as_secs(),
+        LOOK_LATE.as_secs()
+    ));
+    let mut pause = LOOK_SOON;
+    loop {
+        thread::sleep(pause);
+        pause = (pause * 2).min(LOOK_LATE);
+        let mut more = true;
+        while more {
+            let events = match tail.next(clock::now_micros()) {
+                Ok((events, rest)) => {
+                    more = rest;
+                    events
+                }
+                Err(error) if error.may_pass() => {
+                    note(&format!("note: {error}; it is asked again"));
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            if !events.is_empty() {
+                pause = LOOK_SOON;
+                record::print_more(events, args.output)?;
+            }
+        }
+    }
 }
 
 /// Prints what is new, for ever. A CSV heading was printed with the first rows.

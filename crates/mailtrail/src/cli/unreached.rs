@@ -8,12 +8,13 @@ use super::Global;
 use super::exit::Exit;
 use super::output::{Cell, Format, OutputArgs, Sheet, note};
 use super::question::Question;
-use super::selection::{Listed, SelectionArgs, need_since};
+use super::selection::{Selection, SelectionArgs, need_since};
 use super::server::{self, ServerArgs};
-use super::{private_file, style};
+use super::{private_file, pruned, style};
 use crate::clock;
 use crate::config::Language;
-use crate::outcome::{self, Selector, Watched, columns};
+use crate::list::Listed;
+use crate::outcome::{self, UNREACHED_COLUMNS, Watched};
 use crate::protect::EmailHash;
 use crate::store::remote::Remote;
 use crate::store::remote::wire::Mail;
@@ -37,48 +38,50 @@ pub(super) struct Args {
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     need_since(&args.selection)?;
-    let question = Question::of_trail_anywhere(global, &args.server)?;
+    let question = Question::anywhere(global, &args.server)?;
     let selection = args.selection.read(&question, None)?;
-    selection.caught_up(&question, true)?;
     // JSON is for machines.
     let language = if args.output.format == Format::Json { Language::English } else { style::language() };
     let found = match &question.server {
         Some(remote) => there(remote, selection.mail(), args.include_pending, language)?,
-        None => here(&question, selection.selector, args.include_pending, language)?,
+        None => here(&question, &selection, args.include_pending, language)?,
     };
-    let mut sheet = Sheet::begin(std::io::stdout().lock(), args.output, &columns::UNREACHED)?;
+    let mut sheet = Sheet::begin(std::io::stdout().lock(), args.output, &UNREACHED_COLUMNS)?;
     let rows = found.rows.len();
-    for (hash, about) in found.rows {
+    for (hash, mut cells) in found.rows {
         let address = selection.listed.as_ref().and_then(|listed| listed.row(&hash)).map(crate::list::Row::address);
-        let is_told = address.is_some();
-        let mut cells = vec![address.map_or(Cell::Null, |address| Cell::Text(address.expose().to_owned()))];
-        cells.extend(about);
-        if is_told && args.output.format == Format::Table {
-            // Beside the address the whole of it would only push the reason off the screen.
-            cells[1] = Cell::Text(format!("{:.12}…", hash.to_string()));
+        if let Some(address) = address {
+            cells[0] = Cell::Text(address.expose().to_owned());
+            if args.output.format == Format::Table {
+                // Beside the address the whole of it would only push the reason off the screen.
+                cells[1] = Cell::Text(format!("{:.12}…", hash.to_string()));
+            }
         }
         sheet.row(cells)?;
     }
     drop(sheet.end()?);
     question.tell(rows, "recipient", None);
+    pruned::tell_of_send(&question, &selection.selector);
     if found.pending > 0 && !args.include_pending {
         note(&format!("{} of {} are not settled yet (--include-pending)", found.pending, found.recipients));
     }
     Ok(Exit::Done)
 }
 
-/// Who was not reached: the columns behind the address, and of how many.
+/// Who was not reached, without addresses, and of how many.
 struct Found {
     rows: Vec<(EmailHash, Vec<Cell>)>,
     recipients: u64,
     pending: u64,
 }
 
-fn here(question: &Question, selector: Selector, pending: bool, language: Language) -> anyhow::Result<Found> {
+fn here(question: &Question, selection: &Selection, pending: bool, language: Language) -> anyhow::Result<Found> {
+    let sends = question.sends()?;
+    selection.catch_up(&*sends, true)?;
     let now = clock::now_micros();
-    let watched = Watched::begin(&question.paths, selector)?;
+    let watched = Watched::begin(&*sends, selection.selector.clone())?;
     let rows = outcome::unreached(&watched, pending, now).into_iter();
-    let rows = rows.map(|row| (row.hash, columns::of_unreached(&row, language).to_vec())).collect();
+    let rows = rows.map(|row| (row.hash, row.cells(None, language).to_vec())).collect();
     let report = watched.report();
     Ok(Found { rows, recipients: report.recipients, pending: report.recipients - report.settled() })
 }
@@ -92,7 +95,7 @@ fn there(remote: &Remote, mail: Mail, pending: bool, language: Language) -> anyh
     let rows = remote.unreached(&mail)?;
     let each = rows.iter().map(|row| {
         let hash = row.text("email_hash").and_then(EmailHash::parse).context("a row of the server has no hash")?;
-        Ok((hash, server::cells(row, &columns::UNREACHED[1..])))
+        Ok((hash, server::cells(row, &UNREACHED_COLUMNS)))
     });
     let rows = each.collect::<anyhow::Result<_>>()?;
     let about = remote.about();
@@ -102,8 +105,8 @@ fn there(remote: &Remote, mail: Mail, pending: bool, language: Language) -> anyh
 /// Writes those of the list who were not reached, with all its columns, as CSV that `send` and a spreadsheet take; how many.
 pub(super) fn write(path: &Path, watched: &Watched, listed: &Listed, pending: bool, now: i64) -> anyhow::Result<usize> {
     let own = listed.list.columns();
-    let added = columns::UNREACHED.into_iter().skip(1).map(|name| free(name, own));
-    let columns: Vec<String> = own.iter().cloned().chain(added).collect();
+    let columns = UNREACHED_COLUMNS.into_iter().skip(1).map(|name| free(name, own));
+    let columns: Vec<String> = own.iter().cloned().chain(columns).collect();
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let output = OutputArgs { format: Format::Csv, raw_csv: false, bom: true, terminal: false };
     let mut sheet = Sheet::begin(Vec::new(), output, &columns)?;
@@ -111,7 +114,7 @@ pub(super) fn write(path: &Path, watched: &Watched, listed: &Listed, pending: bo
     for row in outcome::unreached(watched, pending, now) {
         let Some(of_list) = listed.row(&row.hash) else { continue };
         let mut cells: Vec<Cell> = of_list.cells().map(|cell| Cell::Text(cell.to_owned())).collect();
-        cells.extend(columns::of_unreached(&row, style::language()));
+        cells.extend(row.cells(None, style::language()).into_iter().skip(1));
         sheet.row(cells)?;
         written += 1;
     }

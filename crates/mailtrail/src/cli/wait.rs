@@ -5,6 +5,7 @@ mod notices;
 mod print;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Global;
@@ -12,10 +13,11 @@ use super::exit::{Exit, UsageError};
 use super::output::{Format, OutputArgs};
 use super::question::Question;
 use super::selection::{Selection, SelectionArgs, need_since};
-use super::time;
+use super::{pruned, time};
 use crate::clock;
 use crate::outcome::Watched;
 use crate::outcome::wait::{End, Limits, Until, wait};
+use crate::store::sends::Sends;
 use console::Console;
 
 /// Wait until a send is settled: everybody's mail has arrived, or failed for good
@@ -84,23 +86,26 @@ impl WaitArgs {
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     need_since(&args.selection)?;
     args.wait.check(args.selection.list.is_given())?;
-    let question = Question::of_trail(global)?;
+    let question = Question::new(global)?;
+    let sends = question.sends()?;
     let selection = args.selection.read(&question, args.expect)?;
-    watch(&question, &selection, &args.wait, args.output)
+    watch(&question, &sends, &selection, &args.wait, args.output)
 }
 
 /// Waits, says how it ended, and tells whom the configuration names. Blocks.
 pub(super) fn watch(
     question: &Question,
+    sends: &Arc<dyn Sends>,
     selection: &Selection,
     args: &WaitArgs,
     output: OutputArgs,
 ) -> anyhow::Result<Exit> {
     let limits = args.check(selection.listed.is_some())?;
     let started = clock::now_micros();
-    selection.caught_up(question, false)?;
-    let mut watched = Watched::begin(&question.paths, selection.selector.clone())?;
-    let mut console = Console::begin(question, selection.listed.as_ref(), args, started)?;
+    selection.catch_up(&**sends, false)?;
+    let mut watched = Watched::begin(&**sends, selection.selector.clone())?;
+    pruned::tell_of_send(question, &selection.selector);
+    let mut console = Console::begin(question, sends, selection.listed.as_ref(), args, started)?;
     let end = wait(&mut watched, &limits, &mut console)?;
     let now = clock::now_micros();
     console.end(end, &watched, now);

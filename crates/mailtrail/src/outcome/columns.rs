@@ -3,8 +3,6 @@
 use super::report::Report;
 use super::runs::Run;
 use super::sent::Earlier;
-use super::unreached::Row;
-use crate::config::Language;
 use crate::protect::EmailHash;
 use crate::settle::Status;
 use crate::show::Cell;
@@ -24,9 +22,6 @@ pub const RUN: [&str; 11] = [
     "completeness",
     "last_event",
 ];
-
-/// Of somebody whom the mail did not reach; the address comes from the caller's list, and what follows from [`of_unreached`].
-pub const UNREACHED: [&str; 6] = ["email", "email_hash", "status", "reason", "classification", "first_seen"];
 
 /// Of somebody who already got it; the address comes from the caller's list, and what follows from [`of_sent`].
 pub const SENT: [&str; 6] = ["email", "email_hash", "status", "ledger", "last", "verified"];
@@ -79,18 +74,6 @@ pub fn figures(run: &Run, for_people: bool) -> Vec<(&'static str, Cell)> {
     }
     figures.push(("left_out", number(run.report.left_out)));
     figures
-}
-
-/// The columns behind the address.
-#[must_use]
-pub fn of_unreached(row: &Row, language: Language) -> [Cell; 5] {
-    [
-        Cell::Text(row.hash.to_string()),
-        Cell::Text(row.status.as_str().to_owned()),
-        Cell::Text(row.reason.text(language).to_owned()),
-        Cell::text(row.classification.clone()),
-        row.first_seen.map_or(Cell::Null, Cell::Time),
-    ]
 }
 
 /// The columns behind the address.

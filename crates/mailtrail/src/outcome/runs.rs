@@ -1,11 +1,12 @@
 //! The runs there are, and how each stands.
 
+use std::collections::HashSet;
+
 use super::report::Report;
 use super::selector::{OutcomeError, Selector};
 use super::watched::Watched;
-use crate::store::Paths;
-use crate::store::ledger::{LedgerReader, RunRecord, Sent};
-use crate::store::sqlite::{ReadError, Reader};
+use crate::store::ledger::{RunRecord, Sent};
+use crate::store::sends::Sends;
 
 /// A run.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,13 @@ pub struct Run {
 }
 
 impl Run {
+    /// A run under watch, as it stood at the last reading.
+    #[must_use]
+    pub fn of(watched: &Watched) -> Self {
+        let name = watched.selector().name().to_owned();
+        Self { name, record: watched.record().cloned(), report: watched.report().clone() }
+    }
+
     /// How many recipients stand at a state in the ledger; `None` without one.
     #[must_use]
     pub fn count(&self, state: Sent) -> Option<u64> {
@@ -26,47 +34,50 @@ impl Run {
     }
 }
 
-/// The runs that the ledger or an event names, the newest of the ledger first; at most so many, and how many there are.
+/// The names of the runs that the ledger or an event names, the newest of the ledger first. Quick, however large they are.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn runs(paths: &Paths, most: usize) -> Result<(Vec<Run>, usize), OutcomeError> {
-    let mut names: Vec<String> = match LedgerReader::open(paths)? {
-        Some(ledger) => ledger.runs()?.into_iter().map(|record| record.name).collect(),
+pub fn run_names(sends: &dyn Sends) -> Result<Vec<String>, OutcomeError> {
+    let mut names = match sends.ledger()? {
+        Some(ledger) => ledger.run_names()?,
         None => Vec::new(),
     };
-    match Reader::open(paths) {
-        Ok(reader) => {
-            for name in reader.run_names()? {
-                if !names.contains(&name) {
-                    names.push(name);
-                }
-            }
-        }
-        Err(ReadError::Missing { .. }) => {}
-        Err(error) => return Err(error.into()),
+    if let Some(events) = sends.events()? {
+        let known: HashSet<String> = names.iter().cloned().collect();
+        names.extend(events.run_names()?.into_iter().filter(|name| !known.contains(name)));
     }
-    let there = names.len();
-    names.truncate(most);
-    let runs = names.iter().map(|name| run(paths, name)).collect::<Result<_, _>>()?;
-    Ok((runs, there))
+    Ok(names)
+}
+
+/// The runs, in the order of [`run_names`]; at most so many, and how many there are.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn runs(sends: &dyn Sends, most: usize) -> Result<(Vec<Run>, usize), OutcomeError> {
+    let names = run_names(sends)?;
+    let runs = names.iter().take(most).map(|name| run(sends, name)).collect::<Result<_, _>>()?;
+    Ok((runs, names.len()))
+}
+
+/// Begins to watch a run for who only looks: without a ledger, nobody counts beyond those who were seen.
+///
+/// # Errors
+/// When there is no such run, it went to the sandbox alone, or the store cannot be read.
+pub fn watch(sends: &dyn Sends, name: &str) -> Result<Watched, OutcomeError> {
+    Watched::begin(sends, Selector { expect: Some(0), ..Selector::of_run(name) })
 }
 
 /// One run.
 ///
 /// # Errors
 /// When there is no such run, or the store cannot be read.
-pub fn run(paths: &Paths, name: &str) -> Result<Run, OutcomeError> {
-    // Without a ledger: nobody beyond those who were seen.
-    let selector = Selector { expect: Some(0), ..Selector::of_run(name) };
-    match Watched::begin(paths, selector) {
-        Ok(watched) => {
-            let record = watched.record().cloned();
-            Ok(Run { name: name.to_owned(), record, report: watched.report().clone() })
-        }
+pub fn run(sends: &dyn Sends, name: &str) -> Result<Run, OutcomeError> {
+    match watch(sends, name) {
+        Ok(watched) => Ok(Run::of(&watched)),
         Err(OutcomeError::Usage(super::selector::Unanswerable::Sandbox(_))) => {
-            let record = LedgerReader::open(paths)?.map(|ledger| ledger.run(name)).transpose()?.flatten();
-            Ok(Run { name: name.to_owned(), record, report: Report::default() })
+            let found = sends.ledger()?.map(|ledger| ledger.run(name)).transpose()?.flatten();
+            Ok(Run { name: name.to_owned(), record: found.map(|found| found.record), report: Report::default() })
         }
         Err(error) => Err(error),
     }

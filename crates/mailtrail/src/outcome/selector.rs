@@ -1,11 +1,10 @@
 //! Which mail is asked about, and why there may be no answer.
 
-use crate::database::OpenError;
 use crate::protect::EmailHash;
 use crate::store::ledger::LedgerError;
-use crate::store::lock::LockError;
 use crate::store::query::Scope;
-use crate::store::sqlite::ReadError;
+use crate::store::questions::AskError;
+use crate::store::sends::SendsError;
 
 /// Which mail, and who was to get it.
 #[derive(Debug, Clone)]
@@ -40,21 +39,9 @@ impl Selector {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OutcomeError {
-    /// The trail cannot be read.
+    /// The store cannot be read.
     #[error(transparent)]
-    Read(#[from] ReadError),
-    /// The ledger cannot be read.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// The spool cannot be looked at.
-    #[error(transparent)]
-    Spool(#[from] OpenError),
-    /// A lock file cannot be looked at.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// The folder cannot be looked at.
-    #[error("the store's folder cannot be read: {0}")]
-    Folder(#[from] std::io::Error),
+    Store(#[from] SendsError),
     /// Neither the ledger nor an event names it.
     #[error(
         "there is no run {0:?}: nothing was sent under this name, and no event names it. `mailtrail runs` lists those there are"
@@ -63,6 +50,18 @@ pub enum OutcomeError {
     /// The caller's to mend.
     #[error(transparent)]
     Usage(#[from] Unanswerable),
+}
+
+impl From<AskError> for OutcomeError {
+    fn from(error: AskError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<LedgerError> for OutcomeError {
+    fn from(error: LedgerError) -> Self {
+        Self::Store(error.into())
+    }
 }
 
 /// A question that cannot be answered as it was asked.

@@ -5,10 +5,9 @@ use std::collections::{HashMap, HashSet};
 use super::selector::OutcomeError;
 use crate::protect::EmailHash;
 use crate::settle::Status;
-use crate::store::Paths;
-use crate::store::ledger::{LedgerReader, Sent};
+use crate::store::ledger::Sent;
 use crate::store::query::{Mailed, Scope};
-use crate::store::sqlite::{ReadError, Reader};
+use crate::store::sends::Sends;
 
 /// What is known of mail to somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,14 +27,14 @@ pub struct Earlier {
 /// # Errors
 /// When the store cannot be read.
 pub fn mailed_before(
-    paths: &Paths,
+    sends: &dyn Sends,
     scope: &Scope,
     since: Option<i64>,
 ) -> Result<HashMap<EmailHash, Earlier>, OutcomeError> {
     let mut found = HashMap::new();
-    if let Some(ledger) = LedgerReader::open(paths)? {
+    if let Some(ledger) = sends.ledger()? {
         let asked = match scope {
-            Scope::Run(run) => ledger.recipients(run)?,
+            Scope::Run(run) => ledger.run(run)?.map(|run| run.recipients).unwrap_or_default(),
             Scope::Category(category) => ledger.recipients_of_category(category, since.unwrap_or(i64::MIN))?,
         };
         for asked in
@@ -49,25 +48,20 @@ pub fn mailed_before(
             }
         }
     }
-    let reader = match Reader::open(paths) {
-        Ok(reader) => reader,
-        // Nothing was ever received.
-        Err(ReadError::Missing { .. }) => return Ok(found),
-        Err(error) => return Err(error.into()),
-    };
+    let Some(events) = sends.events()? else { return Ok(found) };
     let mut mailed = Mailed { scope: scope.clone(), since, until: None, unproven: true };
-    let all = reader.outcomes(&mailed, None)?;
-    let vouched: Option<HashSet<i64>> = if reader.unproven(&mailed)? > 0 {
+    let all = events.outcomes(&mailed)?;
+    let vouched: Option<HashSet<String>> = if events.unproven(&mailed)? > 0 {
         mailed.unproven = false;
-        let vouched = reader.outcomes(&mailed, None)?.into_iter();
-        Some(vouched.filter(|outcome| outcome.mailed).map(|outcome| outcome.address).collect())
+        let vouched = events.outcomes(&mailed)?.into_iter();
+        Some(vouched.filter(|outcome| outcome.mailed).map(|outcome| outcome.status.email_hash).collect())
     } else {
         None
     };
     for outcome in all.into_iter().filter(|outcome| outcome.mailed) {
         let Some(hash) = EmailHash::parse(&outcome.status.email_hash) else { continue };
         let (status, at) = (outcome.status.status, outcome.status.last_seen);
-        let unverified = vouched.as_ref().is_some_and(|vouched| !vouched.contains(&outcome.address));
+        let unverified = vouched.as_ref().is_some_and(|vouched| !vouched.contains(&outcome.status.email_hash));
         let new = Earlier { status, ledger: None, at, unverified };
         let held = found.entry(hash).or_insert(new);
         (held.status, held.at) = (status, at);
@@ -86,26 +80,18 @@ pub fn latest_of<'f>(found: &'f HashMap<EmailHash, Earlier>, hashes: &[EmailHash
 ///
 /// # Errors
 /// When nothing names it, or the store cannot be read.
-pub fn known(paths: &Paths, run: &str) -> Result<(), OutcomeError> {
-    let in_ledger = LedgerReader::open(paths)?.map(|ledger| ledger.run(run)).transpose()?.flatten().is_some();
-    let in_events = match Reader::open(paths) {
-        Ok(reader) => reader.knows_run(run)?,
-        Err(ReadError::Missing { .. }) => false,
-        Err(error) => return Err(error.into()),
-    };
-    if in_ledger || in_events { Ok(()) } else { Err(OutcomeError::UnknownRun(run.to_owned())) }
+pub fn known(sends: &dyn Sends, run: &str) -> Result<(), OutcomeError> {
+    let in_ledger = sends.ledger()?.map(|ledger| ledger.run(run)).transpose()?.flatten().is_some();
+    let in_events = || sends.events()?.map_or(Ok(false), |events| Ok::<_, OutcomeError>(events.knows_run(run)?));
+    if in_ledger || in_events()? { Ok(()) } else { Err(OutcomeError::UnknownRun(run.to_owned())) }
 }
 
 /// When the last event came in, µs since the epoch.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn events_up_to(paths: &Paths) -> Result<Option<i64>, OutcomeError> {
-    match Reader::open(paths) {
-        Ok(reader) => Ok(reader.last_received(0)?),
-        Err(ReadError::Missing { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+pub fn events_up_to(sends: &dyn Sends) -> Result<Option<i64>, OutcomeError> {
+    Ok(sends.events()?.map(|events| events.last_received()).transpose()?.flatten())
 }
 
 /// The hashes of everybody who already got mail of a category, or may have. Events that nothing vouches for count as well
@@ -114,12 +100,12 @@ pub fn events_up_to(paths: &Paths) -> Result<Option<i64>, OutcomeError> {
 /// # Errors
 /// When the store cannot be read.
 pub fn already_sent(
-    paths: &Paths,
+    sends: &dyn Sends,
     category: &str,
     since: Option<i64>,
     ignore_unverified: bool,
 ) -> Result<HashSet<EmailHash>, OutcomeError> {
-    let found = mailed_before(paths, &Scope::Category(category.to_owned()), since)?;
+    let found = mailed_before(sends, &Scope::Category(category.to_owned()), since)?;
     Ok(found
         .into_iter()
         .filter(|(_, earlier)| !(ignore_unverified && earlier.unverified))
@@ -132,19 +118,15 @@ pub fn already_sent(
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn proven(paths: &Paths, run: &str) -> Result<HashSet<EmailHash>, OutcomeError> {
-    let reader = match Reader::open(paths) {
-        Ok(reader) => reader,
-        Err(ReadError::Missing { .. }) => return Ok(HashSet::new()),
-        Err(error) => return Err(error.into()),
-    };
+pub fn proven(sends: &dyn Sends, run: &str) -> Result<HashSet<EmailHash>, OutcomeError> {
+    let Some(events) = sends.events()? else { return Ok(HashSet::new()) };
     let mailed = Mailed { scope: Scope::Run(run.to_owned()), since: None, until: None, unproven: false };
-    let outcomes = reader.outcomes(&mailed, None)?.into_iter().filter(|outcome| outcome.proven);
+    let outcomes = events.outcomes(&mailed)?.into_iter().filter(|outcome| outcome.proven);
     let mut found: HashSet<EmailHash> =
         outcomes.filter_map(|outcome| EmailHash::parse(&outcome.status.email_hash)).collect();
-    if let Some(ledger) = LedgerReader::open(paths)? {
-        let requests: HashSet<String> = reader.proven_requests(run, None)?.into_iter().collect();
-        let asked = ledger.recipients(run)?.into_iter();
+    if let Some(run) = sends.ledger()?.map(|ledger| ledger.run(run)).transpose()?.flatten() {
+        let requests: HashSet<String> = events.proven_requests(&mailed, None)?.into_iter().collect();
+        let asked = run.recipients.into_iter();
         found.extend(asked.filter(|asked| requests.contains(&asked.request.to_string())).map(|asked| asked.hash));
     }
     Ok(found)

@@ -1,14 +1,15 @@
 //! What events tell of everybody: read once, then only what is new.
 //!
-//! Ids of events are in the order of commits, so whoever has read up to one misses nothing behind it. A recipient that a new
-//! event touches is read again as a whole, by the rule that reads everybody.
+//! Where a store knows an order, whoever has read up to a mark misses nothing behind it: a recipient that a new event touches is
+//! read again as a whole, by the rule that reads everybody. Where it knows none, everybody is read again once something is new.
 
 use std::collections::HashMap;
 
 use crate::protect::EmailHash;
 use crate::settle::Status;
+use crate::store::outcomes::Outcomes;
 use crate::store::query::{Mailed, RecipientOutcome};
-use crate::store::sqlite::{ReadError, Reader};
+use crate::store::questions::AskError;
 
 /// What events tell of a recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,31 +84,37 @@ impl Tracker {
         }
     }
 
+    /// Up to which mark everything is read.
+    #[must_use]
+    pub fn mark(&self) -> Option<i64> {
+        self.last
+    }
+
     /// Reads what is new; whether there was anything about this mail.
     ///
     /// # Errors
-    /// When the trail cannot be read; then nothing is taken over.
-    pub fn read(&mut self, reader: &Reader) -> Result<bool, ReadError> {
+    /// When the events cannot be read; then nothing is taken over.
+    pub fn read(&mut self, events: &dyn Outcomes) -> Result<bool, AskError> {
         // Before the reading: what comes in meanwhile is read again, which changes nothing.
-        let until = reader.last_id()?;
-        let changed = match self.last {
-            Some(last) if last == until => false,
-            Some(last) if last < until => {
-                let mut touched = reader.touched(&self.mailed.scope, last, until)?;
-                touched.retain(|(address, in_scope)| *in_scope || self.people.contains_key(address));
-                let touched: Vec<i64> = touched.into_iter().map(|(address, _)| address).collect();
-                if !touched.is_empty() {
-                    let outcomes = reader.outcomes(&self.mailed, Some(&touched))?;
-                    for address in &touched {
-                        self.people.remove(address);
-                    }
-                    self.take(outcomes);
-                }
-                !touched.is_empty()
-            }
+        let until = events.mark(&self.mailed)?;
+        if self.last == Some(until) {
+            return Ok(false);
+        }
+        let renewed = match self.last.filter(|last| *last < until) {
+            Some(last) => events.renewed(&self.mailed, (last, until), &|one| self.people.contains_key(&one))?,
             // For the first time, or the trail is another one.
-            _ => {
-                let outcomes = reader.outcomes(&self.mailed, None)?;
+            None => None,
+        };
+        let changed = match renewed {
+            Some(renewed) => {
+                for address in &renewed.touched {
+                    self.people.remove(address);
+                }
+                self.take(renewed.outcomes);
+                !renewed.touched.is_empty()
+            }
+            None => {
+                let outcomes = events.outcomes(&self.mailed)?;
                 self.people.clear();
                 self.take(outcomes);
                 true

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::rand;
+
 use super::report::Report;
 use super::selector::OutcomeError;
 use super::watched::Watched;
 use crate::settle::Status;
 use crate::store::ledger::Sent;
+use crate::store::sends::Pace;
 
 const SECOND: i64 = 1_000_000;
-/// How often the trail is looked at.
-const LOOK: Duration = Duration::from_millis(250);
 /// So long after the first acceptance an event should have come, µs.
 const FIRST_EVENT: i64 = 5 * 60 * SECOND;
 /// Of the default time-out: for each recipient, at least, at most (SendGrid tries for 72 hours), seconds.
@@ -64,6 +65,8 @@ pub enum News {
     Trouble(String),
     /// It can be read again.
     Recovered,
+    /// Everybody so far is settled, but this one is sending the run, or has not let go of it.
+    StillSent(String),
 }
 
 /// Who waits.
@@ -90,11 +93,16 @@ pub fn default_timeout(recipients: u64) -> Duration {
 /// None while waiting: what cannot be read is told as [`News::Trouble`]. Only a verdict that cannot be had by the end is one.
 pub fn wait(watched: &mut Watched, limits: &Limits, waiter: &mut dyn Waiter) -> Result<End, OutcomeError> {
     let start = waiter.now();
-    let mut state = State { start, changed: None, reported: start, reported_as: None, silent: false, trouble: false };
+    let mut state =
+        State { start, changed: None, reported: start, reported_as: None, silent: false, trouble: false, held: false };
+    let mut looks = Looks::new(watched.pace());
     loop {
         let now = waiter.now();
         let result = watched.poll().and_then(|changed| {
             state.note(changed, watched, now);
+            if changed {
+                looks.again();
+            }
             state.end(watched, limits, now)
         });
         match result {
@@ -105,6 +113,9 @@ pub fn wait(watched: &mut Watched, limits: &Limits, waiter: &mut dyn Waiter) -> 
                 waiter.progress(watched.report(), now);
                 if let Some(end) = end {
                     return Ok(end);
+                }
+                if let Some(sender) = state.sender(watched, limits) {
+                    waiter.tell(News::StillSent(sender), watched, now);
                 }
             }
             Err(error) if now >= state.deadline(watched, limits) => return Err(error),
@@ -117,7 +128,7 @@ pub fn wait(watched: &mut Watched, limits: &Limits, waiter: &mut dyn Waiter) -> 
         state.tell(watched, limits, waiter, now);
         let left = state.deadline(watched, limits).saturating_sub(now);
         let left = Duration::from_micros(u64::try_from(left).unwrap_or_default());
-        waiter.pause(left.min(LOOK).max(Duration::from_millis(1)));
+        waiter.pause(left.min(looks.next()).max(Duration::from_millis(1)));
     }
 }
 
@@ -129,6 +140,8 @@ struct State {
     reported_as: Option<Report>,
     silent: bool,
     trouble: bool,
+    /// Whether it was said that the run is being sent.
+    held: bool,
 }
 
 impl State {
@@ -142,12 +155,7 @@ impl State {
     }
 
     fn end(&self, watched: &mut Watched, limits: &Limits, now: i64) -> Result<Option<End>, OutcomeError> {
-        let report = watched.report();
-        let reached = match limits.until {
-            Until::Seen => report.is_seen(),
-            Until::Settled => report.is_settled(),
-        };
-        if reached && watched.is_up_to_date()? {
+        if is_reached(watched, limits) && watched.is_up_to_date()? {
             return Ok(Some(End::Reached(limits.until)));
         }
         let quiet_since = self.changed.unwrap_or(now);
@@ -160,6 +168,16 @@ impl State {
         }
         // One greylisting domain is no reason for an alarm: everybody was seen.
         Ok(Some(if watched.report().is_only_deferred() { End::Quiet } else { End::TimedOut }))
+    }
+
+    /// Who keeps the verdict back by sending, said once.
+    fn sender(&mut self, watched: &Watched, limits: &Limits) -> Option<String> {
+        if self.held || !is_reached(watched, limits) {
+            return None;
+        }
+        let sender = watched.sender().ok()??;
+        self.held = true;
+        Some(sender)
     }
 
     fn deadline(&self, watched: &Watched, limits: &Limits) -> i64 {
@@ -192,6 +210,42 @@ impl State {
             self.silent = true;
             waiter.tell(News::NoEvents(now - accepted), watched, now);
         }
+    }
+}
+
+fn is_reached(watched: &Watched, limits: &Limits) -> bool {
+    match limits.until {
+        Until::Seen => watched.report().is_seen(),
+        Until::Settled => watched.report().is_settled(),
+    }
+}
+
+/// When to look next: half as long again after each look that found nothing, in jitter, so that many who wait do not ask at once.
+struct Looks {
+    pace: Pace,
+    next: Duration,
+}
+
+impl Looks {
+    fn new(pace: Pace) -> Self {
+        Self { pace, next: pace.shortest }
+    }
+
+    /// There was something new: more may follow.
+    fn again(&mut self) {
+        self.next = self.pace.shortest;
+    }
+
+    fn next(&mut self) -> Duration {
+        let whole = self.next;
+        self.next = whole.mul_f64(1.5).min(self.pace.longest);
+        if self.pace.shortest == self.pace.longest {
+            return whole;
+        }
+        let mut random = [0];
+        // Without random numbers the pause is the whole one.
+        let share = if rand::fill(&mut random).is_ok() { f64::from(random[0]) / 255.0 } else { 1.0 };
+        whole.mul_f64(0.8 + share / 5.0)
     }
 }
 

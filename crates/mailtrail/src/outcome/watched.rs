@@ -1,29 +1,28 @@
-//! A send under watch: the ledger or a list says who was to get it, the trail what became of them.
+//! A send under watch: the ledger or a list says who was to get it, events what became of them.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use super::backlog::{Backlog, behind};
 use super::expected::{Expected, Person};
 use super::report::{Details, Report};
 use super::selector::{OutcomeError, Selector, Unanswerable};
 use super::tracker::Tracker;
 use crate::protect::EmailHash;
 use crate::run::{RequestId, RunName};
-use crate::store::Paths;
-use crate::store::ledger::{LedgerReader, RunRecord, Sent};
-use crate::store::lock;
+use crate::store::ledger::{Ledger, RunRecord, Sent};
+use crate::store::outcomes::Outcomes;
 use crate::store::query::{Mailed, Scope};
-use crate::store::sqlite::{ReadError, Reader};
+use crate::store::sends::{Backlog, Pace, Sends};
 
 /// A run's events may carry times before its first claim: clocks differ. µs.
 const BEFORE_CLAIM: i64 = 5 * 60 * 1_000_000;
 
 /// A send under watch.
 pub struct Watched {
-    paths: Paths,
+    sends: Arc<dyn Sends>,
     selector: Selector,
-    reader: Option<Reader>,
-    ledger: Option<LedgerReader>,
+    events: Option<Box<dyn Outcomes>>,
+    ledger: Option<Box<dyn Ledger>>,
     /// How far the ledger is read.
     place: Option<i64>,
     record: Option<RunRecord>,
@@ -42,13 +41,13 @@ impl Watched {
     ///
     /// # Errors
     /// When there is no such run, nobody knows who was to get it, or the store cannot be read.
-    pub fn begin(paths: &Paths, selector: Selector) -> Result<Self, OutcomeError> {
-        let backlog = Backlog::now(paths)?;
+    pub fn begin(sends: &dyn Sends, selector: Selector) -> Result<Self, OutcomeError> {
+        let backlog = sends.backlog()?;
         let mailed = Mailed { scope: selector.scope.clone(), since: selector.since, until: None, unproven: false };
         let mut watched = Self {
-            paths: paths.clone(),
+            sends: sends.share(),
             selector,
-            reader: None,
+            events: sends.events()?,
             ledger: None,
             place: None,
             record: None,
@@ -60,11 +59,6 @@ impl Watched {
             report: Report::default(),
             backlog,
         };
-        match Reader::open(paths) {
-            Ok(reader) => watched.reader = Some(reader),
-            Err(ReadError::Missing { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
         watched.read_ledger()?;
         watched.judge()?;
         if watched.record.as_ref().is_none_or(|record| record.sandbox)
@@ -72,7 +66,7 @@ impl Watched {
         {
             watched.expected = expected;
         }
-        watched.read_trail()?;
+        watched.read_events()?;
         watched.count()?;
         Ok(watched)
     }
@@ -81,7 +75,7 @@ impl Watched {
     fn judge(&self) -> Result<(), OutcomeError> {
         let name = || self.selector.name().to_owned();
         if let Scope::Run(run) = &self.selector.scope {
-            let has_events = || self.reader.as_ref().map_or(Ok(false), |reader| reader.knows_run(run));
+            let has_events = || self.events.as_ref().map_or(Ok(false), |events| events.knows_run(run));
             match &self.record {
                 Some(record) if record.sandbox && !has_events()? => return Err(Unanswerable::Sandbox(name()).into()),
                 Some(record) if !record.sandbox => return Ok(()),
@@ -102,10 +96,10 @@ impl Watched {
     /// When the store cannot be read; the next call tries again.
     pub fn poll(&mut self) -> Result<bool, OutcomeError> {
         let asked = self.read_ledger()?;
-        let read = self.read_trail();
+        let read = self.read_events();
         if read.is_err() {
             // Opened again: the file may be another one.
-            self.reader = None;
+            self.events = None;
         }
         let changed = read? || asked;
         if changed {
@@ -117,54 +111,44 @@ impl Watched {
     fn read_ledger(&mut self) -> Result<bool, OutcomeError> {
         let Scope::Run(run) = &self.selector.scope else { return Ok(false) };
         if self.ledger.is_none() {
-            self.ledger = LedgerReader::open(&self.paths)?;
+            self.ledger = self.sends.ledger()?;
         }
         let Some(ledger) = &self.ledger else { return Ok(false) };
-        let place = ledger.place()?;
+        let place = ledger.place(run)?;
         if self.place == Some(place) {
             return Ok(false);
         }
-        let record = ledger.run(run)?;
-        if let Some(record) = record.as_ref().filter(|record| !record.sandbox) {
-            let asked = ledger.recipients(run)?;
-            let accepted = asked.iter().filter(|one| one.sent == Sent::Accepted);
+        let found = ledger.run(run)?;
+        if let Some(found) = found.as_ref().filter(|found| !found.record.sandbox) {
+            let accepted = found.recipients.iter().filter(|one| one.sent == Sent::Accepted);
             self.first_accepted = accepted.map(|one| one.at).min();
-            self.expected = Expected::of_ledger(&asked);
-            self.tracker.since(Some(record.begun_at - BEFORE_CLAIM));
+            self.expected = Expected::of_ledger(&found.recipients);
+            self.tracker.since(Some(found.record.begun_at - BEFORE_CLAIM));
         }
-        self.record = record;
+        self.record = found.map(|found| found.record);
         self.place = Some(place);
         Ok(true)
     }
 
-    fn read_trail(&mut self) -> Result<bool, OutcomeError> {
-        if self.reader.is_none() {
-            match Reader::open(&self.paths) {
-                Ok(reader) => self.reader = Some(reader),
-                Err(ReadError::Missing { .. }) => return Ok(false),
-                Err(error) => return Err(error.into()),
-            }
+    fn read_events(&mut self) -> Result<bool, OutcomeError> {
+        if self.events.is_none() {
+            self.events = self.sends.events()?;
         }
-        let Some(reader) = &self.reader else { return Ok(false) };
-        let changed = self.tracker.read(reader)?;
-        if self.expected.has_uncertain()
-            && let Scope::Run(run) = &self.selector.scope
-        {
-            let until = reader.last_id()?;
-            let within = self.proven_to.filter(|after| *after <= until).map(|after| (after, until));
-            if within.is_none_or(|(after, until)| after < until) {
-                let found = reader.proven_requests(run, within)?;
-                self.proven.extend(found.iter().filter_map(|request| RequestId::parse(request)));
-                self.proven_to = Some(until);
-            }
+        let Some(events) = self.events.as_deref() else { return Ok(false) };
+        let changed = self.tracker.read(events)?;
+        if self.expected.has_uncertain() && self.proven_to != self.tracker.mark() {
+            let between = self.proven_to.zip(self.tracker.mark()).filter(|(after, until)| after < until);
+            let found = events.proven_requests(self.tracker.mailed(), between)?;
+            self.proven.extend(found.iter().filter_map(|request| RequestId::parse(request)));
+            self.proven_to = self.tracker.mark();
         }
         Ok(changed)
     }
 
     fn count(&mut self) -> Result<(), OutcomeError> {
         self.report = Report::of(&self.expected, &self.tracker, &self.proven);
-        if let Some(reader) = &self.reader {
-            self.report.left_out = reader.unproven(self.tracker.mailed())?;
+        if let Some(events) = &self.events {
+            self.report.left_out = events.unproven(self.tracker.mailed())?;
         }
         Ok(())
     }
@@ -204,18 +188,22 @@ impl Watched {
         self.expected.each(&self.tracker, call)
     }
 
-    /// Whether what is known is enough for a verdict: what had come in at the beginning is in the trail, and nobody is sending
-    /// the run.
+    /// Whether what is known is enough for a verdict: what had come in at the beginning is read, and nobody is sending the run.
     ///
     /// # Errors
     /// When the store cannot be looked at.
     pub fn is_up_to_date(&mut self) -> Result<bool, OutcomeError> {
-        if !self.backlog.is_past(&self.paths)? {
-            return Ok(false);
-        }
+        Ok(self.sends.is_past(&mut self.backlog)? && self.sender()?.is_none())
+    }
+
+    /// Who is sending the run, for people; nobody sends a category.
+    ///
+    /// # Errors
+    /// When the store cannot be looked at.
+    pub fn sender(&self) -> Result<Option<String>, OutcomeError> {
         match RunName::new(self.selector.name()) {
-            Ok(run) if matches!(self.selector.scope, Scope::Run(_)) => Ok(!lock::is_held(&self.paths.run_lock(&run))?),
-            _ => Ok(true),
+            Ok(run) if matches!(self.selector.scope, Scope::Run(_)) => Ok(self.sends.sender(&run)?),
+            _ => Ok(None),
         }
     }
 
@@ -224,6 +212,12 @@ impl Watched {
     /// # Errors
     /// When the store cannot be looked at.
     pub fn behind(&self) -> Result<i64, OutcomeError> {
-        behind(&self.paths)
+        Ok(self.sends.behind()?)
+    }
+
+    /// How often it is worth while to look.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        self.sends.pace()
     }
 }

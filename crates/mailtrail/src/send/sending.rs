@@ -11,7 +11,7 @@ use crate::compose::{Composer, Group};
 use crate::run::{NoRandomness, RecipientId, RequestId, RunName};
 use crate::sendgrid::{ApiError, Client, Outcome, Patience};
 use crate::stop::Stop;
-use crate::store::ledger::{Ended, LedgerError, RunLedger};
+use crate::store::ledger::{Claims, Ended, LedgerError};
 
 /// So many requests in a row without a known outcome, and no more are made: something is broken, and each would leave up to a
 /// thousand recipients in doubt.
@@ -20,7 +20,7 @@ const UNCERTAIN_IN_A_ROW: u32 = 3;
 /// What is needed to send.
 pub struct Sending<'a> {
     /// The run's ledger, ours alone.
-    pub ledger: &'a mut RunLedger,
+    pub ledger: &'a mut dyn Claims,
     /// SendGrid.
     pub client: &'a Client,
     /// Content and recipients.

@@ -7,7 +7,7 @@
 pub mod manifest;
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -121,7 +121,11 @@ fn parts(paths: &Paths) -> Result<Vec<String>, BackupError> {
 
 /// Size and SHA-256 of a file.
 pub(super) fn checksum(path: &Path) -> io::Result<(u64, String)> {
-    let mut file = File::open(path)?;
+    checksum_of(&mut File::open(path)?)
+}
+
+/// Size and SHA-256 of what is left to read.
+pub(crate) fn checksum_of(file: &mut impl io::Read) -> io::Result<(u64, String)> {
     let (mut digest, mut bytes, mut buffer) = (Context::new(&SHA256), 0, vec![0; 1 << 16]);
     loop {
         let read = file.read(&mut buffer)?;

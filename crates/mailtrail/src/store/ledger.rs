@@ -1,24 +1,30 @@
-//! The ledger: whom SendGrid was asked to mail, and what it said. Rows are only added; a file of its own, so that a sender's
-//! claims never wait for a drain.
+//! The ledger: whom SendGrid was asked to mail, and what it said. [`Claims`] is what its sender sees of it, [`Ledger`] what
+//! everybody else does; BigQuery's is in `store/bigquery/ledger.rs`. Here: rows that are only added, in a file of its own, so
+//! that a sender's claims never wait for a drain.
 //!
 //! A request goes claimed → sending → accepted, refused or uncertain; each step is on disk before the next is taken. Whoever
 //! holds a run's lock is its only sender, so what an earlier one left claimed was never sent (abandoned), and what it left
 //! sending may have been (uncertain).
 
 mod read;
+mod record;
 
 use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
-pub use read::{Asked, LedgerReader, RunRecord};
+pub use read::LedgerReader;
+pub use record::{Asked, OnRecord, RunRecord};
 
+use super::bigquery::{AppendError, BigQueryError};
 use super::keys::Identity;
 use super::lock::{Lock, LockError};
 use super::paths::Paths;
+use super::restored::Restored;
+use super::sqlite::ReadError;
 use crate::database::{self, Format, OpenError, Wal};
 use crate::protect::EmailHash;
-use crate::run::{RecipientId, RequestId, RunName};
+use crate::run::{NoRandomness, RecipientId, RequestId, RunName};
 
 const FORMAT: Format =
     Format { name: "ledger", application_id: 0x4d54_4c47, migrations: &[include_str!("ledger/0001_ledger.sql")] };
@@ -121,6 +127,45 @@ pub enum LedgerError {
     /// SQLite refused.
     #[error("the ledger cannot be read or written: {0}. Nothing is sent that is not on record first")]
     Sqlite(#[from] rusqlite::Error),
+    /// Somebody else holds the run, or did and never let go.
+    #[error(
+        "run {run} is being sent by {holder}, since {since}. Wait until it has ended; started again, only those are mailed whom \
+         it left. Where that sender is gone for good, which BigQuery cannot know, take the run from it by --take-over: what it \
+         had under way then counts as uncertain"
+    )]
+    Held {
+        /// The run.
+        run: RunName,
+        /// `process 4711 on host`.
+        holder: String,
+        /// RFC 3339.
+        since: String,
+    },
+    /// Somebody else took the run over.
+    #[error(
+        "run {run} was taken over by {holder}: this sender stops before its next request. What it mailed is on record"
+    )]
+    Lost {
+        /// The run.
+        run: RunName,
+        /// `process 4711 on host`.
+        holder: String,
+    },
+    /// BigQuery refused, or cannot be reached.
+    #[error(transparent)]
+    BigQuery(#[from] BigQueryError),
+    /// BigQuery did not take a step.
+    #[error("the ledger cannot be written, and nothing is sent that is not on record first")]
+    Append(#[from] AppendError),
+    /// The store came back from a backup.
+    #[error(transparent)]
+    Restored(#[from] Restored),
+    /// Whether it came back from a backup cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// No ids.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
     /// Earlier claims were made under a key that is not configured.
     #[error(
         "earlier mail is on record under the hash key {0}, which is not configured: it would not be seen that somebody was mailed. \
@@ -130,6 +175,84 @@ pub enum LedgerError {
     /// A claim that stands already: the caller did not look at what is known.
     #[error("a recipient is claimed already in this attempt of run {0}")]
     Claimed(RunName),
+}
+
+/// A recipient set aside for a request: who, the id that its events carry, the number of the attempt.
+pub type Claim = (EmailHash, RecipientId, u32);
+
+/// The ledger of one run, for its only sender. A request goes claimed → sending → accepted, refused, uncertain or abandoned.
+pub trait Claims {
+    /// Who was asked for in this run, with the last attempt.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    fn known(&self) -> Result<HashMap<EmailHash, Known>, LedgerError>;
+
+    /// Sets recipients aside for a request; durable when this returns. `send_at` in µs.
+    ///
+    /// # Errors
+    /// When one of them has a claim of that number already (then none is claimed), or the ledger cannot be written.
+    fn claim(
+        &mut self,
+        request: RequestId,
+        categories: &[String],
+        send_at: Option<i64>,
+        recipients: Vec<Claim>,
+        now: i64,
+    ) -> Result<(), LedgerError>;
+
+    /// The request is made from now on; when this returns that is durable, and the run is still this sender's.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written or the run was taken over: then the request must not be made.
+    fn sending(&mut self, request: RequestId, now: i64) -> Result<(), LedgerError>;
+
+    /// How the request ended; durable when this returns.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written: then it counts as uncertain.
+    fn ended(&mut self, request: RequestId, ended: Ended<'_>, now: i64) -> Result<(), LedgerError>;
+
+    /// Lets go of the run. Dropping does so, too, but cannot say that it failed.
+    ///
+    /// # Errors
+    /// When nobody can be told that the run is free.
+    fn close(self: Box<Self>) -> Result<(), LedgerError>;
+}
+
+/// The ledger, for who only reads.
+pub trait Ledger: Send {
+    /// The names of all runs, the newest first.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    fn run_names(&self) -> Result<Vec<String>, LedgerError>;
+
+    /// A run with its recipients; `None` where nothing was ever sent under this name.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    fn run(&self, name: &str) -> Result<Option<OnRecord>, LedgerError>;
+
+    /// Another number whenever the run may have gone on.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    fn place(&self, run: &str) -> Result<i64, LedgerError>;
+
+    /// Who was mailed under a category, or may have been, in any run, since a time in µs; each perhaps several times.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    fn recipients_of_category(&self, category: &str, since: i64) -> Result<Vec<Asked>, LedgerError>;
+
+    /// Who was asked for in a run, with the last attempt.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    fn known(&self, run: &str) -> Result<HashMap<EmailHash, Known>, LedgerError> {
+        Ok(self.run(run)?.map(|run| run.known()).unwrap_or_default())
+    }
 }
 
 /// The ledger of one run, open for its only sender.
@@ -202,7 +325,7 @@ impl RunLedger {
         request: RequestId,
         categories: &[String],
         send_at: Option<i64>,
-        recipients: impl IntoIterator<Item = (EmailHash, RecipientId, u32)>,
+        recipients: impl IntoIterator<Item = Claim>,
         now: i64,
     ) -> Result<(), LedgerError> {
         let transaction = self.sql.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -264,6 +387,35 @@ impl RunLedger {
             .query_row([request.to_string()], |row| row.get(0))?;
         add_step(&self.sql, id, state, message_id, code, now)?;
         Ok(self.wal.checkpoint_if_long(&self.sql)?)
+    }
+}
+
+impl Claims for RunLedger {
+    fn known(&self) -> Result<HashMap<EmailHash, Known>, LedgerError> {
+        Self::known(self)
+    }
+
+    fn claim(
+        &mut self,
+        request: RequestId,
+        categories: &[String],
+        send_at: Option<i64>,
+        recipients: Vec<Claim>,
+        now: i64,
+    ) -> Result<(), LedgerError> {
+        Self::claim(self, request, categories, send_at, recipients, now)
+    }
+
+    fn sending(&mut self, request: RequestId, now: i64) -> Result<(), LedgerError> {
+        Self::sending(self, request, now)
+    }
+
+    fn ended(&mut self, request: RequestId, ended: Ended<'_>, now: i64) -> Result<(), LedgerError> {
+        Self::ended(self, request, ended, now)
+    }
+
+    fn close(self: Box<Self>) -> Result<(), LedgerError> {
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@
 mod decode;
 mod emulator;
 mod fake;
+mod hook;
 #[allow(dead_code, reason = "shared with the stories, which use more of it")]
 #[path = "../stories/support.rs"]
 mod support;
@@ -14,11 +15,17 @@ mod support;
 #[path = "../stories/contract.rs"]
 mod contract;
 mod credentials;
+mod follow;
+mod forget;
 mod forward;
 mod guide;
 mod init;
+mod lock;
+mod page;
 mod questions;
+mod sends;
 mod stateless;
+mod tail;
 mod trouble;
 
 use std::net::SocketAddr;

@@ -6,6 +6,7 @@ mod support;
 
 mod alert;
 mod api;
+mod archive;
 mod ask;
 mod attack;
 mod concern;
@@ -18,6 +19,7 @@ mod operate;
 mod outcome;
 mod payloads;
 mod privacy;
+mod prometheus;
 mod receive;
 mod reconcile;
 mod restore;

@@ -80,6 +80,10 @@ pub(in crate::cli) struct Args {
     /// Mail again whom SendGrid's answer left in doubt and no event speaks for; they may get it twice
     #[arg(long)]
     pub(super) resend_uncertain: bool,
+    /// Take the run from a sender that is gone and never let go of it, which only BigQuery's ledger needs; what it had under
+    /// way counts as uncertain
+    #[arg(long)]
+    pub(super) take_over: bool,
     /// Leave out whoever got one of the categories since then (30d, 2026-11-24), whichever tool sent it
     #[arg(long, value_name = "TIME", requires = "category")]
     pub(super) not_sent_since: Option<String>,

@@ -32,7 +32,7 @@ impl Sender {
             return Err(UsageError("--messages has neither --dry-run nor --sandbox: try a list".to_owned()).into());
         }
         let client = Client::new(&self.question.config.sendgrid).map_err(|error| UsageError(error.to_string()))?;
-        let mut ledger = self.open_ledger(now_micros())?;
+        let mut ledger = self.take(now_micros())?;
         let sets = self.sets()?;
         let mut known = ledger.known()?;
         let mut messages = Messages::new(input);
@@ -63,7 +63,7 @@ impl Sender {
             }
             let mut answers: Vec<(usize, Outcome)> = Vec::new();
             let summary = self
-                .sending(&mut ledger, &client, &composer, &choice, now)?
+                .sending(&mut *ledger, &client, &composer, &choice, now)?
                 .run(interrupted.clone(), |done| {
                     answers.extend(done.rows.iter().map(|row| (*row, done.outcome.clone())))
                 })
@@ -86,6 +86,7 @@ impl Sender {
             all_sent &= summary.refused + summary.uncertain + summary.left == 0;
             stop = summary.left > 0 || matches!(summary.why, Some(Why::Stopped));
         }
+        ledger.close()?;
         Ok(if all_sent { Exit::Done } else { Exit::Failed })
     }
 

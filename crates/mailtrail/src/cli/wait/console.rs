@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -10,12 +11,13 @@ use super::WaitArgs;
 use super::notices::Teller;
 use crate::cli::output::note;
 use crate::cli::question::Question;
-use crate::cli::selection::Listed;
 use crate::cli::{time, unreached};
 use crate::clock;
+use crate::list::Listed;
 use crate::outcome::wait::{End, News, Waiter};
 use crate::outcome::{Report, Watched};
 use crate::settle::Status;
+use crate::store::sends::Sends;
 
 /// The terminal, and the teller of notices.
 pub(super) struct Console<'l> {
@@ -30,6 +32,7 @@ pub(super) struct Console<'l> {
 impl<'l> Console<'l> {
     pub(super) fn begin(
         question: &Question,
+        sends: &Arc<dyn Sends>,
         listed: Option<&'l Listed>,
         args: &'l WaitArgs,
         started: i64,
@@ -40,7 +43,7 @@ impl<'l> Console<'l> {
         if let Ok(style) = ProgressStyle::with_template("{bar:20} {wide_msg}") {
             bar.set_style(style);
         }
-        let teller = Teller::begin(question, listed, args.no_notify, started)?;
+        let teller = Teller::begin(question, sends, listed, args.no_notify, started)?;
         Ok(Self { bar, teller, file: args.unreached_out.as_deref().zip(listed), said: terminal })
     }
 
@@ -108,6 +111,9 @@ impl Waiter for Console<'_> {
                 self.teller.no_events(watched, since);
             }
             News::Trouble(why) => self.say(&format!("note: the store cannot be read for now, trying again: {why}")),
+            News::StillSent(sender) => self.say(&format!(
+                "note: everybody so far is settled, but {sender} is sending this run: waiting until it has ended"
+            )),
             News::Recovered => self.say("note: the store can be read again"),
         }
     }

@@ -3,6 +3,7 @@
 //! Posting may take minutes where Slack is slow, so a thread of its own does it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::cli::question::Question;
-use crate::cli::selection::Listed;
+use crate::list::Listed;
 use crate::notify::notice::top;
 use crate::notify::{Domains, Label, Notice, Notifier, Ops, Outstanding, RunSummary, View};
 use crate::outcome::wait::{End, Until};
@@ -18,7 +19,7 @@ use crate::outcome::{Details, Watched};
 use crate::settle::Status;
 use crate::store::ledger::Sent;
 use crate::store::query::Scope;
-use crate::store::{Paths, Places};
+use crate::store::sends::{Sends, Told};
 
 /// So many reasons are told.
 const REASONS: usize = 5;
@@ -39,6 +40,7 @@ struct Work {
 impl<'l> Teller<'l> {
     pub(super) fn begin(
         question: &Question,
+        sends: &Arc<dyn Sends>,
         listed: Option<&'l Listed>,
         no_notify: bool,
         started: i64,
@@ -50,10 +52,10 @@ impl<'l> Teller<'l> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
         let (sender, receiver) = channel();
-        let paths = question.paths.clone();
+        let told = sends.told();
         let thread = std::thread::Builder::new()
             .name("notices".to_owned())
-            .spawn(move || tell_all(&receiver, &notifier, &runtime, &paths))
+            .spawn(move || tell_all(&receiver, &notifier, &runtime, told))
             .context("starting a thread")?;
         Ok(Self { listed, started, work: Some((sender, thread)) })
     }
@@ -137,14 +139,14 @@ fn tell_all(
     work: &Receiver<Work>,
     notifier: &Notifier,
     runtime: &tokio::runtime::Runtime,
-    paths: &Paths,
+    mut told: Box<dyn Told>,
 ) -> Vec<String> {
     let mut problems = Vec::new();
     for Work { notice, once } in work {
-        let mut places = once.as_ref().map(|_| Places::open(paths));
         let kind = notice.kind();
-        if let (Some(Ok(places)), Some((run, at))) = (&places, &once)
-            && places.was_told(run, kind, *at).unwrap_or(false)
+        // Whether it was told is not known: twice is better than never.
+        if let Some((run, at)) = &once
+            && told.was_told(run, kind, *at).unwrap_or(false)
         {
             continue;
         }
@@ -154,12 +156,7 @@ fn tell_all(
                 continue;
             }
         }
-        let remembered = match (&mut places, &once) {
-            (Some(Ok(places)), Some((run, at))) => places.told(run, kind, *at).map_err(|error| error.to_string()),
-            (Some(Err(error)), Some(_)) => Err(error.to_string()),
-            _ => Ok(()),
-        };
-        if let Err(error) = remembered {
+        if let Some(Err(error)) = once.map(|(run, at)| told.note(&run, kind, at)) {
             problems.push(format!("warning: that this was told is not remembered, it may be told again: {error}"));
         }
     }

@@ -6,7 +6,7 @@ use super::*;
 use crate::protect::{AddressRow, BatchRow, EventRow};
 use crate::store::Paths;
 use crate::store::query::Scope;
-use crate::store::sqlite::Trail;
+use crate::store::sqlite::{Reader, Trail};
 use crate::store::testing::{batch, encode, event, plain_seal};
 
 const START: i64 = 1_780_000_000_000_000;

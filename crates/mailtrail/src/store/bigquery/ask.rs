@@ -1,30 +1,37 @@
 //! Answers from BigQuery. Every statement says which days it reads, tells apart repetitions itself (after its filters, so that
 //! clusters count), and is tried dry first: what would cost too much is not asked.
 
-mod cell;
+mod browse;
+pub(super) mod cell;
 mod counts;
 mod list;
+mod outcomes;
 mod select;
 mod sql;
 mod status;
+mod tail;
 
 pub use sql::{EachRow, SqlValue};
+pub use tail::Tail;
 
-use tokio::runtime::Runtime;
+use std::sync::OnceLock;
 
 use super::Dataset;
+use super::blocking::Blocking;
 use super::error::BigQueryError;
-use super::query::{Query, Rows};
+use super::query::{Parameter, Query, Rows};
 use crate::config::BigQuery;
 use crate::store::query::{
-    Answer, Counted, Dimension, EventRecord, Filter, Group, RecipientStatus, Scanned, Scope, Subject,
+    Answer, Counted, Dimension, EventRecord, Filter, Group, Mailed, RecipientStatus, Scanned, Scope, Subject,
 };
 use crate::store::questions::{AskError, Pages, Questions};
 
 /// A dataset, open for questions.
 pub struct Asker {
-    dataset: Dataset,
-    runtime: Runtime,
+    pub(super) dataset: Dataset,
+    pub(super) blocking: Blocking,
+    /// Since when events need to be vouched for, once that was asked.
+    keyed: OnceLock<Option<i64>>,
 }
 
 impl Asker {
@@ -33,27 +40,42 @@ impl Asker {
     /// # Errors
     /// When there are no credentials.
     pub fn open(config: &BigQuery) -> Result<Self, BigQueryError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| BigQueryError::Unfit(format!("the runtime cannot be started: {error}")))?;
-        Ok(Self { dataset: Dataset::new(config)?, runtime })
+        Ok(Self { dataset: Dataset::new(config)?, blocking: Blocking::new()?, keyed: OnceLock::new() })
     }
 
     fn ask(&self, query: &Query) -> Result<Rows, BigQueryError> {
-        self.runtime.block_on(async {
+        self.blocking.wait(async {
             self.dataset.afford(query).await?;
             self.dataset.jobs.ask(query).await
         })
+    }
+
+    /// Without looking first at what it would cost; BigQuery still refuses what costs more than allowed.
+    pub(super) fn ask_at_once(&self, query: &Query) -> Result<Rows, BigQueryError> {
+        self.blocking.wait(self.dataset.jobs.ask(query))
     }
 }
 
 impl Dataset {
     /// Whether a question may be asked; what it would read, in bytes.
-    async fn afford(&self, query: &Query) -> Result<u64, BigQueryError> {
+    pub(super) async fn afford(&self, query: &Query) -> Result<u64, BigQueryError> {
         let bytes = self.jobs.dry_run(query).await?;
         let limit = self.config.max_bytes_billed;
         if bytes > limit { Err(BigQueryError::TooExpensive { bytes, limit }) } else { Ok(bytes) }
+    }
+}
+
+impl Dataset {
+    /// When the newest event was posted that fulfils a filter, of those received since a time (µs since the epoch). What is imported
+    /// or comes from SendGrid's logs was not posted.
+    pub(super) fn newest_received(&self, filter: &Filter, since: i64) -> Query {
+        let filter = Filter { since: Some(since.saturating_sub(list::RECENT)), ..filter.clone() };
+        let mut query = select::select(&self.names, &filter, "received_at, verified_by");
+        query.sql = format!(
+            "SELECT MAX(received_at) FROM ({}) WHERE received_at > @received AND IFNULL(verified_by, '') NOT IN ('import', 'api')",
+            query.sql
+        );
+        query.with("received", Parameter::Timestamp(since))
     }
 }
 
@@ -112,6 +134,7 @@ impl Questions for Asker {
         since: Option<i64>,
         until: Option<i64>,
     ) -> Result<Vec<RecipientStatus>, AskError> {
-        Ok(status::latest(self, scope, since, until)?)
+        let mailed = Mailed { scope: scope.clone(), since, until, unproven: false };
+        Ok(status::outcomes(self, &mailed)?.into_iter().map(|outcome| outcome.status).collect())
     }
 }

@@ -4,12 +4,16 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::Dataset;
+use super::deliver::Backoff;
 use super::error::BigQueryError;
 use super::meta::{self, Entry};
-use super::query::escaped;
+use super::query::{Query, Rows, escaped};
 use super::resource::{field, fields};
 use super::rest::Call;
 use super::schema::{Column, EVENTS, Mode, Purpose, TABLES, Table, VIEW_LABEL};
+
+/// How often a statement is tried that others are in the way of.
+const CHANGE_TRIES: usize = 7;
 
 /// Something to make.
 #[derive(Debug)]
@@ -60,7 +64,7 @@ impl Dataset {
                     if !missing.is_empty() {
                         steps.push(Step::Columns(table, missing, fields(&there)));
                     }
-                    entries_readable = table.purpose == Purpose::Meta;
+                    entries_readable |= table.purpose == Purpose::Meta;
                 }
             }
         }
@@ -109,15 +113,20 @@ impl Dataset {
     /// # Errors
     /// When it is not so, or BigQuery cannot be asked.
     pub async fn verify(&self, entries: &[Entry]) -> Result<(), BigQueryError> {
-        let name = self.names.table(&EVENTS);
+        self.verify_table(&EVENTS, entries).await
+    }
+
+    /// The same of another table.
+    pub(super) async fn verify_table(&self, table: &'static Table, entries: &[Entry]) -> Result<(), BigQueryError> {
+        let name = self.names.table(table);
         let Some(there) = self.table(&name).await? else {
             return Err(BigQueryError::Unfit(format!(
                 "there is no table {}: run `mailtrail bigquery init`",
                 self.names.shown(&name)
             )));
         };
-        self.judge_label(&there, &name, EVENTS.purpose.label())?;
-        if let Some(column) = self.judge_table(&EVENTS, &there)?.first() {
+        self.judge_label(&there, &name, table.purpose.label())?;
+        if let Some(column) = self.judge_table(table, &there)?.first() {
             return Err(BigQueryError::Unfit(format!(
                 "{} has no column {}: run `mailtrail bigquery init`, which adds it",
                 self.names.shown(&name),
@@ -125,6 +134,29 @@ impl Dataset {
             )));
         }
         meta::judge(&meta::read(&self.jobs, &self.names).await?, entries, &self.shown())
+    }
+
+    /// Notes that a public key is configured from `now` on (µs), unless that is known.
+    ///
+    /// # Errors
+    /// When BigQuery cannot be asked.
+    pub async fn note_public_key(&self, now: i64) -> Result<(), BigQueryError> {
+        if meta::keyed(&self.jobs, &self.names).await?.is_some() {
+            return Ok(());
+        }
+        meta::add(&self.jobs, &self.names, &meta::first_public_key(now)).await
+    }
+
+    /// Carries out a statement, again where only another one was in its way.
+    pub(super) async fn change(&self, query: &Query) -> Result<Rows, BigQueryError> {
+        let mut backoff = Backoff::default();
+        for _ in 1..CHANGE_TRIES {
+            match self.jobs.ask(query).await {
+                Err(error) if error.is_contention() => backoff.wait().await,
+                settled => return settled,
+            }
+        }
+        self.jobs.ask(query).await
     }
 
     fn words(&self, step: &Step) -> String {

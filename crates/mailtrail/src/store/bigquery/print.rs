@@ -30,10 +30,9 @@ pub fn sql(config: &BigQuery, entries: &[Entry]) -> String {
     let table = names.sql_table(&META);
     for Entry { name, value } in entries {
         // Names, modes and hex digits: nothing in them that would need an escape.
-        let value = value.as_ref().map_or_else(|| "CAST(NULL AS STRING)".to_owned(), |value| format!("\"{value}\""));
         let _fits = write!(
             text,
-            "\nINSERT INTO {table} (name, value, fence)\nSELECT \"{name}\", {value}, 0 FROM (SELECT 1 AS one)\n\
+            "\nINSERT INTO {table} (name, value)\nSELECT \"{name}\", \"{value}\" FROM (SELECT 1 AS one)\n\
              WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE name = \"{name}\");\n"
         );
     }
@@ -56,7 +55,7 @@ fn create_table(names: &Names, table: &Table) -> String {
         .collect();
     let mut text = format!("CREATE TABLE IF NOT EXISTS {} (\n{}\n)", names.sql_table(table), columns.join(",\n"));
     if let Some(partition) = table.partition {
-        let _fits = write!(text, "\nPARTITION BY TIMESTAMP_TRUNC({partition}, DAY)");
+        let _fits = write!(text, "\nPARTITION BY TIMESTAMP_TRUNC(`{partition}`, DAY)");
     }
     if !table.cluster.is_empty() {
         let _fits = write!(text, "\nCLUSTER BY {}", table.cluster.join(", "));

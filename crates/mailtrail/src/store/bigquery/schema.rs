@@ -3,7 +3,7 @@
 
 mod tables;
 
-pub(crate) use tables::{EVENTS, META, QUARANTINE, TABLES};
+pub(crate) use tables::{EVENTS, LOCKS, META, PLACES, QUARANTINE, RUNS, SENDS, TABLES, TOLD};
 
 /// A column's type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,8 +77,12 @@ pub(crate) struct Column {
 pub(crate) enum Purpose {
     Event,
     Send,
+    Run,
+    Told,
     Quarantine,
     Meta,
+    Lock,
+    Place,
 }
 
 /// A table.
@@ -105,8 +109,12 @@ impl Purpose {
         match self {
             Self::Event => "event",
             Self::Send => "send",
+            Self::Run => "run",
+            Self::Told => "told",
             Self::Quarantine => "quarantine",
             Self::Meta => "meta",
+            Self::Lock => "lock",
+            Self::Place => "place",
         }
     }
 }

@@ -4,6 +4,8 @@ mod decode;
 
 pub(crate) use decode::decode;
 
+use super::names::Names;
+use crate::config::bigquery::{BigQuery, Endpoint, Name};
 use crate::store::query::EventRecord;
 
 /// An event with every column; each text holds its column's name.
@@ -79,4 +81,22 @@ pub(crate) fn bare_event(id: i64) -> EventRecord {
         key_id: None,
         ..full_event(id)
     }
+}
+
+/// Names of tables, for texts of statements.
+pub(crate) fn names() -> Names {
+    let name = |text| Name::new(text).expect("a name");
+    let endpoint = || Endpoint::new("http://127.0.0.1:1").expect("an address");
+    Names::of(&BigQuery {
+        project: name("p"),
+        dataset: name("d"),
+        table: name("t"),
+        location: None,
+        endpoint: endpoint(),
+        grpc_endpoint: endpoint(),
+        forward: false,
+        quota_project: None,
+        max_bytes_billed: 1,
+        append_timeout: std::time::Duration::from_secs(1),
+    })
 }

@@ -4,59 +4,11 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::{FORMAT, Known, LedgerError, Sent, is_sandbox};
+use super::{Asked, FORMAT, Known, Ledger, LedgerError, OnRecord, RunRecord, Sent, is_sandbox};
 use crate::database;
 use crate::protect::EmailHash;
 use crate::run::{RecipientId, RequestId};
 use crate::store::paths::Paths;
-
-/// A run as the ledger knows it. Recipients are counted once each, by their last attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunRecord {
-    /// Its name.
-    pub name: String,
-    /// First claim, µs since the epoch.
-    pub begun_at: i64,
-    /// When SendGrid last accepted mail of it, µs; `None` where it never did.
-    pub accepted_at: Option<i64>,
-    /// The latest time before which mail is not to be delivered, µs.
-    pub send_at: Option<i64>,
-    /// Whether its last send was only validated by the sandbox.
-    pub sandbox: bool,
-    /// How many recipients stand at which state.
-    pub counts: Vec<(Sent, u64)>,
-}
-
-impl RunRecord {
-    /// How many recipients stand at a state.
-    #[must_use]
-    pub fn count(&self, state: Sent) -> u64 {
-        self.counts.iter().find(|(found, _)| *found == state).map_or(0, |(_, count)| *count)
-    }
-
-    /// How many recipients there are.
-    #[must_use]
-    pub fn asked(&self) -> u64 {
-        self.counts.iter().map(|(_, count)| count).sum()
-    }
-}
-
-/// A recipient of a run, by the last attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
-    /// Who.
-    pub hash: EmailHash,
-    /// How it stands.
-    pub sent: Sent,
-    /// The id that its events carry.
-    pub recipient: RecipientId,
-    /// The request that asked for it.
-    pub request: RequestId,
-    /// `X-Message-Id`, where SendGrid gave one.
-    pub message_id: Option<String>,
-    /// When it came to stand so, µs since the epoch.
-    pub at: i64,
-}
 
 /// The ledger, open for reading.
 pub struct LedgerReader {
@@ -79,30 +31,23 @@ impl LedgerReader {
         Ok(Some(Self { sql: database::open_read_only(&path, &FORMAT)? }))
     }
 
-    /// All runs, the newest first.
+    /// The names of all runs, the newest first.
     ///
     /// # Errors
     /// When the ledger cannot be read.
-    pub fn runs(&self) -> Result<Vec<RunRecord>, LedgerError> {
-        let names: Vec<String> = self
-            .sql
-            .prepare_cached(
-                "SELECT name FROM (SELECT name, begun_at AS at FROM run UNION
-                     SELECT name, at FROM sandbox WHERE name NOT IN (SELECT name FROM run)) ORDER BY at DESC, name",
-            )?
-            .query_map([], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
-        let mut runs = Vec::with_capacity(names.len());
-        for name in names {
-            runs.extend(self.run(&name)?);
-        }
-        Ok(runs)
+    pub fn run_names(&self) -> Result<Vec<String>, LedgerError> {
+        let mut statement = self.sql.prepare_cached(
+            "SELECT name FROM (SELECT name, begun_at AS at FROM run UNION
+                 SELECT name, at FROM sandbox WHERE name NOT IN (SELECT name FROM run)) ORDER BY at DESC, name",
+        )?;
+        let names = statement.query_map([], |row| row.get(0))?;
+        Ok(names.collect::<Result<_, _>>()?)
     }
 
     /// One run; `None` where nothing was ever sent under this name.
     ///
     /// # Errors
-    /// As [`runs`](Self::runs).
+    /// As [`run_names`](Self::run_names).
     pub fn run(&self, name: &str) -> Result<Option<RunRecord>, LedgerError> {
         let found: Option<(i64, i64)> = self
             .sql
@@ -145,29 +90,16 @@ impl LedgerReader {
     /// Grows whenever the ledger does.
     ///
     /// # Errors
-    /// As [`runs`](Self::runs).
+    /// As [`run_names`](Self::run_names).
     pub fn place(&self) -> Result<i64, LedgerError> {
         let mut last = self.sql.prepare_cached("SELECT ifnull(max(id), 0) FROM step")?;
         Ok(last.query_row((), |row| row.get(0))?)
     }
 
-    /// Who was asked for in a run, with the last attempt.
-    ///
-    /// # Errors
-    /// As [`runs`](Self::runs).
-    pub fn known(&self, run: &str) -> Result<HashMap<EmailHash, Known>, LedgerError> {
-        let id = self
-            .sql
-            .prepare_cached("SELECT id FROM run WHERE name = ?1")?
-            .query_row([run], |row| row.get(0))
-            .optional()?;
-        id.map_or_else(|| Ok(HashMap::new()), |id| known(&self.sql, id))
-    }
-
     /// The recipients of a run, each once, by the last attempt; in no order.
     ///
     /// # Errors
-    /// As [`runs`](Self::runs).
+    /// As [`run_names`](Self::run_names).
     pub fn recipients(&self, run: &str) -> Result<Vec<Asked>, LedgerError> {
         self.asked("r.name = ?1", run, i64::MIN)
     }
@@ -175,14 +107,14 @@ impl LedgerReader {
     /// Who was mailed under a category, or may have been, in any run, since a time in µs; each perhaps several times.
     ///
     /// # Errors
-    /// As [`runs`](Self::runs).
+    /// As [`run_names`](Self::run_names).
     pub fn recipients_of_category(&self, category: &str, since: i64) -> Result<Vec<Asked>, LedgerError> {
         self.asked("?1 IN (SELECT value FROM json_each(q.categories))", category, since)
     }
 
     fn asked(&self, condition: &str, value: &str, since: i64) -> Result<Vec<Asked>, LedgerError> {
         let statement = format!(
-            "SELECT c.email_hash, s.state, c.recipient, s.message_id, s.at, q.request
+            "SELECT c.email_hash, s.state, c.recipient, s.message_id, s.at, q.request, c.attempt
              FROM request AS q JOIN run AS r ON r.id = q.run_id {LAST_STEP} JOIN claim AS c ON c.request_id = q.id
              WHERE {condition} AND s.at >= ?2
                AND c.attempt = (SELECT max(attempt) FROM claim WHERE run_id = c.run_id AND email_hash = c.email_hash)"
@@ -194,6 +126,7 @@ impl LedgerReader {
             found.push(Asked {
                 hash: hash(row, 0)?,
                 sent: sent(row, 1)?,
+                attempt: row.get(6)?,
                 recipient: recipient(row, 2)?,
                 request: request(row, 5)?,
                 message_id: row.get(3)?,
@@ -201,6 +134,25 @@ impl LedgerReader {
             });
         }
         Ok(found)
+    }
+}
+
+impl Ledger for LedgerReader {
+    fn run_names(&self) -> Result<Vec<String>, LedgerError> {
+        Self::run_names(self)
+    }
+
+    fn run(&self, name: &str) -> Result<Option<OnRecord>, LedgerError> {
+        let Some(record) = Self::run(self, name)? else { return Ok(None) };
+        Ok(Some(OnRecord { record, recipients: self.recipients(name)? }))
+    }
+
+    fn place(&self, _: &str) -> Result<i64, LedgerError> {
+        Self::place(self)
+    }
+
+    fn recipients_of_category(&self, category: &str, since: i64) -> Result<Vec<Asked>, LedgerError> {
+        Self::recipients_of_category(self, category, since)
     }
 }
 

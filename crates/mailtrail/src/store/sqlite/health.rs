@@ -5,9 +5,9 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::error::TrailError;
-use super::forget::Unproven;
 use super::identity;
 use super::trail::FORMAT;
+use super::unproven::Unproven;
 use crate::database;
 use crate::store::keys::Identity;
 
@@ -70,9 +70,10 @@ pub fn growth(path: &Path, now: i64) -> Result<Option<f64>, TrailError> {
         let received: i64 = at.query_row([middle], |row| row.get(0))?;
         if received < now - window { low = middle + 1 } else { high = middle }
     }
-    let pages: i64 = sql.pragma_query_value(None, "page_count", |row| row.get(0))?;
-    let page: i64 = sql.pragma_query_value(None, "page_size", |row| row.get(0))?;
-    let bytes_an_event = pages as f64 * page as f64 / (last - first + 1) as f64;
+    let pragma = |name| sql.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    // Pages of events that were pruned hold nothing.
+    let pages = pragma("page_count")? - pragma("freelist_count")?;
+    let bytes_an_event = pages as f64 * pragma("page_size")? as f64 / (last - first + 1) as f64;
     Ok(Some(bytes_an_event * (last + 1 - low) as f64 / (window as f64 / DAY as f64)))
 }
 

@@ -4,6 +4,7 @@
 mod browse;
 mod counts;
 mod follow;
+mod keys;
 mod list;
 mod messages;
 mod record;

@@ -35,10 +35,10 @@ const MOST_FOR_VIEWERS: usize = 1_000;
 pub(super) async fn activity(State(app): State<Arc<App>>, caller: Caller, body: Body) -> Result<Response, Problem> {
     let (which, HowMany { limit }) = body.split(&["limit"])?;
     let limit = within(&caller, limit, USUAL)?;
-    let (mut filter, limited_to) = filter(which, &app.keys, Window::Search)?;
+    let (mut filter, limited_to) = filter(which, &app, Window::Search)?;
     // Whoever tries the set-up out looks here for what arrived.
     filter.include_tests = true;
-    let found = app.readers.ask(move |reader| reader.activity(&filter, limit)).await?;
+    let found = app.source.ask(move |store| store.activity(&filter, limit)).await?;
     Ok(events(&app, found, limited_to).await)
 }
 
@@ -53,8 +53,7 @@ pub(super) async fn timeline(State(app): State<Arc<App>>, caller: Caller, body: 
         (None, None, Some(id)) => Subject::Message(message_id(&id)),
         _ => return Err(Problem::malformed("name one of email, email_hash (1 to 100) and message, and no other")),
     };
-    let found =
-        app.readers.ask(move |reader| Ok(Answer { value: reader.timeline(&subject, limit)?, scanned: None })).await?;
+    let found = app.source.ask(move |store| store.timeline(&subject, limit)).await?;
     Ok(events(&app, found, None).await)
 }
 
@@ -69,21 +68,34 @@ pub(super) async fn newest(
     let limit = usize::try_from(limit).unwrap_or(MOST_FOR_VIEWERS);
     let after = query.number("after", 0, i64::MAX)?;
     query.end()?;
-    let value =
-        app.readers.ask(move |reader| after.map_or_else(|| reader.newest(limit), |id| reader.after(id, limit))).await?;
-    Ok(events(&app, Answer { value, scanned: None }, None).await)
+    let found = match after {
+        None => app.source.ask(move |store| store.newest(limit)).await?,
+        Some(_) if app.source.costs() => {
+            let detail = "the events are in BigQuery, which numbers none, so that there is no `after`";
+            return Err(Problem::unanswerable(detail, "ask for the newest without it, or for activity with since"));
+        }
+        Some(id) => {
+            let value = app.readers.ask(move |reader| reader.after(id, limit)).await?;
+            Answer { value, scanned: None }
+        }
+    };
+    Ok(events(&app, found, None).await)
 }
 
 /// All events of a filter, in the order of time.
 pub(super) async fn export(State(app): State<Arc<App>>, caller: Caller, body: Body) -> Result<Response, Problem> {
     let (which, Nothing {}) = body.split(&[])?;
     caller.may_take("export")?;
-    let (mut filter, _) = filter(which, &app.keys, Window::Everything)?;
+    let (mut filter, _) = filter(which, &app, Window::Everything)?;
     filter.include_tests = true;
-    // What cannot be read is told before the first row.
-    let first = filter.clone();
-    let scanned = app.readers.ask(move |reader| reader.page(&first, None, 1)).await?.scanned;
-    let mut response = export::stream(&app.readers, filter, export::Format::Ndjson);
+    // What cannot be read is told before the first row; where a question costs something, it is asked once.
+    let scanned = if app.source.costs() {
+        None
+    } else {
+        let first = filter.clone();
+        app.readers.ask(move |reader| reader.page(&first, None, 1)).await?.scanned
+    };
+    let mut response = export::begin(&app, filter, export::Format::Ndjson);
     tell(&mut response, &about(&app, scanned.as_ref()).await);
     Ok(response)
 }

@@ -28,7 +28,7 @@ pub(super) async fn latest(State(app): State<Arc<App>>, caller: Caller, body: Bo
     caller.may_take("latest")?;
     let now = clock::now_micros();
     let (scope, since, until) = (scope(&mail)?, when(mail.since.as_deref(), now)?, when(mail.until.as_deref(), now)?);
-    let found = app.readers.ask(move |reader| reader.latest_status(&scope, since, until)).await?;
+    let found = app.source.ask(move |store| store.latest_status(&scope, since, until)).await?;
     let about = about(&app, None).await;
     Ok(answer(&COLUMNS, found.into_iter().map(cells), &about))
 }

@@ -14,12 +14,13 @@ use super::rows::{about, answer};
 use super::which::{email, hash, when};
 use crate::clock;
 use crate::config::Language;
-use crate::outcome::{self, OutcomeError, Selector, Watched, columns};
+use crate::outcome::{self, OutcomeError, Selector, UNREACHED_COLUMNS, Watched, columns};
 use crate::protect::{EmailHash, KeyRing};
 use crate::show::{Cell, time};
 use crate::store::keys::Keys;
 use crate::store::query::Scope;
 use crate::store::remote::wire::{About, Mail};
+use crate::web::failure::Failure;
 use crate::web::page::App;
 
 /// Recipients of a list.
@@ -100,21 +101,24 @@ async fn look(
     caught_up(app).await?;
     let now = clock::now_micros();
     let (rows, recipients, left) = app
-        .readers
-        .work(move |paths| {
-            let watched = Watched::begin(paths, selector)?;
+        .runs
+        .blocking(move |held| {
+            let watched = Watched::begin(held.sends(), selector)?;
             let addresses = list.as_ref().map(List::by_hash).unwrap_or_default();
             let rows = outcome::unreached(&watched, pending, now).into_iter().map(|row| {
-                let address = addresses.get(&row.hash).map(|address| (*address).clone());
-                [Cell::text(address)].into_iter().chain(columns::of_unreached(&row, language)).collect()
+                let mut cells = row.cells(None, language).to_vec();
+                if let (Some(cell), Some(address)) = (cells.first_mut(), addresses.get(&row.hash)) {
+                    *cell = Cell::Text((*address).clone());
+                }
+                cells
             });
             let rows: Vec<Vec<Cell>> = rows.collect();
             let report = watched.report();
             Ok::<_, OutcomeError>((rows, report.recipients, report.recipients.saturating_sub(report.settled())))
         })
-        .await??;
+        .await?;
     let about = About { recipients: Some(recipients), pending: Some(left), ..about(app, None).await };
-    Ok(answer(&columns::UNREACHED, rows, &about))
+    Ok(answer(&UNREACHED_COLUMNS, rows, &about))
 }
 
 /// Who already got it: those of the list in its order, else everybody, by hash.
@@ -128,13 +132,14 @@ pub(super) async fn sent(State(app): State<Arc<App>>, caller: Caller, body: Body
     caller.may_take("sent")?;
     caught_up(&app).await?;
     let (rows, up_to) = app
-        .readers
-        .work(move |paths| {
-            let found = outcome::mailed_before(paths, &scope, since)?;
+        .runs
+        .blocking(move |held| {
+            let sends = held.sends();
+            let found = outcome::mailed_before(sends, &scope, since)?;
             if found.is_empty()
                 && let Scope::Run(run) = &scope
             {
-                outcome::known(paths, run)?;
+                outcome::known(sends, run)?;
             }
             let row = |address: Option<String>, hash: Option<EmailHash>, earlier: &outcome::Earlier| -> Vec<Cell> {
                 [Cell::text(address)].into_iter().chain(columns::of_sent(hash, earlier)).collect()
@@ -155,9 +160,9 @@ pub(super) async fn sent(State(app): State<Arc<App>>, caller: Caller, body: Body
                     all.into_iter().map(|(hash, earlier)| row(None, Some(*hash), earlier)).collect()
                 }
             };
-            Ok::<_, OutcomeError>((rows, outcome::events_up_to(paths)?))
+            Ok::<_, OutcomeError>((rows, outcome::events_up_to(sends)?))
         })
-        .await??;
+        .await?;
     let about = About { events_up_to: up_to.map(time::rfc3339), ..about(&app, None).await };
     Ok(answer(&columns::SENT, rows, &about))
 }
@@ -182,12 +187,8 @@ fn since(mail: &Mail) -> Result<Option<i64>, Problem> {
 
 /// A verdict needs what had come in before it was asked for.
 async fn caught_up(app: &App) -> Result<(), Problem> {
-    let (paths, keys): (_, Arc<dyn Keys>) = (app.readers.paths().clone(), app.keys.clone());
+    let (sends, keys): (_, Arc<dyn Keys>) = (app.runs.sends().share(), app.keys.clone());
     // Apart from the turns of questions: it waits for the drain, not for the disk.
-    let caught = tokio::task::spawn_blocking(move || outcome::catch_up(&paths, keys, std::thread::sleep)).await;
-    match caught {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(Problem::unavailable(error.to_string())),
-        Err(_) => Err(Problem::unavailable("looking for what came in failed")),
-    }
+    let caught = tokio::task::spawn_blocking(move || sends.catch_up(keys, true)).await;
+    caught.map_err(|_| Failure::Broken)?.map_err(|error| Problem::from(Failure::from(error)))
 }

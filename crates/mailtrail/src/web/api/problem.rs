@@ -140,32 +140,21 @@ impl From<Failure> for Problem {
                 Self::unanswerable("the answer has more lines than anybody reads", "narrow the time, or count by less")
             }
             Failure::Read(ReadError::Missing { .. }) => Self::unavailable("nothing has been stored yet"),
-            Failure::Read(error) => {
-                crate::log::limited("api", || tracing::error!(%error, "a question of the API could not be answered"));
-                Self::broken()
-            }
-            Failure::Stopping => Self::unavailable(failure.told()),
-            _ => Self::broken(),
-        }
-    }
-}
-
-impl From<OutcomeError> for Problem {
-    fn from(error: OutcomeError) -> Self {
-        match error {
-            OutcomeError::UnknownRun(_) => Self::no_such_run("nothing was sent under this name, and no event names it"),
-            OutcomeError::Usage(Unanswerable::Sandbox(_)) => Self::unanswerable(
+            // Of a run, which is all that is looked up by name.
+            Failure::Missing => Self::no_such_run("nothing was sent under this name, and no event names it"),
+            Failure::Outcome(OutcomeError::Usage(Unanswerable::Sandbox(_))) => Self::unanswerable(
                 "the run went to SendGrid's sandbox alone: nobody was mailed, so no events come",
                 "ask about a run that was sent",
             ),
-            OutcomeError::Usage(Unanswerable::NoRecipients(_)) => Self::unanswerable(
+            Failure::Outcome(OutcomeError::Usage(Unanswerable::NoRecipients(_))) => Self::unanswerable(
                 "who was to get it is not on record: it was not sent from there",
                 format!("POST {}/unreached with the list as email or email_hash", wire::ROOT),
             ),
-            OutcomeError::Read(error) => Self::from(Failure::Read(error)),
-            other => {
-                let error = other;
-                crate::log::limited("api", || tracing::error!(%error, "a question of the API could not be answered"));
+            // BigQuery would read more than is allowed.
+            Failure::Wrong(why) => Self::unanswerable(why.clone(), "narrow the time"),
+            Failure::Stopping | Failure::Behind(_) => Self::unavailable(failure.told()),
+            _ => {
+                crate::log::limited("api", || tracing::error!(error = %failure, "the API could not answer"));
                 Self::broken()
             }
         }

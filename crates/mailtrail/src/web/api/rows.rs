@@ -12,6 +12,7 @@ use hyper::body::Frame;
 use crate::show::{Cell, json, time};
 use crate::store::query::Scanned;
 use crate::store::remote::wire::{ABOUT, About, LookedThrough, Waiting};
+use crate::store::sends::waiting;
 use crate::web::page::App;
 
 /// So much is written at once.
@@ -44,7 +45,7 @@ pub(super) fn tell(response: &mut Response, about: &About) {
 
 /// What is received but not in the trail yet, and what had to be looked through.
 pub(super) async fn about(app: &App, scanned: Option<&Scanned>) -> About {
-    let backlog = app.readers.work(crate::outcome::waiting).await;
+    let backlog = backlog(app).await;
     About {
         scanned: scanned.map(|scanned| LookedThrough {
             rows: scanned.rows,
@@ -52,14 +53,17 @@ pub(super) async fn about(app: &App, scanned: Option<&Scanned>) -> About {
             since: scanned.since.map(time::rfc3339),
             why: scanned.why.to_string(),
         }),
-        // That it cannot be counted is no reason to withhold an answer.
-        backlog: backlog
-            .ok()
-            .and_then(Result::ok)
-            .filter(|(batches, _)| *batches > 0)
-            .map(|(batches, events)| Waiting { batches, events }),
+        backlog,
         ..About::default()
     }
+}
+
+/// What waits for the trail on this machine. That it cannot be counted is no reason to withhold an answer.
+async fn backlog(app: &App) -> Option<Waiting> {
+    app.keeper.as_ref()?;
+    let paths = app.readers.paths().clone();
+    let found = tokio::task::spawn_blocking(move || waiting(&paths)).await.ok()?.ok()?;
+    Some(found).filter(|(batches, _)| *batches > 0).map(|(batches, events)| Waiting { batches, events })
 }
 
 struct Rows<I> {

@@ -27,7 +27,7 @@ pub(super) async fn list(
     let limit = query.number("limit", 1, MOST)?.unwrap_or(USUAL);
     query.end()?;
     let limit = usize::try_from(limit).unwrap_or_default();
-    let (runs, there) = app.readers.work(move |paths| outcome::runs(paths, limit)).await??;
+    let (runs, there) = app.runs.blocking(move |held| outcome::runs(held.sends(), limit)).await?;
     let about = About { total: u64::try_from(there).ok(), ..about(&app, None).await };
     let rows: Vec<Vec<Cell>> = runs.iter().map(columns::of_run).collect();
     Ok(answer(&columns::RUN, rows, &about))
@@ -40,7 +40,7 @@ pub(super) async fn one(
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
     Query::parse(query.as_deref()).end()?;
-    let run = app.readers.work(move |paths| outcome::run(paths, &name)).await??;
+    let run = app.runs.blocking(move |held| outcome::run(held.sends(), &name)).await?;
     let (names, cells): (Vec<&str>, Vec<Cell>) = columns::figures(&run, false).into_iter().unzip();
     Ok(answer(&names, [cells], &about(&app, None).await))
 }

@@ -24,14 +24,12 @@ pub(super) async fn stats(State(app): State<Arc<App>>, _caller: Caller, body: Bo
         Some("recipients") => (Counted::Recipients, "recipients"),
         Some(_) => return Err(Problem::malformed("distinct is not `recipients`")),
     };
-    let (mut filter, limited_to) = filter(which, &app.keys, Window::Count)?;
+    let (mut filter, limited_to) = filter(which, &app, Window::Count)?;
     filter.include_tests = counting.include_tests;
     filter.zone = counting.time_zone.as_deref().map(zone).transpose()?.filter(|zone| *zone != TimeZone::UTC);
     let dimensions = by.clone();
-    let (found, repeats) = app
-        .readers
-        .ask(move |reader| Ok((reader.stats(&filter, &dimensions, counted)?, reader.repeats(&filter)?)))
-        .await?;
+    let (found, repeats) =
+        app.source.ask(move |store| Ok((store.stats(&filter, &dimensions, counted)?, store.repeats(&filter)?))).await?;
     let about = About { limited_to, repeats: Some(repeats), ..about(&app, found.scanned.as_ref()).await };
     let columns: Vec<&str> = by.iter().map(|dimension| dimension.as_str()).chain([heading]).collect();
     let rows = found.value.into_iter().map(|group| {

@@ -4,11 +4,12 @@ use jiff::tz::TimeZone;
 
 use super::problem::Problem;
 use crate::clock;
-use crate::protect::{EmailHash, KeyRing};
+use crate::protect::EmailHash;
 use crate::settle::Status;
 use crate::show::time;
 use crate::store::query::{Filter, message_id};
 use crate::store::remote::wire::Which;
+use crate::web::page::App;
 
 /// Most values of one kind: an index is asked for each of them.
 const MOST_VALUES: usize = 100;
@@ -25,7 +26,7 @@ pub(super) enum Window {
 }
 
 /// The filter, and since when it looks where the question did not say so, RFC 3339.
-pub(super) fn filter(which: Which, keys: &KeyRing, window: Window) -> Result<(Filter, Option<String>), Problem> {
+pub(super) fn filter(which: Which, app: &App, window: Window) -> Result<(Filter, Option<String>), Problem> {
     let now = clock::now_micros();
     let lists = [
         &which.email,
@@ -60,7 +61,7 @@ pub(super) fn filter(which: Which, keys: &KeyRing, window: Window) -> Result<(Fi
         zone: None,
     };
     for address in &which.email {
-        filter.hashes.extend(keys.lookup_hashes(email(address)?));
+        filter.hashes.extend(app.keys.lookup_hashes(email(address)?));
     }
     if let (Some(since), Some(until)) = (filter.since, filter.until)
         && until <= since
@@ -68,6 +69,8 @@ pub(super) fn filter(which: Which, keys: &KeyRing, window: Window) -> Result<(Fi
         return Err(Problem::unanswerable("until is not after since", "nothing is in between: ask for another time"));
     }
     let limited = match window {
+        // BigQuery reads every day that is asked for, whatever else is asked.
+        Window::Search | Window::Count if app.source.costs() => true,
         Window::Search => filter.scans(),
         Window::Count => !filter.has_index(),
         Window::Everything => false,

@@ -8,7 +8,7 @@ use crate::store::bigquery::schema::{EVENTS, Kind};
 use crate::store::query::EventRecord;
 
 /// What [`records`] expects: every column in its order.
-pub(super) fn columns() -> String {
+pub(in crate::store::bigquery) fn columns() -> String {
     let columns: Vec<String> = EVENTS
         .columns
         .iter()
@@ -22,15 +22,15 @@ pub(super) fn columns() -> String {
 }
 
 /// A row's cells, one after the other.
-pub(super) struct Cells<'a>(std::slice::Iter<'a, Value>);
+pub(in crate::store::bigquery) struct Cells<'a>(std::slice::Iter<'a, Value>);
 
 impl<'a> Cells<'a> {
-    pub(super) fn new(row: &'a [Value]) -> Self {
+    pub(in crate::store::bigquery) fn new(row: &'a [Value]) -> Self {
         Self(row.iter())
     }
 
     /// A text; numbers and flags are texts, too.
-    pub(super) fn text(&mut self) -> Option<String> {
+    pub(in crate::store::bigquery) fn text(&mut self) -> Option<String> {
         match self.0.next() {
             Some(Value::String(text)) => Some(text.clone()),
             Some(Value::Null) | None => None,
@@ -38,20 +38,20 @@ impl<'a> Cells<'a> {
         }
     }
 
-    pub(super) fn needed(&mut self) -> Result<String, BigQueryError> {
+    pub(in crate::store::bigquery) fn needed(&mut self) -> Result<String, BigQueryError> {
         self.text().ok_or_else(|| odd("a value is missing"))
     }
 
-    pub(super) fn integer(&mut self) -> Result<Option<i64>, BigQueryError> {
+    pub(in crate::store::bigquery) fn integer(&mut self) -> Result<Option<i64>, BigQueryError> {
         self.text().map(|text| text.parse().map_err(|_| odd("a number is none"))).transpose()
     }
 
     /// µs since the epoch.
-    pub(super) fn time(&mut self) -> Result<i64, BigQueryError> {
+    pub(in crate::store::bigquery) fn time(&mut self) -> Result<i64, BigQueryError> {
         self.integer()?.ok_or_else(|| odd("a time is missing"))
     }
 
-    pub(super) fn count(&mut self) -> Result<u64, BigQueryError> {
+    pub(in crate::store::bigquery) fn count(&mut self) -> Result<u64, BigQueryError> {
         self.needed()?.parse().map_err(|_| odd("a count is none"))
     }
 
@@ -59,22 +59,23 @@ impl<'a> Cells<'a> {
         self.text().map(|text| text.parse().map_err(|_| odd("a flag is none"))).transpose()
     }
 
-    fn list(&mut self) -> Vec<String> {
+    pub(in crate::store::bigquery) fn list(&mut self) -> Vec<String> {
         let items = self.0.next().and_then(Value::as_array).into_iter().flatten();
         items.filter_map(|item| item.get("v").and_then(Value::as_str)).map(str::to_owned).collect()
     }
 }
 
-fn odd(why: &str) -> BigQueryError {
+pub(in crate::store::bigquery) fn odd(why: &str) -> BigQueryError {
     BigQueryError::Answer { doing: "answer a query".to_owned(), why: why.to_owned() }
 }
 
 /// Events of an answer with [`columns`].
-pub(super) fn records(rows: &Rows) -> Result<Vec<EventRecord>, BigQueryError> {
+pub(in crate::store::bigquery) fn records(rows: &Rows) -> Result<Vec<EventRecord>, BigQueryError> {
     rows.rows.iter().map(|row| record(&mut Cells::new(row))).collect()
 }
 
-fn record(cells: &mut Cells<'_>) -> Result<EventRecord, BigQueryError> {
+/// One of them.
+pub(super) fn record(cells: &mut Cells<'_>) -> Result<EventRecord, BigQueryError> {
     // A struct's fields are evaluated as written.
     Ok(EventRecord {
         id: 0,

@@ -15,7 +15,7 @@ pub(super) const BY_TIME: &str = "timestamp DESC, received_at DESC, event_key DE
 pub(super) const BY_RECEIPT: &str = "received_at DESC, timestamp DESC, event_key DESC";
 
 /// SendGrid repeats for a day, and events come in late: so far back the newest ones are looked for. In µs.
-const RECENT: i64 = 3 * 86_400 * 1_000_000;
+pub(super) const RECENT: i64 = 3 * 86_400 * 1_000_000;
 
 /// The first event time that [`Questions::newest`](crate::store::questions::Questions::newest) looks at.
 pub(super) fn recently() -> i64 {
@@ -49,12 +49,12 @@ impl<'a> Paged<'a> {
             None => {
                 let mut query = select(&dataset.names, self.filter, &cell::columns());
                 query.sql.push_str(" ORDER BY timestamp, event_key");
-                self.asker.runtime.block_on(async {
+                self.asker.blocking.wait(async {
                     dataset.afford(&query).await?;
                     dataset.jobs.first(&query, size).await
                 })?
             }
-            Some(last) => match self.asker.runtime.block_on(dataset.jobs.next(&last, size))? {
+            Some(last) => match self.asker.blocking.wait(dataset.jobs.next(&last, size))? {
                 Some(page) => page,
                 None => return Ok(None),
             },

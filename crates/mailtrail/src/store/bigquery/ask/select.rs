@@ -6,7 +6,7 @@ use crate::settle::Status;
 use crate::store::bigquery::names::Names;
 use crate::store::bigquery::query::{Parameter, Query};
 use crate::store::bigquery::schema::EVENTS;
-use crate::store::query::Filter;
+use crate::store::query::{Filter, Scope};
 
 /// 2009-01-01 and 2100-01-01: no event is before or after. Where nobody says which days, all of these.
 const ALL_DAYS: (i64, i64) = (1_230_768_000_000_000, 4_102_444_800_000_000);
@@ -60,6 +60,29 @@ pub(super) fn select(names: &Names, filter: &Filter, columns: &str) -> Query {
     query
 }
 
+/// `SELECT columns FROM …` of rows as they are, repetitions too.
+pub(super) fn on_days(names: &Names, columns: &str, condition: &str, since: Option<i64>, until: Option<i64>) -> Query {
+    let (first, last) = ALL_DAYS;
+    let sql = format!(
+        "SELECT {columns} FROM {} WHERE timestamp >= @since AND timestamp < @until AND {condition}",
+        names.sql_table(&EVENTS)
+    );
+    Query::new(sql)
+        .with("since", Parameter::Timestamp(since.unwrap_or(first).clamp(first, last)))
+        .with("until", Parameter::Timestamp(until.unwrap_or(last).clamp(first, last)))
+}
+
+/// Whether an event is of that mail.
+pub(super) fn condition_of_mail(scope: &Scope) -> (&'static str, (&'static str, Parameter)) {
+    match scope {
+        Scope::Run(name) => ("IFNULL(run = @run, FALSE)", ("run", Parameter::Text(name.clone()))),
+        Scope::Category(name) => (
+            "EXISTS (SELECT 1 FROM UNNEST(category) AS one WHERE one = @category)",
+            ("category", Parameter::Text(name.clone())),
+        ),
+    }
+}
+
 /// `settle`'s rule as SQL, made from the rule itself.
 pub(super) fn mail_status() -> String {
     let mut cases = String::from("CASE");
@@ -85,24 +108,7 @@ pub(super) fn mail_status() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::bigquery::{BigQuery, Endpoint, Name};
-
-    fn names() -> Names {
-        let name = |text| Name::new(text).expect("a name");
-        let endpoint = || Endpoint::new("http://127.0.0.1:1").expect("an address");
-        Names::of(&BigQuery {
-            project: name("p"),
-            dataset: name("d"),
-            table: name("t"),
-            location: None,
-            endpoint: endpoint(),
-            grpc_endpoint: endpoint(),
-            forward: false,
-            quota_project: None,
-            max_bytes_billed: 1,
-            append_timeout: std::time::Duration::from_secs(1),
-        })
-    }
+    use crate::store::bigquery::testing::names;
 
     #[test]
     fn values_never_stand_in_the_text_and_days_always_do() {

@@ -52,7 +52,7 @@ impl Asker {
             doing: "look at a query",
             permission: "bigquery.jobs.create",
         };
-        let job = self.runtime.block_on(dataset.rest.call(&call))?;
+        let job = self.blocking.wait(dataset.rest.call(&call))?;
         let text = |pointer| job.pointer(pointer).and_then(Json::as_str);
         if let Some(message) = text("/status/errorResult/message") {
             return Err(BigQueryError::Unfit(format!("BigQuery refused the query: {message}")));
@@ -76,7 +76,7 @@ impl Asker {
     /// When BigQuery refuses it or cannot be asked.
     pub fn sql(&self, query: &str, each: EachRow<'_>) -> Result<Vec<String>, BigQueryError> {
         let jobs = &self.dataset.jobs;
-        let mut page = self.runtime.block_on(jobs.first(&Query::new(query), PAGE))?;
+        let mut page = self.blocking.wait(jobs.first(&Query::new(query), PAGE))?;
         let fields = std::mem::take(&mut page.rows.fields);
         let name = |field: &Json| field.get("name").and_then(Json::as_str).unwrap_or_default().to_owned();
         let columns: Vec<String> = fields.iter().map(name).collect();
@@ -87,7 +87,7 @@ impl Asker {
                     return Ok(columns);
                 }
             }
-            match self.runtime.block_on(jobs.next(&page, PAGE))? {
+            match self.blocking.wait(jobs.next(&page, PAGE))? {
                 Some(next) => page = next,
                 None => return Ok(columns),
             }

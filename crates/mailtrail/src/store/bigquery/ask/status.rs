@@ -7,15 +7,16 @@ use super::cell::Cells;
 use super::select::select;
 use crate::settle::{Fold, Seen};
 use crate::store::bigquery::error::BigQueryError;
+use crate::store::bigquery::meta;
 use crate::store::bigquery::query::{Parameter, Query, Rows};
-use crate::store::query::{Filter, RecipientStatus, Scope};
+use crate::store::query::{Filter, Mailed, RecipientOutcome, RecipientStatus, Scope};
 use crate::store::sqlite::message_digest;
 
 /// How long after a message's first event a bounce without ids is still taken for its own, µs.
 const ASTRAY_WITHIN: i64 = 7 * 24 * 3600 * 1_000_000;
 
-const COLUMNS: &str =
-    "email_hash, message_id, event, type, timestamp, IFNULL(reason, response) AS why, bounce_classification, status";
+const COLUMNS: &str = "email_hash, message_id, event, type, timestamp, IFNULL(reason, response) AS why, bounce_classification, status, email_domain, \
+     verified_by, received_at";
 
 /// One event of a recipient.
 struct Event {
@@ -27,50 +28,104 @@ struct Event {
     reason: Option<String>,
     classification: Option<String>,
     status_code: Option<String>,
+    domain: Option<String>,
+    verified_by: Option<String>,
+    received_at: i64,
 }
 
-pub(super) fn latest(
-    asker: &Asker,
-    scope: &Scope,
-    since: Option<i64>,
-    until: Option<i64>,
-) -> Result<Vec<RecipientStatus>, BigQueryError> {
-    let mut filter = Filter { since, until, ..Filter::default() };
-    match scope {
+/// One recipient's events so far.
+#[derive(Default)]
+struct One {
+    fold: Fold,
+    domain: Option<String>,
+    proven: bool,
+    mailed: bool,
+}
+
+/// What vouches for an event without SendGrid's own word.
+pub(super) const NOT_SENDGRID: [&str; 3] = ["basic", "import", "test"];
+
+impl One {
+    fn add(&mut self, event: &Event) {
+        self.mailed |= event.event != "dropped";
+        if self.domain.is_none() {
+            self.domain.clone_from(&event.domain);
+        }
+        self.fold.add(&event.seen());
+    }
+}
+
+impl Asker {
+    /// Since when events need to be vouched for, µs; asked once.
+    pub(super) fn keyed(&self) -> Result<Option<i64>, BigQueryError> {
+        if let Some(known) = self.keyed.get() {
+            return Ok(*known);
+        }
+        let keyed = self.blocking.wait(meta::keyed(&self.dataset.jobs, &self.dataset.names))?;
+        Ok(*self.keyed.get_or_init(|| keyed))
+    }
+}
+
+/// The events of a scope.
+pub(super) fn of_scope(mailed: &Mailed) -> Filter {
+    let mut filter = Filter { since: mailed.since, until: mailed.until, ..Filter::default() };
+    match &mailed.scope {
         Scope::Category(name) => filter.categories.push(name.clone()),
         Scope::Run(name) => filter.runs.push(name.clone()),
     }
-    let names = &asker.dataset.names;
-    let mut recipients: HashMap<String, Fold> = HashMap::new();
-    for event in events(&asker.ask(&select(names, &filter, COLUMNS))?)? {
-        recipients.entry(event.hash.clone()).or_default().add(&event.seen());
+    filter
+}
+
+/// What became of every recipient that has an event of that mail, by hash.
+pub(super) fn outcomes(asker: &Asker, mailed: &Mailed) -> Result<Vec<RecipientOutcome>, BigQueryError> {
+    let keyed = if mailed.unproven { None } else { asker.keyed()? };
+    let counts = |event: &Event| event.verified_by.is_some() || keyed.is_none_or(|keyed| event.received_at < keyed);
+    let of_run = matches!(mailed.scope, Scope::Run(_));
+    let mut recipients: HashMap<String, One> = HashMap::new();
+    for event in events(&asker.ask_at_once(&select(&asker.dataset.names, &of_scope(mailed), COLUMNS))?)? {
+        if counts(&event) {
+            let one = recipients.entry(event.hash.clone()).or_default();
+            let vouched = event.verified_by.as_deref().is_some_and(|by| !NOT_SENDGRID.contains(&by));
+            one.proven |= of_run && vouched;
+            one.add(&event);
+        }
     }
-    add_astray_bounces(asker, &mut recipients, since, until)?;
-    let mut all: Vec<RecipientStatus> = recipients
-        .into_iter()
-        .filter_map(|(email_hash, fold)| Some(RecipientStatus::of(email_hash, fold.settled()?)))
-        .collect();
-    all.sort_unstable_by(|one, other| one.email_hash.cmp(&other.email_hash));
-    Ok(all)
+    add_astray_bounces(asker, &mut recipients, mailed, &counts)?;
+    let mut all: Vec<(String, One)> = recipients.into_iter().collect();
+    all.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+    let outcome = |(address, (email_hash, one)): (i64, (String, One))| {
+        Some(RecipientOutcome {
+            address,
+            domain: one.domain,
+            proven: one.proven,
+            mailed: one.mailed,
+            status: RecipientStatus::of(email_hash, one.fold.settled()?),
+        })
+    };
+    Ok((0..).zip(all).filter_map(outcome).collect())
 }
 
 /// Asynchronous bounces name neither message nor categories nor custom args. One belongs to the newest message that its
 /// recipient got within the seven days before it, and counts where that message does.
 fn add_astray_bounces(
     asker: &Asker,
-    recipients: &mut HashMap<String, Fold>,
-    since: Option<i64>,
-    until: Option<i64>,
+    recipients: &mut HashMap<String, One>,
+    mailed: &Mailed,
+    counts: &dyn Fn(&Event) -> bool,
 ) -> Result<(), BigQueryError> {
+    if recipients.is_empty() {
+        return Ok(());
+    }
     let names = &asker.dataset.names;
-    let filter = Filter { since, until, events: vec!["bounce".to_owned()], include_tests: true, ..Filter::default() };
+    let (since, until) = (mailed.since, mailed.until);
+    let filter = Filter { since, until, events: vec!["bounce".to_owned()], ..Filter::default() };
     let mut query = select(names, &filter, &format!("{COLUMNS}, run"));
     query.sql = format!(
         "WITH found AS ({}) SELECT * EXCEPT (run) FROM found WHERE message_id IS NULL AND run IS NULL",
         query.sql
     );
-    let mut bounces = events(&asker.ask(&query)?)?;
-    bounces.retain(|bounce| recipients.contains_key(&bounce.hash));
+    let mut bounces = events(&asker.ask_at_once(&query)?)?;
+    bounces.retain(|bounce| recipients.contains_key(&bounce.hash) && counts(bounce));
     if bounces.is_empty() {
         return Ok(());
     }
@@ -86,7 +141,7 @@ fn add_astray_bounces(
     );
     let query = Query { sql, ..everything }.with("recipients", Parameter::Texts(hashes));
     let mut messages: HashMap<String, Vec<(i64, i64)>> = HashMap::new();
-    for row in &asker.ask(&query)?.rows {
+    for row in &asker.ask_at_once(&query)?.rows {
         let mut cells = Cells::new(row);
         let (hash, message) = (cells.needed()?, message_digest(&cells.needed()?));
         messages.entry(hash).or_default().push((cells.time()?, message));
@@ -95,10 +150,10 @@ fn add_astray_bounces(
         let days = bounce.timestamp - ASTRAY_WITHIN..=bounce.timestamp;
         let began = messages.get(&bounce.hash).into_iter().flatten();
         let newest = began.filter(|(began, _)| days.contains(began)).max_by_key(|(began, _)| *began);
-        let (Some((_, message)), Some(fold)) = (newest, recipients.get_mut(&bounce.hash)) else { continue };
-        if fold.knows(*message) {
+        let (Some((_, message)), Some(one)) = (newest, recipients.get_mut(&bounce.hash)) else { continue };
+        if one.fold.knows(*message) {
             bounce.message = Some(*message);
-            fold.add(&bounce.seen());
+            one.add(&bounce);
         }
     }
     Ok(())
@@ -119,6 +174,9 @@ fn events(rows: &Rows) -> Result<Vec<Event>, BigQueryError> {
             reason: cells.text(),
             classification: cells.text(),
             status_code: cells.text(),
+            domain: cells.text(),
+            verified_by: cells.text(),
+            received_at: cells.time()?,
         });
     }
     Ok(events)

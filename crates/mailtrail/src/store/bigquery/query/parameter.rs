@@ -35,16 +35,24 @@ fn time(micros: i64) -> String {
 pub(crate) struct Query {
     pub(crate) sql: String,
     pub(crate) parameters: Vec<(&'static str, Parameter)>,
+    /// Whether an earlier answer to the same question will not do.
+    pub(crate) fresh: bool,
 }
 
 impl Query {
     pub(crate) fn new(sql: impl Into<String>) -> Self {
-        Self { sql: sql.into(), parameters: Vec::new() }
+        Self { sql: sql.into(), ..Self::default() }
     }
 
     #[must_use]
     pub(crate) fn with(mut self, name: &'static str, value: Parameter) -> Self {
         self.parameters.push((name, value));
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn fresh(mut self) -> Self {
+        self.fresh = true;
         self
     }
 }

@@ -16,7 +16,7 @@ const fn list(name: &'static str, kind: Kind, description: &'static str) -> Colu
 }
 
 /// All tables, in the order they are made.
-pub(crate) const TABLES: [&Table; 4] = [&EVENTS, &SENDS, &QUARANTINE, &META];
+pub(crate) const TABLES: [&Table; 8] = [&EVENTS, &SENDS, &RUNS, &TOLD, &QUARANTINE, &META, &LOCKS, &PLACES];
 
 /// Every event. The columns stand in the order of `store::query::EventRecord`; new ones go to the end, since a column's place
 /// is its field's number in the rows' protobuf.
@@ -79,14 +79,48 @@ pub(crate) static SENDS: Table = Table {
         column("recipient", Text, "Id that rides along with the mail"),
         column("request", Text, "Id of the request to SendGrid"),
         required("attempt", Integer, "Number of the attempt"),
-        required("state", Text, "claimed, sending, accepted, refused or uncertain"),
+        required("state", Text, "claimed, sending, accepted, refused, uncertain or abandoned"),
         column("message_id", Text, "SendGrid's X-Message-Id"),
         list("category", Text, "Categories of the mail"),
         required("at", Timestamp, "When"),
         column("code", Integer, "HTTP status of SendGrid's answer"),
+        column("send_at", Timestamp, "When the mail is to be delivered, not before"),
+        column("why", Text, "What happened where SendGrid gave no answer"),
     ],
     partition: Some("at"),
     cluster: &["run", "email_hash"],
+};
+
+/// The runs, each with who sends it. Changed by statements alone: BigQuery changes no row that was streamed a moment ago.
+pub(crate) static RUNS: Table = Table {
+    purpose: Purpose::Run,
+    default_name: "mailtrail_run",
+    description: "The bulk sends, each with who sends it right now.",
+    columns: &[
+        required("name", Text, "Name of the bulk send"),
+        column("begun_at", Timestamp, "When it was first sent; null where it went to the sandbox alone"),
+        column("sandbox_at", Timestamp, "When it was last validated by SendGrid's sandbox"),
+        column("owner", Text, "Who sends it: a random id; null: nobody"),
+        column("holder", Text, "The same for people: process and host"),
+        column("held_since", Timestamp, "Since when"),
+        column("fence", Integer, "How often it was taken for sending"),
+    ],
+    partition: None,
+    cluster: &[],
+};
+
+/// Whom people were told of.
+pub(crate) static TOLD: Table = Table {
+    purpose: Purpose::Told,
+    default_name: "mailtrail_told",
+    description: "Which ends of bulk sends people were told of, so that each is told once.",
+    columns: &[
+        required("run", Text, "Name of the bulk send; a category behind an at sign"),
+        required("outcome", Text, "Which end"),
+        required("at", Timestamp, "How far the send had come: its last acceptance, or its newest mail"),
+    ],
+    partition: None,
+    cluster: &[],
 };
 
 /// What could not be read or stored.
@@ -107,16 +141,41 @@ pub(crate) static QUARANTINE: Table = Table {
     cluster: &[],
 };
 
-/// What mailtrail knows of this dataset. Written by `bigquery init`; locks are taken by their owners.
+/// What mailtrail knows of this dataset. Written by `bigquery init` alone.
 pub(crate) static META: Table = Table {
     purpose: Purpose::Meta,
     default_name: "mailtrail_meta",
-    description: "What mailtrail knows of this dataset: format, keys, locks.",
+    description: "What mailtrail knows of this dataset: format and check values of its keys.",
+    columns: &[required("name", Text, "Of the entry"), column("value", Text, "Of the entry")],
+    partition: None,
+    cluster: &[],
+};
+
+/// Locks among processes; see `lock`.
+pub(crate) static LOCKS: Table = Table {
+    purpose: Purpose::Lock,
+    default_name: "mailtrail_lock",
+    description: "Who does what only one process at a time may do.",
     columns: &[
-        required("name", Text, "Of the entry"),
-        column("value", Text, "Of the entry"),
-        column("owner", Text, "Of a lock: who holds it; null: nobody"),
-        column("fence", Integer, "Of a lock: how often it was taken"),
+        required("name", Text, "Of the lock"),
+        column("owner", Text, "Who holds it; null: nobody"),
+        required("fence", Integer, "How often it was taken"),
+        column("since", Timestamp, "Since when it is held"),
+    ],
+    partition: None,
+    cluster: &[],
+};
+
+/// How far followers have come; see `following`.
+pub(crate) static PLACES: Table = Table {
+    purpose: Purpose::Place,
+    default_name: "mailtrail_place",
+    description: "How far the process that follows events has told of them.",
+    columns: &[
+        required("name", Text, "Of who follows"),
+        column("state", Text, "Up to which receipt each alert rule was told of, and keys of events read lately; JSON"),
+        required("fence", Integer, "Of the lock under which it is saved: an older holder saves nothing more"),
+        column("saved_at", Timestamp, "When it was saved"),
     ],
     partition: None,
     cluster: &[],

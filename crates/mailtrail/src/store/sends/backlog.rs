@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::selector::OutcomeError;
+use super::SendsError;
 use crate::spool;
 use crate::store::keys::Keys;
 use crate::store::lock::LockError;
@@ -16,30 +16,13 @@ pub struct Backlog {
     heads: Vec<(u32, i64)>,
 }
 
-/// Why the trail does not have what had come in.
-#[derive(Debug, thiserror::Error)]
-pub enum CatchUpError {
-    /// `serve` runs and did not bring it there in time.
-    #[error("the trail is behind by {0} events that were received before this question, and `mailtrail serve` did not bring them there within {limit} s; `mailtrail doctor` says why", limit = PATIENCE.as_secs())]
-    Behind(i64),
-    /// Nothing runs, and this process could not do it.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// It cannot be looked at.
-    #[error(transparent)]
-    Outcome(#[from] OutcomeError),
-}
-
 /// How long a command waits for what had come in.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(50);
 
 impl Backlog {
     /// What waits now.
-    ///
-    /// # Errors
-    /// When a spool cannot be looked at.
-    pub fn now(paths: &Paths) -> Result<Self, OutcomeError> {
+    pub(super) fn now(paths: &Paths) -> Result<Self, SendsError> {
         let mut heads = Vec::new();
         for generation in spools(paths)? {
             if let Some((_, last)) = spool::span(&paths.spool(generation))? {
@@ -55,11 +38,7 @@ impl Backlog {
         self.heads.is_empty()
     }
 
-    /// Whether all of it is in the trail by now; once it is, it is for good.
-    ///
-    /// # Errors
-    /// As [`now`](Self::now).
-    pub fn is_past(&mut self, paths: &Paths) -> Result<bool, OutcomeError> {
+    pub(super) fn is_past(&mut self, paths: &Paths) -> Result<bool, SendsError> {
         if self.heads.is_empty() {
             return Ok(true);
         }
@@ -77,7 +56,7 @@ impl Backlog {
     }
 }
 
-fn spools(paths: &Paths) -> Result<Vec<u32>, OutcomeError> {
+fn spools(paths: &Paths) -> Result<Vec<u32>, SendsError> {
     match paths.spools() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         other => Ok(other?),
@@ -88,7 +67,7 @@ fn spools(paths: &Paths) -> Result<Vec<u32>, OutcomeError> {
 ///
 /// # Errors
 /// When a spool cannot be looked at.
-pub fn waiting(paths: &Paths) -> Result<(i64, i64), OutcomeError> {
+pub fn waiting(paths: &Paths) -> Result<(i64, i64), SendsError> {
     let (mut batches, mut events) = (0, 0);
     for generation in spools(paths)? {
         let pending = spool::look(&paths.spool(generation))?;
@@ -99,19 +78,13 @@ pub fn waiting(paths: &Paths) -> Result<(i64, i64), OutcomeError> {
 }
 
 /// How many events wait now.
-///
-/// # Errors
-/// As [`Backlog::now`].
-pub(super) fn behind(paths: &Paths) -> Result<i64, OutcomeError> {
+pub(super) fn behind(paths: &Paths) -> Result<i64, SendsError> {
     Ok(waiting(paths)?.1)
 }
 
 /// Brings what has come in so far to the trail: waits for `serve`, or does it itself where nothing else runs. Blocks for at most
-/// [`PATIENCE`]; `pause` sleeps.
-///
-/// # Errors
-/// When it is not there by then.
-pub fn catch_up(paths: &Paths, keys: Arc<dyn Keys>, mut pause: impl FnMut(Duration)) -> Result<(), CatchUpError> {
+/// [`PATIENCE`].
+pub(super) fn catch_up(paths: &Paths, keys: Arc<dyn Keys>) -> Result<(), SendsError> {
     let mut backlog = Backlog::now(paths)?;
     if backlog.is_empty() {
         return Ok(());
@@ -122,11 +95,11 @@ pub fn catch_up(paths: &Paths, keys: Arc<dyn Keys>, mut pause: impl FnMut(Durati
         Err(StartError::Lock(LockError::Held { .. })) => {
             let mut waited = Duration::ZERO;
             while waited < PATIENCE && !backlog.is_past(paths)? {
-                pause(LOOK);
+                std::thread::sleep(LOOK);
                 waited += LOOK;
             }
         }
         Err(other) => return Err(other.into()),
     }
-    if backlog.is_past(paths)? { Ok(()) } else { Err(CatchUpError::Behind(behind(paths)?)) }
+    if backlog.is_past(paths)? { Ok(()) } else { Err(SendsError::Behind(behind(paths)?)) }
 }
