@@ -31,6 +31,7 @@ mod selection;
 mod send;
 mod sent;
 mod serve;
+mod server;
 mod sql;
 mod stats;
 mod style;

@@ -43,7 +43,7 @@ pub use sendgrid::{ApiKey, SendGrid, Sender};
 pub use slack::Slack;
 pub use store::{Store, StoreKind};
 pub use watch::Watch;
-pub use web::{PublicUrl, Role, User, Web};
+pub use web::{PublicUrl, Role, TOKEN_PREFIX, Token, User, Web};
 pub use webhook::{Webhook, WebhookSecret};
 
 use std::net::SocketAddr;
@@ -146,6 +146,12 @@ pub fn load_for_questions(explicit: Option<&Path>) -> Result<Config, ConfigError
 #[must_use]
 pub fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// The file that holds the token for another host's API, where the environment names it.
+#[must_use]
+pub fn token_file() -> Option<PathBuf> {
+    std::env::var_os(layers::TOKEN_FILE_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 /// Takes everything that this program reads from the environment away from a child that must not be led elsewhere by it.

@@ -3,6 +3,7 @@
 //! [`Watched`] reads everything once and then only what is new; [`wait`](wait::wait) watches until a verdict. Nothing here tells
 //! anybody anything: whoever waits hands in who is told.
 
+pub mod columns;
 mod expected;
 mod reason;
 mod report;
@@ -18,7 +19,7 @@ pub use reason::{Words, plain};
 pub use report::{Details, Report};
 pub use runs::{Run, run, run_names, runs, watch};
 pub use selector::{OutcomeError, Selector, Unanswerable};
-pub use sent::{Blind, Earlier, already_sent, blind, mailed_before, proven};
+pub use sent::{Blind, Earlier, already_sent, blind, events_up_to, known, latest_of, mailed_before, proven};
 pub use tracker::{Known, Tracker};
 pub use unreached::{Again, Row, UNREACHED_COLUMNS, again, soft, unreached};
 pub use watched::Watched;

@@ -253,12 +253,16 @@ impl Server {
         self.sink.keeper()
     }
 
-    /// Takes over credentials, keys and certificate from a configuration read again: all of them, or none.
+    /// Takes over credentials, keys, tokens and certificate from a configuration read again: all of them, or none.
     ///
     /// # Errors
     /// When the certificate cannot be used; then nothing changes.
     pub fn reload(&self, config: &Config) -> anyhow::Result<()> {
-        reload::apply(config, &self.shared, self.tls.as_deref())
+        reload::apply(config, &self.shared, self.tls.as_deref())?;
+        if let (Some((_, invitations)), Some(web)) = (&self.page, &config.web) {
+            invitations.replace_tokens(&web.tokens);
+        }
+        Ok(())
     }
 
     /// Stops in order: no new connections, open requests answered, the spool drained as far as time allows.

@@ -15,6 +15,7 @@ mod priority;
 pub mod query;
 pub mod questions;
 pub mod relay;
+pub mod remote;
 pub mod replay;
 pub mod restore;
 pub mod restored;

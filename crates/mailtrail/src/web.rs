@@ -7,6 +7,7 @@
 
 mod activity;
 mod admit;
+mod api;
 mod asked;
 mod assets;
 mod event_view;
@@ -33,4 +34,4 @@ mod visitor;
 mod zone;
 
 pub use listener::{Invitations, Page, Store, WebError};
-pub use password::{HashError, hash_password};
+pub use password::{HashError, hash_password, new_token};

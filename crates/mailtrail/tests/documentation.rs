@@ -22,6 +22,20 @@ fn the_page_about_the_configuration_shows_the_file_of_defaults() {
     }
 }
 
+/// With `UPDATE_DOCS=1` the copy for readers is written anew.
+#[test]
+fn the_document_of_the_api_is_the_one_that_is_served() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (served, copy) =
+        (fs::read_to_string(folder.join("openapi.yaml")).unwrap(), folder.join("../../docs/openapi.yaml"));
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&copy, served).unwrap();
+    } else {
+        let copy = fs::read_to_string(copy).unwrap();
+        assert_eq!(copy, served, "run UPDATE_DOCS=1 cargo test -p mailtrail --test documentation");
+    }
+}
+
 /// The document's Python, run on the document's own vectors; the library holds the same ones.
 #[test]
 #[expect(clippy::print_stdout, reason = "says that it is skipped")]

@@ -5,6 +5,7 @@ use super::exit::Exit;
 use super::output::{OutputArgs, note};
 use super::question::{FilterArgs, Question, Window};
 use super::record;
+use super::server::ServerArgs;
 
 /// Search events, newest first
 ///
@@ -18,12 +19,14 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 50)]
     limit: usize,
     #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
     output: OutputArgs,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let question = Question::new(global)?;
+    let question = Question::anywhere(global, &args.server)?;
     let mut filter = question.filter(&args.filter, Window::Search)?;
     // Whoever tries the set-up out looks here for what arrived.
     filter.include_tests = true;

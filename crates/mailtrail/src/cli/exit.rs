@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use crate::config::ConfigError;
 use crate::outcome::OutcomeError;
+use crate::store::questions::AskError;
+use crate::store::remote::RemoteError;
 
 /// A command's outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +58,13 @@ pub fn report(result: anyhow::Result<Exit>) -> Exit {
     let mut stderr = std::io::stderr().lock();
     // Nobody is left to tell where stderr itself is gone.
     let _told = writeln!(stderr, "error: {error:#}");
-    let unanswerable = matches!(error.downcast_ref(), Some(OutcomeError::Usage(_)));
+    let asked_elsewhere = || {
+        let of_store = match error.downcast_ref() {
+            Some(AskError::Remote(error)) => Some(error),
+            _ => None,
+        };
+        of_store.or_else(|| error.downcast_ref()).is_some_and(RemoteError::is_usage)
+    };
+    let unanswerable = matches!(error.downcast_ref(), Some(OutcomeError::Usage(_))) || asked_elsewhere();
     if error.is::<UsageError>() || error.is::<ConfigError>() || unanswerable { Exit::Usage } else { Exit::Failed }
 }

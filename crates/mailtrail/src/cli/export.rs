@@ -13,6 +13,7 @@ use super::exit::{Exit, UsageError};
 use super::output::{self, OutputArgs, Sheet};
 use super::question::{FilterArgs, Question, Window};
 use super::record;
+use super::server::ServerArgs;
 use crate::archive::parquet::{Form, Writer};
 use crate::store::query::{EventRecord, Filter, Scanned};
 use crate::store::questions::Questions;
@@ -31,6 +32,8 @@ pub(super) struct Args {
     out: PathBuf,
     #[command(flatten)]
     filter: FilterArgs,
+    #[command(flatten)]
+    server: ServerArgs,
     /// CSV without the ' that is put before cells which a spreadsheet would take for a formula (= + - @, tab, CR)
     #[arg(long)]
     raw_csv: bool,
@@ -53,7 +56,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     if to_terminal && args.format == Format::Parquet {
         return Err(UsageError("Parquet is nothing for a terminal: name a file with --out".to_owned()).into());
     }
-    let question = Question::new(global)?;
+    let question = Question::anywhere(global, &args.server)?;
     // An export without --since is of everything: that is what it is for.
     let mut filter = question.filter(&args.filter, Window::Everything)?;
     filter.include_tests = true;

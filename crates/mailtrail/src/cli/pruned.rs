@@ -12,7 +12,8 @@ use crate::store::sqlite::Reader;
 
 /// Before which time events may be missing, µs since the epoch. A trail that cannot be read says so elsewhere.
 fn mark(question: &Question) -> Option<i64> {
-    if question.config.store.kind == StoreKind::BigQuery {
+    // Another host's trail is its own.
+    if question.server.is_some() || question.config.store.kind == StoreKind::BigQuery {
         return None;
     }
     Reader::open(&question.paths).ok()?.pruned_until().ok()?
@@ -71,6 +72,9 @@ pub(super) fn refuse_uncertain(question: &Question, run: &str) -> Result<(), Usa
 /// When a send began: of a run the ledger knows, of a category whoever asks says it.
 fn begun(question: &Question, selector: &Selector) -> Option<i64> {
     let Scope::Run(run) = &selector.scope else { return selector.since };
+    if question.server.is_some() {
+        return selector.since;
+    }
     let ledger = LedgerReader::open(&question.paths).ok().flatten();
     ledger.and_then(|ledger| ledger.run(run).ok().flatten()).map(|record| record.begun_at).or(selector.since)
 }

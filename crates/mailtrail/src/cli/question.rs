@@ -6,16 +6,20 @@ use std::time::Instant;
 use super::Global;
 use super::exit::UsageError;
 use super::output::note;
-use super::{pruned, subject, time};
+use super::server::ServerArgs;
+use super::subject::{self, Given};
+use super::{pruned, time};
 use crate::clock;
 use crate::config::{Config, StoreKind};
+use crate::protect::EmailHash;
 use crate::settle::Status;
-use crate::spool;
 use crate::store::Paths;
 use crate::store::bigquery::{Asker, BigQuerySends};
-use crate::store::query::{Filter, Scanned};
+use crate::store::query::{Filter, Scanned, message_id};
 use crate::store::questions::Questions;
-use crate::store::sends::Sends;
+use crate::store::remote::Remote;
+use crate::store::remote::wire::Waiting;
+use crate::store::sends::{Sends, waiting};
 use crate::store::sqlite::Reader;
 
 /// When a question without `--since` is about the last days alone.
@@ -71,6 +75,8 @@ pub(super) struct FilterArgs {
 pub(super) struct Question {
     pub(super) config: Config,
     pub(super) paths: Paths,
+    /// Another host, which is asked rather than the store configured here.
+    pub(super) server: Option<Remote>,
     started: Instant,
 }
 
@@ -78,7 +84,12 @@ impl Question {
     pub(super) fn new(global: &Global) -> anyhow::Result<Self> {
         let config = global.config()?;
         let paths = Paths::new(&config.store.path);
-        Ok(Self { config, paths, started: Instant::now() })
+        Ok(Self { config, paths, server: None, started: Instant::now() })
+    }
+
+    /// For the store configured here, or another host.
+    pub(super) fn anywhere(global: &Global, server: &ServerArgs) -> anyhow::Result<Self> {
+        Ok(Self { server: server.open()?, ..Self::new(global)? })
     }
 
     /// For what only the trail on this machine can answer.
@@ -94,6 +105,9 @@ impl Question {
 
     /// The store that is configured, open for questions.
     pub(super) fn store(&self) -> anyhow::Result<Box<dyn Questions>> {
+        if let Some(remote) = &self.server {
+            return Ok(Box::new(remote.clone()));
+        }
         Ok(match (self.config.store.kind, &self.config.bigquery) {
             (StoreKind::BigQuery, Some(bigquery)) => Box::new(Asker::open(bigquery)?),
             _ => Box::new(self.reader()?),
@@ -110,6 +124,17 @@ impl Question {
 
     pub(super) fn reader(&self) -> anyhow::Result<Reader> {
         Ok(Reader::open(&self.paths)?)
+    }
+
+    /// The hashes to look somebody up by. Another host has the key: it is told the address, over HTTPS.
+    pub(super) fn hashes(&self, given: &str) -> anyhow::Result<Vec<EmailHash>> {
+        let Some(remote) = &self.server else { return subject::hashes(given, &self.config.privacy) };
+        Ok(match subject::read(given)? {
+            Given::Hash(hash) => vec![hash],
+            Given::Address(address) => {
+                remote.hashes(std::iter::once(address.as_str()))?.into_iter().flatten().collect()
+            }
+        })
     }
 
     /// The events asked for.
@@ -129,7 +154,7 @@ impl Question {
             ..Filter::default()
         };
         for given in &args.email {
-            filter.hashes.extend(subject::hashes(given, &self.config.privacy)?);
+            filter.hashes.extend(self.hashes(given)?);
         }
         if let (Some(since), Some(until)) = (filter.since, filter.until)
             && until <= since
@@ -141,6 +166,8 @@ impl Question {
             .into());
         }
         let limited = match window {
+            // The server knows what its store has to look through, and says so.
+            _ if self.server.is_some() => false,
             // BigQuery reads every day that is asked for, whatever else is asked.
             Window::Search | Window::Count if self.config.store.kind == StoreKind::BigQuery => true,
             Window::Search => filter.scans(),
@@ -178,40 +205,35 @@ impl Question {
         self.tell_backlog();
     }
 
-    /// Batches and events that are received but not in the trail.
-    fn backlog(&self) -> anyhow::Result<(i64, i64)> {
-        let (mut batches, mut events) = (0, 0);
-        for number in self.paths.spools()? {
-            let pending = spool::look(&self.paths.spool(number))?;
-            batches += pending.batches;
-            events += pending.events;
-        }
-        Ok((batches, events))
-    }
-
     /// Says whether more events wait to be indexed.
     pub(super) fn tell_backlog(&self) {
+        if let Some(remote) = &self.server {
+            let about = remote.about();
+            if about.limited_to.is_some() {
+                note("note: without --since only the last 7 days are looked through, or those before --until");
+            }
+            if let Some(Waiting { batches, events }) = about.backlog {
+                note_backlog(batches, events);
+            }
+            return;
+        }
         if self.config.store.kind == StoreKind::BigQuery {
             return;
         }
-        let (batches, events) = match self.backlog() {
-            Ok(backlog) => backlog,
-            Err(error) => return note(&format!("note: whether events wait to be indexed is unknown: {error:#}")),
-        };
-        if batches > 0 {
-            let batches = format!("{batches} batch{}", if batches == 1 { "" } else { "es" });
-            let events = format!("{events} event{}", if events == 1 { "" } else { "s" });
-            note(&format!(
-                "note: {batches} ({events}) received but not yet in the trail; a running `mailtrail serve` brings them there"
-            ));
+        match waiting(&self.paths) {
+            Ok((0, _)) => {}
+            Ok((batches, events)) => note_backlog(batches, events),
+            Err(error) => note(&format!("note: whether events wait to be indexed is unknown: {error}")),
         }
     }
 }
 
-/// The id that events of one message share; `sg_message_id`, as events carry it, has more behind a dot.
-pub(super) fn message_id(given: &str) -> String {
-    let id = given.trim();
-    id.split_once('.').map_or(id, |(id, _)| id).to_owned()
+fn note_backlog(batches: i64, events: i64) {
+    let batches = format!("{batches} batch{}", if batches == 1 { "" } else { "es" });
+    let events = format!("{events} event{}", if events == 1 { "" } else { "s" });
+    note(&format!(
+        "note: {batches} ({events}) received but not yet in the trail; a running `mailtrail serve` brings them there"
+    ));
 }
 
 fn event_name(name: &str) -> Result<String, UsageError> {

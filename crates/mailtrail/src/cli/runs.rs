@@ -5,23 +5,9 @@ use super::exit::Exit;
 use super::output::{Cell, Format, OutputArgs, Sheet, note};
 use super::pruned;
 use super::question::Question;
-use crate::outcome::{self, Run, Selector};
-use crate::settle::Status;
-use crate::store::ledger::Sent;
-
-const COLUMNS: [&str; 11] = [
-    "run",
-    "begun",
-    "asked",
-    "accepted",
-    "refused",
-    "uncertain",
-    "settled",
-    "delivered",
-    "unreached",
-    "completeness",
-    "last_event",
-];
+use super::server::{self, ServerArgs};
+use crate::outcome::{self, Selector, columns};
+use crate::store::remote::Row;
 
 /// List the runs, the newest first; or tell of one
 ///
@@ -35,72 +21,70 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 20)]
     limit: usize,
     #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
     output: OutputArgs,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let question = Question::new(global)?;
-    let sends = question.sends()?;
+    let question = Question::anywhere(global, &args.server)?;
     if let Some(name) = &args.run {
-        detail(&outcome::run(&*sends, name)?, args.output)?;
+        let for_people = args.output.format == Format::Table;
+        let figures = match &question.server {
+            Some(remote) => figures(remote.run(name)?, for_people),
+            None => {
+                let run = outcome::run(&*question.sends()?, name)?;
+                let figures = columns::figures(&run, for_people).into_iter();
+                figures.map(|(name, cell)| (name.to_owned(), cell)).collect()
+            }
+        };
+        detail(figures, args.output)?;
         pruned::tell_of_send(&question, &Selector::of_run(name));
         question.tell_backlog();
         return Ok(Exit::Done);
     }
-    let (runs, there) = outcome::runs(&*sends, args.limit)?;
-    let mut sheet = Sheet::begin(std::io::stdout().lock(), args.output, &COLUMNS)?;
-    for run in &runs {
-        sheet.row(cells(run))?;
+    let (runs, there, first): (Vec<Vec<Cell>>, usize, Option<i64>) = match &question.server {
+        Some(remote) => {
+            let rows: Vec<Vec<Cell>> =
+                remote.runs(args.limit)?.iter().map(|row| server::cells(row, &columns::RUN)).collect();
+            let there = remote.about().total.and_then(|total| usize::try_from(total).ok()).unwrap_or(rows.len());
+            (rows, there, None)
+        }
+        None => {
+            let (runs, there) = outcome::runs(&*question.sends()?, args.limit)?;
+            let first = runs.iter().map(|run| run.record.as_ref().map_or(i64::MIN, |record| record.begun_at)).min();
+            (runs.iter().map(columns::of_run).collect(), there, first)
+        }
+    };
+    let found = runs.len();
+    let mut sheet = Sheet::begin(std::io::stdout().lock(), args.output, &columns::RUN)?;
+    for cells in runs {
+        sheet.row(cells)?;
     }
     drop(sheet.end()?);
-    question.tell(runs.len(), "run", None);
-    let first = runs.iter().map(|run| run.record.as_ref().map_or(i64::MIN, |record| record.begun_at)).min();
+    question.tell(found, "run", None);
     pruned::tell(&question, first.or(Some(i64::MAX)));
-    if there > runs.len() {
-        note(&format!("only {} of {there} are shown: --limit shows more", runs.len()));
+    if there > found {
+        note(&format!("only {found} of {there} are shown: --limit shows more"));
     }
     Ok(Exit::Done)
 }
 
-fn cells(run: &Run) -> Vec<Cell> {
-    let report = &run.report;
-    // Without a ledger nobody knows what was asked.
-    let of_ledger = |count: Option<u64>| count.map_or(Cell::Null, number);
-    vec![
-        Cell::Text(run.name.clone()),
-        run.record.as_ref().map_or(Cell::Null, |record| Cell::Time(record.begun_at)),
-        of_ledger(run.record.as_ref().map(crate::store::ledger::RunRecord::asked)),
-        of_ledger(run.record.is_some().then_some(report.accepted)),
-        of_ledger(run.count(Sent::Refused)),
-        of_ledger(run.record.is_some().then_some(report.uncertain)),
-        number(report.settled()),
-        number(report.count(Status::Delivered)),
-        number(report.unreached()),
-        if run.record.is_some() { Cell::Text(format!("{:.1} %", report.completeness() * 100.0)) } else { Cell::Null },
-        report.last_event.map_or(Cell::Null, Cell::Time),
-    ]
+/// A run's figures, as another host tells them. For people, completeness is a percentage.
+fn figures(row: Row, for_people: bool) -> Vec<(String, Cell)> {
+    let each = row.0.into_iter().map(|(name, value)| {
+        let cell = match value.as_f64() {
+            Some(ratio) if for_people && name == "completeness" => Cell::Text(columns::percent(ratio)),
+            _ => server::cell(&name, &value),
+        };
+        (name, cell)
+    });
+    each.collect()
 }
 
 /// One line a figure for people; one object for programs.
-fn detail(run: &Run, output: OutputArgs) -> anyhow::Result<()> {
-    let mut figures: Vec<(String, Cell)> = COLUMNS.iter().map(|column| (*column).to_owned()).zip(cells(run)).collect();
-    if output.format != Format::Table
-        && let Some((_, cell)) = figures.iter_mut().find(|(name, _)| name == "completeness")
-        && run.record.is_some()
-    {
-        *cell = Cell::Real(run.report.completeness());
-    }
-    for (status, count) in run.report.counts().filter(|(status, _)| *status != Status::Delivered) {
-        figures.push((status.as_str().to_owned(), number(count)));
-    }
-    if let Some(record) = &run.record {
-        figures.push(("abandoned".to_owned(), number(record.count(Sent::Abandoned))));
-        figures.push(("sandbox".to_owned(), Cell::Bool(record.sandbox)));
-        figures.push(("accepted_at".to_owned(), record.accepted_at.map_or(Cell::Null, Cell::Time)));
-        figures.push(("send_at".to_owned(), record.send_at.map_or(Cell::Null, Cell::Time)));
-    }
-    figures.push(("left_out".to_owned(), number(run.report.left_out)));
+fn detail(figures: Vec<(String, Cell)>, output: OutputArgs) -> anyhow::Result<()> {
     let out = std::io::stdout().lock();
     if output.format == Format::Table {
         let mut sheet = Sheet::begin(out, output, &["figure", "value"])?;
@@ -115,8 +99,4 @@ fn detail(run: &Run, output: OutputArgs) -> anyhow::Result<()> {
         drop(sheet.end()?);
     }
     Ok(())
-}
-
-fn number(count: u64) -> Cell {
-    Cell::Integer(i64::try_from(count).unwrap_or(i64::MAX))
 }

@@ -9,10 +9,12 @@ use super::question::Question;
 use super::send::read_list;
 use super::time;
 use crate::clock;
-use crate::list::{EncodingChoice, Listed};
+use crate::list::{EncodingChoice, List, Listed};
 use crate::outcome::Selector;
 use crate::protect::KeyRing;
 use crate::store::query::Scope;
+use crate::store::remote::wire::Mail;
+use crate::store::sends::{Sends, SendsError};
 
 /// A run, or a category from some time on.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -48,7 +50,21 @@ pub(super) struct ListArgs {
 pub(super) struct Selection {
     pub(super) selector: Selector,
     pub(super) listed: Option<Listed>,
-    pub(super) keys: Arc<KeyRing>,
+    /// This machine's; `None` where another host is asked, which has its own.
+    pub(super) keys: Option<Arc<KeyRing>>,
+}
+
+impl Selection {
+    /// Sees to it that what was received before the question counts; another host sees to it itself.
+    pub(super) fn catch_up(&self, sends: &dyn Sends, patient: bool) -> Result<(), SendsError> {
+        self.keys.clone().map_or(Ok(()), |keys| sends.catch_up(keys, patient))
+    }
+
+    /// The mail it is about, for another host; with its list.
+    pub(super) fn mail(&self) -> Mail {
+        let Selector { scope, since, list, .. } = &self.selector;
+        Mail::of(scope).since(*since).with_list(list.as_deref())
+    }
 }
 
 impl SelectionArgs {
@@ -63,9 +79,22 @@ impl SelectionArgs {
             (None, Some(category)) => Scope::Category(category.clone()),
             (None, None) => return Err(UsageError("say which run, or --category".to_owned()).into()),
         };
-        let keys = Arc::new(KeyRing::load(&question.config.privacy)?);
-        let listed = self.list.read(&keys)?;
-        let list = listed.as_ref().map(|listed| listed.list.hashes(&keys).collect());
+        let keys = match question.server {
+            Some(_) => None,
+            None => Some(Arc::new(KeyRing::load(&question.config.privacy)?)),
+        };
+        let listed = self.list.read()?.map(|list| {
+            Ok::<_, anyhow::Error>(match (&question.server, &keys) {
+                (Some(remote), _) => {
+                    let addresses: Vec<String> = list.rows().map(|row| row.address().expose().to_owned()).collect();
+                    Listed::with(list, remote.hashes(addresses.iter().map(String::as_str))?)
+                }
+                (None, Some(keys)) => Listed::new(list, keys),
+                (None, None) => Listed::with(list, Vec::new()),
+            })
+        });
+        let listed = listed.transpose()?;
+        let list = listed.as_ref().map(|listed| listed.hashes.clone());
         Ok(Selection { selector: Selector { scope, since, list, expect }, listed, keys })
     }
 
@@ -80,14 +109,14 @@ impl ListArgs {
         self.file.is_some()
     }
 
-    fn read(&self, keys: &KeyRing) -> anyhow::Result<Option<Listed>> {
+    fn read(&self) -> anyhow::Result<Option<List>> {
         let Some(file) = &self.file else { return Ok(None) };
         let list = read_list(file, self.encoding, self.email_column.clone())?;
         let left_out = list.problems().total();
         if left_out > 0 {
             note(&format!("note: {left_out} rows of the list have no address that can be mailed and are left out"));
         }
-        Ok(Some(Listed::new(list, keys)))
+        Ok(Some(list))
     }
 }
 

@@ -221,7 +221,7 @@ impl Sender {
         let selection = Selection {
             selector: Selector::of_run(self.run_name().as_str()),
             listed: Some(Listed::new(list, &self.keys)),
-            keys: Arc::clone(&self.keys),
+            keys: Some(Arc::clone(&self.keys)),
         };
         wait::watch(&self.question, &self.sends, &selection, &self.args.waiting, self.args.output)
     }

@@ -1,14 +1,24 @@
 //! `mailtrail sent`
 
+use std::collections::HashMap;
+
+use anyhow::Context as _;
+
 use super::Global;
 use super::exit::{Exit, UsageError};
 use super::output::{Cell, Format, OutputArgs, Sheet, note};
 use super::pruned;
 use super::question::Question;
 use super::selection::SelectionArgs;
+use super::server::{self, ServerArgs};
 use super::time;
-use crate::outcome::{Blind, Earlier, OutcomeError, blind, mailed_before};
+use crate::outcome::{self, Blind, Earlier, Selector, blind, columns, latest_of, mailed_before};
+use crate::protect::EmailHash;
+use crate::settle::Status;
+use crate::store::ledger::Sent;
 use crate::store::query::Scope;
+use crate::store::remote::wire::Mail;
+use crate::store::remote::{Remote, Row};
 use crate::store::sends::Sends;
 
 /// Tell who of a list already got a run or a category, whichever tool sent it
@@ -26,36 +36,42 @@ pub(super) struct Args {
     #[arg(long)]
     ignore_unverified: bool,
     #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
     output: OutputArgs,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let question = Question::new(global)?;
-    let sends = question.sends()?;
+    let question = Question::anywhere(global, &args.server)?;
     let selection = args.selection.read(&question, None)?;
     let Some(listed) = &selection.listed else {
         return Err(UsageError("whom do you ask about? Give the list by --list FILE".to_owned()).into());
     };
-    sends.catch_up(selection.keys.clone(), true)?;
+    let sends = match question.server {
+        Some(_) => None,
+        None => Some(question.sends()?),
+    };
+    if let Some(sends) = &sends {
+        selection.catch_up(&**sends, true)?;
+    }
     if args.selection.is_open_ended() {
         note("note: without --since all mail of the category there ever was is looked through");
     }
-    let scope = &selection.selector.scope;
-    let found = mailed_before(&*sends, scope, selection.selector.since)?;
-    if found.is_empty()
-        && let Scope::Run(run) = scope
-    {
-        known(&*sends, run)?;
+    let (mut found, up_to) = match (&question.server, &sends) {
+        (Some(remote), _) => there(remote, &selection.mail())?,
+        (None, Some(sends)) => here(&**sends, &selection.selector)?,
+        (None, None) => (HashMap::new(), None),
+    };
+    if args.ignore_unverified {
+        found.retain(|_, earlier| !earlier.unverified);
     }
-    let counts = |earlier: &&Earlier| !(args.ignore_unverified && earlier.unverified);
-    let rows = listed.list.rows().zip(listed.list.hashes(&selection.keys)).map(|(row, hashes)| {
-        // Under several keys: the latest.
-        let earlier = hashes.iter().filter_map(|hash| found.get(hash)).filter(counts).max_by_key(|earlier| earlier.at);
+    let rows = listed.list.rows().zip(&listed.hashes).map(|(row, hashes)| {
+        let earlier = latest_of(&found, hashes);
         (row, hashes.first().copied(), earlier)
     });
     let own: Vec<&str> = listed.list.columns().iter().map(String::as_str).collect();
-    let columns = if args.not_sent { own } else { vec!["email", "email_hash", "status", "ledger", "last", "verified"] };
+    let columns = if args.not_sent { own } else { columns::SENT.to_vec() };
     let output = match args.output.format {
         // What `send` takes is CSV.
         Format::Table if args.not_sent => OutputArgs { format: Format::Csv, ..args.output },
@@ -68,26 +84,28 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         unverified += usize::from(earlier.is_some_and(|earlier| earlier.unverified));
         match earlier {
             None if args.not_sent => sheet.row(row.cells().map(|cell| Cell::Text(cell.to_owned())).collect())?,
-            Some(earlier) if !args.not_sent => sheet.row(vec![
-                Cell::Text(row.address().expose().to_owned()),
-                Cell::text(hash.map(|hash| hash.to_string())),
-                Cell::Text(earlier.status.as_str().to_owned()),
-                Cell::text(earlier.ledger.map(|sent| sent.as_str().to_owned())),
-                Cell::Time(earlier.at),
-                Cell::Bool(!earlier.unverified),
-            ])?,
+            Some(earlier) if !args.not_sent => {
+                let address = Cell::Text(row.address().expose().to_owned());
+                sheet.row([address].into_iter().chain(columns::of_sent(hash, earlier)).collect())?;
+            }
             _ => {}
         }
     }
     drop(sheet.end()?);
-    note(&format!("{sent} of {} on the list already got it, or may have; {}", listed.list.len(), up_to(&*sends)?));
+    let up_to = up_to.map_or_else(
+        || "no event has ever come in".to_owned(),
+        |last| format!("events are in up to {}", time::rfc3339(last)),
+    );
+    note(&format!("{sent} of {} on the list already got it, or may have; {up_to}", listed.list.len()));
     if unverified > 0 {
         note(&format!(
             "note: of {unverified} of them only events say so that nothing vouches for (--ignore-unverified)"
         ));
     }
     pruned::tell_of_scope(&question, &selection.selector);
-    tell_blind(&*sends, scope, selection.selector.since)?;
+    if let Some(sends) = &sends {
+        tell_blind(&**sends, &selection.selector.scope, selection.selector.since)?;
+    }
     question.tell_backlog();
     Ok(Exit::Done)
 }
@@ -110,18 +128,33 @@ pub(super) fn tell_blind(sends: &dyn Sends, scope: &Scope, since: Option<i64>) -
     Ok(())
 }
 
-/// A name that was never used is a slip, and its answer would have everybody mailed again.
-fn known(sends: &dyn Sends, run: &str) -> anyhow::Result<()> {
-    let in_ledger = sends.ledger()?.map(|ledger| ledger.run(run)).transpose()?.flatten().is_some();
-    let in_events = || sends.events()?.map_or(Ok(false), |events| Ok::<_, OutcomeError>(events.knows_run(run)?));
-    if in_ledger || in_events()? { Ok(()) } else { Err(OutcomeError::UnknownRun(run.to_owned()).into()) }
+/// Who got it, and up to when events are in.
+type Known = (HashMap<EmailHash, Earlier>, Option<i64>);
+
+fn here(sends: &dyn Sends, selector: &Selector) -> anyhow::Result<Known> {
+    let found = mailed_before(sends, &selector.scope, selector.since)?;
+    if found.is_empty()
+        && let Scope::Run(run) = &selector.scope
+    {
+        outcome::known(sends, run)?;
+    }
+    Ok((found, outcome::events_up_to(sends)?))
 }
 
-/// Up to when events are in.
-fn up_to(sends: &dyn Sends) -> anyhow::Result<String> {
-    let last = sends.events()?.map(|events| events.last_received()).transpose()?.flatten();
-    Ok(last.map_or_else(
-        || "no event has ever come in".to_owned(),
-        |last| format!("events are in up to {}", time::rfc3339(last)),
-    ))
+/// As another host knows it, by the first hash of everybody on the list.
+fn there(remote: &Remote, mail: &Mail) -> anyhow::Result<Known> {
+    let read = |row: &Row| {
+        let ledger = row.text("ledger").map(Sent::parse);
+        let earlier = Earlier {
+            status: Status::parse(row.text("status")?)?,
+            // A state that this version does not know is none it could tell of.
+            ledger: ledger.flatten(),
+            at: server::micros(row.text("last")?)?,
+            unverified: !row.get("verified")?.as_bool()?,
+        };
+        Some((EmailHash::parse(row.text("email_hash")?)?, earlier))
+    };
+    let rows = remote.sent(mail)?;
+    let found = rows.iter().map(|row| read(row).context("a row of the server cannot be read"));
+    Ok((found.collect::<anyhow::Result<_>>()?, remote.about().events_up_to.as_deref().and_then(server::micros)))
 }

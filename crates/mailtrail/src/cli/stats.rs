@@ -6,6 +6,7 @@ use super::Global;
 use super::exit::{Exit, UsageError};
 use super::output::{Cell, OutputArgs, Sheet, note};
 use super::question::{FilterArgs, Question, Window};
+use super::server::ServerArgs;
 use super::style;
 use crate::store::query::{Counted, Dimension};
 
@@ -24,13 +25,15 @@ pub(super) struct Args {
     #[arg(long)]
     include_tests: bool,
     #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
     output: OutputArgs,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let by = args.by.iter().map(|name| dimension(name)).collect::<Result<Vec<_>, _>>()?;
-    let question = Question::new(global)?;
+    let question = Question::anywhere(global, &args.server)?;
     let mut filter = question.filter(&args.filter, Window::Count)?;
     filter.include_tests = args.include_tests;
     filter.zone = Some(style::zone()).filter(|zone| **zone != TimeZone::UTC).cloned();

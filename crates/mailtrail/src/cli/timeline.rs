@@ -2,10 +2,11 @@
 
 use super::exit::Exit;
 use super::output::{OutputArgs, note};
-use super::question::{Question, message_id};
-use super::{Global, pruned, record, subject};
+use super::question::Question;
+use super::server::ServerArgs;
+use super::{Global, pruned, record};
 use crate::protect::EmailHash;
-use crate::store::query::Subject;
+use crate::store::query::{Subject, message_id};
 
 /// Everything about one recipient or one message, in order
 #[derive(Debug, clap::Args)]
@@ -17,19 +18,18 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 1000)]
     limit: usize,
     #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
     output: OutputArgs,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let question = Question::new(global)?;
+    let question = Question::anywhere(global, &args.server)?;
     let given = args.subject.trim();
     let is_recipient = given == "-" || given.contains('@') || EmailHash::parse(given).is_some();
-    let subject = if is_recipient {
-        Subject::Hashes(subject::hashes(given, &question.config.privacy)?)
-    } else {
-        Subject::Message(message_id(given))
-    };
+    let subject =
+        if is_recipient { Subject::Hashes(question.hashes(given)?) } else { Subject::Message(message_id(given)) };
     let answer = question.store()?.timeline(&subject, args.limit)?;
     let events = answer.value;
     let found = events.len();

@@ -2,16 +2,22 @@
 
 use std::path::Path;
 
+use anyhow::Context as _;
+
 use super::Global;
 use super::exit::Exit;
 use super::output::{Cell, Format, OutputArgs, Sheet, note};
 use super::question::Question;
-use super::selection::{SelectionArgs, need_since};
+use super::selection::{Selection, SelectionArgs, need_since};
+use super::server::{self, ServerArgs};
 use super::{private_file, pruned, style};
 use crate::clock;
 use crate::config::Language;
 use crate::list::Listed;
 use crate::outcome::{self, UNREACHED_COLUMNS, Watched};
+use crate::protect::EmailHash;
+use crate::store::remote::Remote;
+use crate::store::remote::wire::Mail;
 
 /// List who did not get a send, and why
 ///
@@ -24,40 +30,76 @@ pub(super) struct Args {
     #[arg(long)]
     include_pending: bool,
     #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
     output: OutputArgs,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     need_since(&args.selection)?;
-    let question = Question::new(global)?;
-    let sends = question.sends()?;
+    let question = Question::anywhere(global, &args.server)?;
     let selection = args.selection.read(&question, None)?;
-    sends.catch_up(selection.keys.clone(), true)?;
-    let now = clock::now_micros();
-    let watched = Watched::begin(&*sends, selection.selector)?;
-    let rows = outcome::unreached(&watched, args.include_pending, now);
-    let mut sheet = Sheet::begin(std::io::stdout().lock(), args.output, &UNREACHED_COLUMNS)?;
     // JSON is for machines.
     let language = if args.output.format == Format::Json { Language::English } else { style::language() };
-    for row in &rows {
-        let address = selection.listed.as_ref().and_then(|listed| listed.row(&row.hash)).map(crate::list::Row::address);
-        let mut cells = row.cells(address.as_ref(), language).to_vec();
-        if address.is_some() && args.output.format == Format::Table {
-            // Beside the address the whole of it would only push the reason off the screen.
-            cells[1] = Cell::Text(format!("{:.12}…", row.hash.to_string()));
+    let found = match &question.server {
+        Some(remote) => there(remote, selection.mail(), args.include_pending, language)?,
+        None => here(&question, &selection, args.include_pending, language)?,
+    };
+    let mut sheet = Sheet::begin(std::io::stdout().lock(), args.output, &UNREACHED_COLUMNS)?;
+    let rows = found.rows.len();
+    for (hash, mut cells) in found.rows {
+        let address = selection.listed.as_ref().and_then(|listed| listed.row(&hash)).map(crate::list::Row::address);
+        if let Some(address) = address {
+            cells[0] = Cell::Text(address.expose().to_owned());
+            if args.output.format == Format::Table {
+                // Beside the address the whole of it would only push the reason off the screen.
+                cells[1] = Cell::Text(format!("{:.12}…", hash.to_string()));
+            }
         }
         sheet.row(cells)?;
     }
     drop(sheet.end()?);
-    let report = watched.report();
-    question.tell(rows.len(), "recipient", None);
-    pruned::tell_of_send(&question, watched.selector());
-    let pending = report.recipients - report.settled();
-    if pending > 0 && !args.include_pending {
-        note(&format!("{pending} of {} are not settled yet (--include-pending)", report.recipients));
+    question.tell(rows, "recipient", None);
+    pruned::tell_of_send(&question, &selection.selector);
+    if found.pending > 0 && !args.include_pending {
+        note(&format!("{} of {} are not settled yet (--include-pending)", found.pending, found.recipients));
     }
     Ok(Exit::Done)
+}
+
+/// Who was not reached, without addresses, and of how many.
+struct Found {
+    rows: Vec<(EmailHash, Vec<Cell>)>,
+    recipients: u64,
+    pending: u64,
+}
+
+fn here(question: &Question, selection: &Selection, pending: bool, language: Language) -> anyhow::Result<Found> {
+    let sends = question.sends()?;
+    selection.catch_up(&*sends, true)?;
+    let now = clock::now_micros();
+    let watched = Watched::begin(&*sends, selection.selector.clone())?;
+    let rows = outcome::unreached(&watched, pending, now).into_iter();
+    let rows = rows.map(|row| (row.hash, row.cells(None, language).to_vec())).collect();
+    let report = watched.report();
+    Ok(Found { rows, recipients: report.recipients, pending: report.recipients - report.settled() })
+}
+
+fn there(remote: &Remote, mail: Mail, pending: bool, language: Language) -> anyhow::Result<Found> {
+    let language = match language {
+        Language::English => "en",
+        Language::Japanese => "ja",
+    };
+    let mail = Mail { include_pending: pending, language: Some(language.to_owned()), ..mail };
+    let rows = remote.unreached(&mail)?;
+    let each = rows.iter().map(|row| {
+        let hash = row.text("email_hash").and_then(EmailHash::parse).context("a row of the server has no hash")?;
+        Ok((hash, server::cells(row, &UNREACHED_COLUMNS)))
+    });
+    let rows = each.collect::<anyhow::Result<_>>()?;
+    let about = remote.about();
+    Ok(Found { rows, recipients: about.recipients.unwrap_or_default(), pending: about.pending.unwrap_or_default() })
 }
 
 /// Writes those of the list who were not reached, with all its columns, as CSV that `send` and a spreadsheet take; how many.

@@ -102,7 +102,7 @@ pub(super) fn watch(
 ) -> anyhow::Result<Exit> {
     let limits = args.check(selection.listed.is_some())?;
     let started = clock::now_micros();
-    sends.catch_up(selection.keys.clone(), false)?;
+    selection.catch_up(&**sends, false)?;
     let mut watched = Watched::begin(&**sends, selection.selector.clone())?;
     pruned::tell_of_send(question, &selection.selector);
     let mut console = Console::begin(question, sends, selection.listed.as_ref(), args, started)?;

@@ -1,19 +1,21 @@
 //! `mailtrail web`
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use zeroize::Zeroizing;
 
 use super::exit::{Exit, UsageError};
 use super::output::note;
-use crate::config::User;
-use crate::web::hash_password;
+use super::private_file;
+use crate::config::{Role, Token, User};
+use crate::web::{hash_password, new_token};
 
 /// Shortest password that is taken.
 const SHORTEST: usize = 12;
 
-/// Entries for [web] users
+/// Entries for [web] users and [web] tokens
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -24,6 +26,17 @@ pub(super) struct Args {
 enum What {
     /// Read a password from standard input and print the entry for [web] users
     Password(Entry),
+    /// Make a token for the API; print it once, and the entry for [web] tokens
+    Token(TokenArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct TokenArgs {
+    #[command(flatten)]
+    entry: Entry,
+    /// Write the token into this file, for its owner alone, rather than printing it
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -37,19 +50,45 @@ struct Entry {
 }
 
 impl Entry {
-    fn role(&self) -> &'static str {
-        if self.operator { "operator" } else { "viewer" }
+    fn role(&self) -> Role {
+        if self.operator { Role::Operator } else { Role::Viewer }
     }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
-    let What::Password(entry) = &args.what;
-    let password = password()?;
-    let text = format!("{}:{}:{}", entry.name, entry.role(), hash_password(&password)?);
-    User::parse(&text).map_err(|why| UsageError(why.to_owned()))?;
-    writeln!(io::stdout().lock(), "{text}")?;
+    match &args.what {
+        What::Password(entry) => {
+            let password = password()?;
+            let text = format!("{}:{}:{}", entry.name, entry.role().as_str(), hash_password(&password)?);
+            User::parse(&text).map_err(|why| UsageError(why.to_owned()))?;
+            writeln!(io::stdout().lock(), "{text}")?;
+        }
+        What::Token(args) => token(args)?,
+    }
     Ok(Exit::Done)
+}
+
+/// The token is kept nowhere: whoever loses it makes another one.
+fn token(args: &TokenArgs) -> anyhow::Result<()> {
+    let (text, entry) = new_token(&args.entry.name, args.entry.role())?;
+    Token::parse(&entry).map_err(|why| UsageError(why.to_owned()))?;
+    let mut out = io::stdout().lock();
+    match &args.out {
+        Some(path) if path.exists() => {
+            return Err(UsageError(format!("{} is there already: name a new file", path.display())).into());
+        }
+        Some(path) => private_file::write(path, &format!("{}\n", &*text))?,
+        None => {
+            note(
+                "the token, for the program that asks (MAILTRAIL_TOKEN_FILE names a file with it); it is not shown again:",
+            );
+            writeln!(out, "{}", &*text)?;
+        }
+    }
+    note("the entry for [web] tokens, where the server runs; then `kill -HUP` its serve:");
+    writeln!(out, "{entry}")?;
+    Ok(())
 }
 
 fn password() -> anyhow::Result<Zeroizing<String>> {

@@ -68,6 +68,8 @@ pub(super) const KEYS: &[&str] = &[
     "web.public_url",
     "web.users",
     "web.users_file",
+    "web.tokens",
+    "web.tokens_file",
     "web.trusted_proxies",
     "web.proxy_header",
     "web.open_on_loopback",

@@ -13,6 +13,7 @@ use super::keys::{self, Section};
 /// Variables that are read elsewhere or name a key in another way.
 const CONFIG_VARIABLE: &str = "MAILTRAIL_CONFIG";
 const LOG_VARIABLE: &str = "MAILTRAIL_LOG";
+pub(super) const TOKEN_FILE_VARIABLE: &str = "MAILTRAIL_TOKEN_FILE";
 
 /// The process's environment, or a made-up one in tests.
 #[derive(Clone, Default)]
@@ -180,7 +181,8 @@ impl Settings {
             .chain([(LOG_VARIABLE.into(), "log.level")])
             .collect();
         for (name, value) in &environment.0 {
-            let Some(name) = name.to_str().filter(|name| name.starts_with("MAILTRAIL_") && *name != CONFIG_VARIABLE)
+            let elsewhere = [CONFIG_VARIABLE, TOKEN_FILE_VARIABLE];
+            let Some(name) = name.to_str().filter(|name| name.starts_with("MAILTRAIL_") && !elsewhere.contains(name))
             else {
                 continue;
             };

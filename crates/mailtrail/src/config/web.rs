@@ -2,9 +2,11 @@
 
 mod person;
 mod public_url;
+mod token;
 
 pub use person::{Role, User};
 pub use public_url::PublicUrl;
+pub use token::{PREFIX as TOKEN_PREFIX, Token};
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -21,6 +23,8 @@ pub struct Web {
     pub public_url: Option<PublicUrl>,
     /// Who may log in.
     pub users: Vec<User>,
+    /// Programs that may ask the API.
+    pub tokens: Vec<Token>,
     /// Proxies that say who asks.
     pub trusted_proxies: Vec<IpAddr>,
     /// The header in which they do, lower case.
@@ -45,6 +49,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Web> {
         listen,
         public_url: public_url(reader),
         users: users(reader),
+        tokens: tokens(reader),
         trusted_proxies: trusted_proxies(reader),
         proxy_header: proxy_header(reader),
         open_on_loopback: reader.boolean("web.open_on_loopback", false),
@@ -57,12 +62,12 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Web> {
 fn judge(reader: &mut Reader<'_>, web: &Web) {
     let loopback = web.listen.ip().is_loopback();
     let has_password = web.users.iter().any(|user| user.password.is_some());
-    if !loopback && !has_password && web.trusted_proxies.is_empty() {
+    if !loopback && !has_password && web.trusted_proxies.is_empty() && web.tokens.is_empty() {
         reader.problem(
             "web.listen",
             format!(
                 "{} can be reached from other machines, and nobody could be told from anybody: set users \
-                 (`mailtrail web password` makes an entry) or trusted_proxies",
+                 (`mailtrail web password` makes an entry), trusted_proxies or tokens",
                 web.listen
             ),
         );
@@ -71,7 +76,7 @@ fn judge(reader: &mut Reader<'_>, web: &Web) {
         reader.problem(
             "web.listen",
             format!(
-                "{} is beyond loopback, so that passwords would travel in the open: let a proxy speak TLS and set \
+                "{} is beyond loopback, so that passwords and tokens would travel in the open: let a proxy speak TLS and set \
                  public_url to its https:// address",
                 web.listen
             ),
@@ -106,21 +111,36 @@ fn public_url(reader: &mut Reader<'_>) -> Option<PublicUrl> {
 
 /// Entries, one a line in a file; what is wrong is told by its place, never quoted.
 fn users(reader: &mut Reader<'_>) -> Vec<User> {
-    if !reader.is_set("web.users") && !reader.is_set("web.users_file") {
+    entries(reader, ["web.users", "web.users_file"], Secrecy::Secret, User::parse, |user| &user.name)
+}
+
+fn tokens(reader: &mut Reader<'_>) -> Vec<Token> {
+    // Who reads a hash of 256 random bits has nothing.
+    entries(reader, ["web.tokens", "web.tokens_file"], Secrecy::Public, Token::parse, |token| &token.name)
+}
+
+fn entries<T>(
+    reader: &mut Reader<'_>,
+    [key, file_key]: [&'static str; 2],
+    secrecy: Secrecy,
+    parse: fn(&str) -> Result<T, &'static str>,
+    name: fn(&T) -> &String,
+) -> Vec<T> {
+    if !reader.is_set(key) && !reader.is_set(file_key) {
         return Vec::new();
     }
-    let (key, entries) = reader.items("web.users", "web.users_file", Secrecy::Secret, lines);
-    let mut users: Vec<User> = Vec::new();
+    let (key, entries) = reader.items(key, file_key, secrecy, lines);
+    let mut all: Vec<T> = Vec::new();
     for (at, entry) in entries.iter().enumerate() {
-        match User::parse(entry) {
-            Ok(one) if users.iter().any(|other| other.name == one.name) => {
-                reader.problem(key, format!("has two entries named {:?}", one.name));
+        match parse(entry) {
+            Ok(one) if all.iter().any(|other| name(other) == name(&one)) => {
+                reader.problem(key, format!("has two entries named {:?}", name(&one)));
             }
-            Ok(one) => users.push(one),
+            Ok(one) => all.push(one),
             Err(why) => reader.problem(key, format!("entry {}: {why}", at + 1)),
         }
     }
-    users
+    all
 }
 
 fn lines(text: &str) -> Vec<Zeroizing<String>> {

@@ -9,6 +9,8 @@ use crate::protect::{EmailHash, KeyRing};
 pub struct Listed {
     /// The list.
     pub list: List,
+    /// Of each row, under all keys, the current one's first.
+    pub hashes: Vec<Vec<EmailHash>>,
     by_hash: HashMap<EmailHash, usize>,
 }
 
@@ -16,11 +18,16 @@ impl Listed {
     /// Hashes every address under all keys.
     #[must_use]
     pub fn new(list: List, keys: &KeyRing) -> Self {
-        let mut by_hash = HashMap::new();
-        for (row, hashes) in list.hashes(keys).enumerate() {
-            by_hash.extend(hashes.into_iter().map(|hash| (hash, row)));
-        }
-        Self { list, by_hash }
+        let hashes = list.hashes(keys).collect();
+        Self::with(list, hashes)
+    }
+
+    /// With the hashes of every row, which somebody else made.
+    #[must_use]
+    pub fn with(list: List, hashes: Vec<Vec<EmailHash>>) -> Self {
+        let rows = hashes.iter().enumerate();
+        let by_hash = rows.flat_map(|(row, hashes)| hashes.iter().map(move |hash| (*hash, row))).collect();
+        Self { list, hashes, by_hash }
     }
 
     /// The domain of the address that a hash stands for.

@@ -88,6 +88,31 @@ pub fn blind(sends: &dyn Sends, scope: &Scope, since: Option<i64>) -> Result<Bli
     Ok(Blind { nobody: events.about_nobody(&mailed)?, left_out: events.left_out()? })
 }
 
+/// Of somebody with several hashes, under several keys: what is known last.
+#[must_use]
+pub fn latest_of<'f>(found: &'f HashMap<EmailHash, Earlier>, hashes: &[EmailHash]) -> Option<&'f Earlier> {
+    hashes.iter().filter_map(|hash| found.get(hash)).max_by_key(|earlier| earlier.at)
+}
+
+/// Holds where the ledger or an event names the run: a name that was never used is a slip, and its answer would have everybody
+/// mailed again.
+///
+/// # Errors
+/// When nothing names it, or the store cannot be read.
+pub fn known(sends: &dyn Sends, run: &str) -> Result<(), OutcomeError> {
+    let in_ledger = sends.ledger()?.map(|ledger| ledger.run(run)).transpose()?.flatten().is_some();
+    let in_events = || sends.events()?.map_or(Ok(false), |events| Ok::<_, OutcomeError>(events.knows_run(run)?));
+    if in_ledger || in_events()? { Ok(()) } else { Err(OutcomeError::UnknownRun(run.to_owned())) }
+}
+
+/// When the last event came in, µs since the epoch.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn events_up_to(sends: &dyn Sends) -> Result<Option<i64>, OutcomeError> {
+    Ok(sends.events()?.map(|events| events.last_received()).transpose()?.flatten())
+}
+
 /// The hashes of everybody who already got mail of a category, or may have. Events that nothing vouches for count as well
 /// (mailing twice is the worse error), unless they are to be ignored.
 ///

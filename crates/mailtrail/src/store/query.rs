@@ -8,10 +8,19 @@ mod window;
 pub use brief::Brief;
 pub use outcome::{Mailed, RecipientOutcome};
 
+use std::borrow::Cow;
+
 use crate::protect::EmailHash;
 use jiff::tz::TimeZone;
 
 use crate::settle::{Settled, Status};
+
+/// The id that events of one message share; `sg_message_id`, as events carry it, has more behind a dot.
+#[must_use]
+pub fn message_id(given: &str) -> String {
+    let id = given.trim();
+    id.split_once('.').map_or(id, |(id, _)| id).to_owned()
+}
 
 /// Which events. An empty list asks for nothing in particular; the values of one list are alternatives.
 #[derive(Debug, Clone, Default)]
@@ -284,5 +293,5 @@ pub struct Scanned {
     /// From which event time on; `None`: the whole trail.
     pub since: Option<i64>,
     /// Why no index could lead to the rows, for people.
-    pub why: &'static str,
+    pub why: Cow<'static, str>,
 }

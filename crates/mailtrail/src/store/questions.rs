@@ -2,6 +2,7 @@
 
 use super::bigquery::BigQueryError;
 use super::query::{Answer, Counted, Dimension, EventRecord, Filter, Group, RecipientStatus, Scope, Subject};
+use super::remote::RemoteError;
 use super::sqlite::{ReadError, Reader};
 
 /// Why a question has no answer.
@@ -14,6 +15,9 @@ pub enum AskError {
     /// BigQuery.
     #[error(transparent)]
     BigQuery(#[from] BigQueryError),
+    /// Another host.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
 }
 
 /// Page after page of events.

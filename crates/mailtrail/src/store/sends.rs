@@ -6,7 +6,7 @@ mod files;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use backlog::Backlog;
+pub use backlog::{Backlog, waiting};
 
 use super::keeper::StartError;
 use super::keys::{Identity, Keys};

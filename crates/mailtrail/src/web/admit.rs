@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::api::{self, Problem};
 use super::page::App;
 use crate::config::Web;
 
@@ -70,14 +71,22 @@ impl Hosts {
 /// Lets through what is meant for us.
 pub(super) async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD);
+    // A program says who it is in a header that no browser sends by itself.
+    let is_api = api::is_meant(request.uri().path());
+    let refused = |status: StatusCode, why: &'static str| {
+        if is_api {
+            Problem::refused(status, why).into_response()
+        } else {
+            (status, format!("{why}\n")).into_response()
+        }
+    };
     let mut response = if !app.hosts.has(request.headers()) {
-        (StatusCode::MISDIRECTED_REQUEST, "this page has another name: see [web] public_url\n").into_response()
-    } else if !safe && !app.hosts.made(request.headers()) {
-        (StatusCode::FORBIDDEN, "this form was sent from another page\n").into_response()
+        refused(StatusCode::MISDIRECTED_REQUEST, "this page has another name: see [web] public_url")
+    } else if !safe && !is_api && !app.hosts.made(request.headers()) {
+        refused(StatusCode::FORBIDDEN, "this form was sent from another page")
     } else {
-        tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await.unwrap_or_else(|_| {
-            (StatusCode::SERVICE_UNAVAILABLE, "this took too long: narrow the time\n").into_response()
-        })
+        let answer = tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await;
+        answer.unwrap_or_else(|_| refused(StatusCode::SERVICE_UNAVAILABLE, "this took too long: narrow the time"))
     };
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
@@ -97,6 +106,7 @@ mod tests {
             listen: bound.parse().expect("an address"),
             public_url: public.and_then(PublicUrl::parse),
             users: Vec::new(),
+            tokens: Vec::new(),
             trusted_proxies: Vec::new(),
             proxy_header: String::new(),
             open_on_loopback: false,

@@ -69,6 +69,11 @@ pub(super) async fn from_form(
     let format = field("format").and_then(|name| Format::parse(&name, style)).ok_or(Failure::OldForm)?;
     let asked = Asked::parse(query.as_deref().unwrap_or_default());
     let (filter, _) = activity::filter(&app, &asked, visitor.preferences.texts()).map_err(Failure::Wrong)?;
+    Ok(begin(&app, filter, format))
+}
+
+/// The answer with all events of a filter.
+pub(super) fn begin(app: &App, filter: Filter, format: Format) -> Response {
     if app.source.costs() {
         let (sender, receiver) = mpsc::channel(2);
         let response = answer(receiver, &format);
@@ -82,14 +87,14 @@ pub(super) async fn from_form(
                 let _gone = failed.send(Err(io::Error::other(failure.told()))).await;
             }
         });
-        return Ok(response);
+        return response;
     }
-    Ok(stream(&app.readers, filter, format))
+    stream(&app.readers, filter, format)
 }
 
 /// The answer, whose body comes as it is read. A failure on the way breaks the answer off, so that half a file never looks
 /// like a whole one.
-pub(super) fn stream(readers: &Arc<Readers>, filter: Filter, format: Format) -> Response {
+fn stream(readers: &Arc<Readers>, filter: Filter, format: Format) -> Response {
     let (sender, receiver) = mpsc::channel(2);
     let response = answer(receiver, &format);
     tokio::spawn(write(Arc::clone(readers), filter, format, sender));

@@ -4,7 +4,7 @@ mod attempts;
 mod sessions;
 
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use aws_lc_rs::{constant_time, hmac};
@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use super::password::{self, HashError, digest_of};
-use crate::config::{Role, Web};
+use crate::config::{Role, Token, Web};
 use attempts::Attempts;
 use sessions::Sessions;
 
@@ -51,6 +51,9 @@ pub(super) struct Guard {
     sessions: Mutex<Sessions>,
     link: Mutex<Option<[u8; 32]>>,
     attempts: Mutex<Attempts>,
+    tokens: RwLock<Vec<Token>>,
+    /// Of tokens, apart from those of passwords: a program gone wrong keeps nobody from logging in.
+    failures: Mutex<Attempts>,
     checks: Semaphore,
     /// The hash of a password that nobody has, so that an unknown name takes as long as a wrong password.
     nobody: String,
@@ -60,6 +63,8 @@ impl Guard {
     pub(super) fn new(web: Web) -> Result<Self, HashError> {
         let key = password::random_text()?;
         Ok(Self {
+            tokens: RwLock::new(web.tokens.clone()),
+            failures: Mutex::default(),
             web,
             key: hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes()),
             sessions: Mutex::default(),
@@ -160,6 +165,22 @@ impl Guard {
             csrf: self.sign(LOCAL.as_bytes()),
             has_session: false,
         })
+    }
+
+    /// Whose token this is, and what it may do. A right one is let in however often wrong ones came from the same machine,
+    /// which may be a proxy that many come through; 256 random bits are found by nobody.
+    pub(super) fn by_token(&self, peer: IpAddr, text: &str) -> Result<(String, Role), Denied> {
+        let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
+        match Token::find(text, &tokens) {
+            Some(token) => Ok((token.name.clone(), token.role)),
+            None if lock(&self.failures).failed(peer) => Err(Denied::TooOften),
+            None => Err(Denied::Wrong),
+        }
+    }
+
+    /// From now on these tokens are known and no others.
+    pub(super) fn replace_tokens(&self, tokens: &[Token]) {
+        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens.to_vec();
     }
 
     fn sign(&self, what: &[u8]) -> String {

@@ -22,7 +22,7 @@ use super::router::router;
 use super::runs::Held;
 use super::source::Source;
 use super::visitor::Peer;
-use crate::config::{BigQuery, Output, Web};
+use crate::config::{BigQuery, Output, Token, Web};
 use crate::protect::KeyRing;
 use crate::stop::Stop;
 use crate::store::bigquery::{Asker, BigQueryError, BigQuerySends};
@@ -68,7 +68,7 @@ pub struct Page {
     address: SocketAddr,
 }
 
-/// Makes links by which somebody on this machine logs in.
+/// Who may come in: makes links by which somebody on this machine logs in, and takes other tokens of programs.
 #[derive(Clone)]
 pub struct Invitations {
     app: Arc<App>,
@@ -76,6 +76,11 @@ pub struct Invitations {
 }
 
 impl Invitations {
+    /// From now on the API knows these tokens and no others.
+    pub fn replace_tokens(&self, tokens: &[Token]) {
+        self.app.guard.replace_tokens(tokens);
+    }
+
     /// A URL that logs one person in, once; it ends the one before. `None` where the page is not on loopback alone, or
     /// asks nobody who they are.
     #[must_use]

@@ -8,6 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
+use crate::config::{Role, TOKEN_PREFIX, Token};
+
 /// Why there is no hash.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -29,6 +31,16 @@ pub fn hash_password(password: &str) -> Result<String, HashError> {
     rand::fill(&mut salt).map_err(|_| HashError::Random)?;
     let hash = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt).map_err(HashError::Argon2)?;
     Ok(hash.to_string())
+}
+
+/// A new token of the API: its text, which is kept nowhere, and its entry for `[web] tokens`.
+///
+/// # Errors
+/// When the system gives no randomness.
+pub fn new_token(name: &str, role: Role) -> Result<(Zeroizing<String>, String), HashError> {
+    let text = Zeroizing::new(format!("{TOKEN_PREFIX}{}", &*random_text()?));
+    let entry = Token::of(&text, name, role).entry();
+    Ok((text, entry))
 }
 
 /// Whether a password is that of a hash. Slow on purpose: not for the threads of the runtime.

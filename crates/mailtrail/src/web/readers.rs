@@ -48,6 +48,11 @@ impl Readers {
         answer.await.map_err(|_| Failure::Broken)?.map_err(Into::into)
     }
 
+    /// Where the store's files are.
+    pub(super) fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
     fn take(&self) -> Result<Reader, ReadError> {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
         free.map_or_else(|| Reader::open(&self.paths), Ok)

@@ -9,7 +9,7 @@ use axum::response::Redirect;
 use axum::routing::{get, post};
 
 use super::page::App;
-use super::{activity, admit, assets, export, failure, login, overview, preferences, runs, search};
+use super::{activity, admit, api, assets, export, failure, login, overview, preferences, runs, search};
 
 /// Longest body of a form.
 const LONGEST_FORM: usize = 64 * 1024;
@@ -34,6 +34,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/runs/{name}/row", get(runs::row))
         .route("/runs/{name}/figures", get(runs::figures))
         .route("/runs/{name}/unreached", post(runs::download).layer(DefaultBodyLimit::max(runs::LONGEST_LIST)))
+        .nest(api::ROOT, api::router())
         .fallback(|| async { failure::Failure::Missing })
         .layer(DefaultBodyLimit::max(LONGEST_FORM))
         .layer(from_fn_with_state(Arc::clone(&app), admit::admit))

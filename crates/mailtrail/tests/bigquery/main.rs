@@ -12,6 +12,8 @@ mod hook;
 #[path = "../stories/support.rs"]
 mod support;
 
+#[path = "../stories/contract.rs"]
+mod contract;
 mod credentials;
 mod follow;
 mod forget;

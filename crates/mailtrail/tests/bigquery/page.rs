@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
+use crate::contract::events;
 use crate::emulator::Emulator;
-use crate::questions::events;
 use crate::support::{Running, Site, batch, request};
 use crate::{point, run, wait_for};
 

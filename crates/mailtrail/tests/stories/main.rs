@@ -6,10 +6,12 @@ mod support;
 
 mod alarm;
 mod alert;
+mod api;
 mod archive;
 mod ask;
 mod attack;
 mod concern;
+mod contract;
 mod contrib;
 mod disk;
 mod erase;

@@ -219,6 +219,12 @@ impl Running {
         self.log.lock().unwrap().clone()
     }
 
+    /// Where the page and the API are.
+    pub fn page(&self) -> SocketAddr {
+        wait_for("the page", || self.log().contains("page on "));
+        self.log().lines().find_map(|line| address_in(line, "page on ")).unwrap()
+    }
+
     /// The value of a metric, summed over its labels.
     pub fn metric(&self, name: &str) -> f64 {
         let (status, page) = request(self.metrics, "GET", "/metrics", &[], b"").unwrap();

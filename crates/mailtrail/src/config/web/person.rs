@@ -63,7 +63,8 @@ impl fmt::Debug for User {
     }
 }
 
-fn entry(text: &str) -> Result<(String, Role, Option<&str>), &'static str> {
+/// `name:role`, and what stands behind a second colon.
+pub(super) fn entry(text: &str) -> Result<(String, Role, Option<&str>), &'static str> {
     let mut parts = text.trim().splitn(3, ':');
     let name = parts.next().unwrap_or_default().trim();
     if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {

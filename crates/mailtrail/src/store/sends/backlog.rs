@@ -63,13 +63,23 @@ fn spools(paths: &Paths) -> Result<Vec<u32>, SendsError> {
     }
 }
 
+/// How many batches wait now, and how many events in them.
+///
+/// # Errors
+/// When a spool cannot be looked at.
+pub fn waiting(paths: &Paths) -> Result<(i64, i64), SendsError> {
+    let (mut batches, mut events) = (0, 0);
+    for generation in spools(paths)? {
+        let pending = spool::look(&paths.spool(generation))?;
+        batches += pending.batches;
+        events += pending.events;
+    }
+    Ok((batches, events))
+}
+
 /// How many events wait now.
 pub(super) fn behind(paths: &Paths) -> Result<i64, SendsError> {
-    let mut events = 0;
-    for generation in spools(paths)? {
-        events += spool::look(&paths.spool(generation))?.events;
-    }
-    Ok(events)
+    Ok(waiting(paths)?.1)
 }
 
 /// Brings what has come in so far to the trail: waits for `serve`, or does it itself where nothing else runs. Blocks for at most

@@ -44,6 +44,11 @@ impl Attempts {
         machine && person
     }
 
+    /// Counts a failure of a machine, and says whether it was one too many.
+    pub(super) fn failed(&mut self, peer: IpAddr) -> bool {
+        !self.count(Of::Peer(peer), FROM_ONE, Instant::now())
+    }
+
     /// Who got in may try again.
     pub(super) fn succeeded(&mut self, peer: IpAddr, name: &str) {
         self.0.remove(&Of::Peer(peer));

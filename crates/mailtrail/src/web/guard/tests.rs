@@ -15,6 +15,7 @@ fn web() -> Web {
             .map(|entry| User::parse(&format!("{entry}{hash}")).expect("a user"))
             .into_iter()
             .collect(),
+        tokens: Vec::new(),
         trusted_proxies: vec![PROXY],
         proxy_header: "x-forwarded-user".to_owned(),
         open_on_loopback: false,

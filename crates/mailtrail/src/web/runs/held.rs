@@ -98,7 +98,7 @@ impl Held {
     }
 
     /// Asks on a thread that may wait for a disk, when it is this question's turn.
-    pub(super) async fn blocking<T: Send + 'static, E: Into<Failure> + Send + 'static>(
+    pub(in crate::web) async fn blocking<T: Send + 'static, E: Into<Failure> + Send + 'static>(
         self: &Arc<Self>,
         ask: impl FnOnce(&Self) -> Result<T, E> + Send + 'static,
     ) -> Result<T, Failure> {
@@ -119,7 +119,7 @@ impl Held {
         answer.await.map_err(|_| Failure::Broken)?.map_err(Into::into)
     }
 
-    pub(super) fn sends(&self) -> &dyn Sends {
+    pub(in crate::web) fn sends(&self) -> &dyn Sends {
         &*self.sends
     }
 

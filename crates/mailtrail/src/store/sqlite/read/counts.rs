@@ -28,7 +28,7 @@ impl Reader {
                 rows: None,
                 bytes: None,
                 since: filter.since,
-                why: "every event of that time was counted",
+                why: "every event of that time was counted".into(),
             });
         }
         if let Some(zone) = &filter.zone {
