@@ -27,6 +27,7 @@ mod sent;
 mod serve;
 mod sql;
 mod stats;
+mod style;
 mod subject;
 mod tail;
 mod time;
@@ -43,6 +44,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::config::{self, Config, ConfigError};
 use exit::Exit;
 
 /// Keeps every event that SendGrid tells about your mail, and answers what became of it.
@@ -61,6 +63,15 @@ pub struct Global {
     /// Configuration file [default: $MAILTRAIL_CONFIG, else ./mailtrail.toml]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+impl Global {
+    /// The configuration as questions need it; from now on this process speaks as it says.
+    fn config(&self) -> Result<Config, ConfigError> {
+        let config = config::load_for_questions(self.config.as_deref())?;
+        style::set(&config.output);
+        Ok(config)
+    }
 }
 
 #[derive(Debug, Subcommand)]

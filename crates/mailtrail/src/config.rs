@@ -9,9 +9,11 @@ mod door;
 pub mod edit;
 pub mod hook;
 mod keys;
+mod language;
 mod layers;
 pub mod log;
 mod metrics;
+pub mod output;
 pub mod privacy;
 mod problem;
 mod reader;
@@ -28,12 +30,14 @@ pub use alert::{Alert, Destination, Watched};
 pub use bigquery::BigQuery;
 pub use hook::HookUrl;
 pub(crate) use keys::nearest;
+pub use language::Language;
 pub use log::{Log, LogFormat, LogLevel};
+pub use output::Output;
 pub use privacy::{HashMode, IpPolicy, Presence, Privacy, UrlPolicy};
 pub use problem::ConfigError;
 pub use receive::{BasicCredential, Receive, SignatureMode, TlsFiles};
 pub use sendgrid::{ApiKey, SendGrid, Sender};
-pub use slack::{Language, Slack};
+pub use slack::Slack;
 pub use store::{Store, StoreKind};
 pub use web::{PublicUrl, Role, User, Web};
 pub use webhook::{Webhook, WebhookSecret};
@@ -78,6 +82,8 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// `[log]`
     pub log: Log,
+    /// `[output]`
+    pub output: Output,
     /// What is allowed but should be known; `serve` logs it and `doctor` shows it.
     pub warnings: Vec<String>,
 }
@@ -192,7 +198,8 @@ impl Loaded {
         let store = store::read(&mut rest);
         let bigquery = bigquery::read(&mut rest, store.kind);
         let sendgrid = sendgrid::read(&mut rest);
-        let slack = slack::read(&mut rest);
+        let output = output::read(&mut rest);
+        let slack = slack::read(&mut rest, output.language);
         let webhook = webhook::read(&mut rest);
         let alerts = alert::read(&mut rest, slack.business.is_some() || webhook.is_some());
         let web = web::read(&mut rest);
@@ -214,6 +221,7 @@ impl Loaded {
             web,
             metrics_listen,
             log,
+            output,
             warnings,
         };
         let door_problems = if unreadable { Vec::new() } else { door.problems };

@@ -3,6 +3,7 @@
 
 mod client;
 mod label;
+mod manner;
 pub mod notice;
 mod notifier;
 mod page;
@@ -15,8 +16,9 @@ mod words;
 
 pub use client::SendError;
 pub use label::Label;
+pub use manner::Manner;
 pub use notice::{
-    AlertGroup, Concern, ConcernKind, Counted, Counts, Destination, Domains, Notice, Ops, Outstanding, RunSummary,
+    AlertGroup, Concern, ConcernKind, Counted, Counts, Destination, Domains, Notice, Ops, Outstanding, RunSummary, View,
 };
 pub use notifier::{Channel, NoticeId, Notifier, NotifyError, Told};
 pub use retry::{Backoff, Patience};

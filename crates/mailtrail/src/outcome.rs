@@ -14,7 +14,7 @@ mod unreached;
 pub mod wait;
 mod watched;
 
-pub use reason::plain;
+pub use reason::{Words, plain};
 pub use report::{Details, Report};
 pub use runs::{Run, run, runs};
 pub use selector::{OutcomeError, Selector, Unanswerable};

@@ -7,6 +7,8 @@ pub mod record;
 pub mod time;
 mod visible;
 
+use jiff::tz::TimeZone;
+
 pub use visible::{shell_word, visible};
 
 /// One value.
@@ -22,7 +24,7 @@ pub enum Cell {
     Real(f64),
     /// Yes or no.
     Bool(bool),
-    /// µs since the epoch; printed as RFC 3339, UTC.
+    /// µs since the epoch; printed as RFC 3339.
     Time(i64),
     /// Several texts.
     List(Vec<String>),
@@ -37,16 +39,16 @@ impl Cell {
         value.map_or(Self::Null, Self::Text)
     }
 
-    /// The cell as one text; `None` for null.
+    /// The cell as one text, times by the clock of a zone; `None` for null.
     #[must_use]
-    pub fn plain(&self) -> Option<String> {
+    pub fn plain(&self, zone: &TimeZone) -> Option<String> {
         Some(match self {
             Self::Null => return None,
             Self::Text(text) | Self::Json(text) => text.clone(),
             Self::Integer(number) => number.to_string(),
             Self::Real(number) => number.to_string(),
             Self::Bool(yes) => yes.to_string(),
-            Self::Time(micros) => time::rfc3339(*micros),
+            Self::Time(micros) => time::by_clock(*micros, zone),
             Self::List(items) => serde_json::to_string(items).unwrap_or_default(),
         })
     }

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use super::Global;
 use super::exit::{Exit, UsageError};
 use crate::clock;
-use crate::config::{self, BigQuery, Config};
+use crate::config::{BigQuery, Config};
 use crate::protect::KeyRing;
 use crate::store::bigquery::{Entry, entries, first_public_key};
 use crate::store::keys::Keys as _;
@@ -27,7 +27,7 @@ enum Command {
 }
 
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let config = config::load_for_questions(global.config.as_deref())?;
+    let config = global.config()?;
     let bigquery = section(&config)?;
     let entries = dataset_entries(&config)?;
     match args.command {

@@ -72,7 +72,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
 }
 
 fn write<W: Write + Send>(args: &Args, events: Events<'_>, out: W, terminal: bool) -> anyhow::Result<usize> {
-    let as_rows = |format| OutputArgs { format, raw_csv: args.raw_csv, terminal };
+    let as_rows = |format| OutputArgs { format, raw_csv: args.raw_csv, bom: false, terminal };
     match args.format {
         Format::Parquet => parquet::write(events, out),
         Format::Ndjson => write_rows(events, out, as_rows(output::Format::Json)),

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::Global;
 use super::exit::{Exit, UsageError};
-use crate::config::{self, HashMode};
+use crate::config::HashMode;
 use crate::list::original;
 use crate::protect::{EmailHash, KeyRing};
 
@@ -40,7 +40,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let keys = match &args.key_file {
         Some(path) => KeyRing::from_file(if args.sha256 { HashMode::Sha256 } else { HashMode::HmacSha256 }, path)?,
-        None => KeyRing::load(&config::load_for_questions(global.config.as_deref())?.privacy)?,
+        None => KeyRing::load(&global.config()?.privacy)?,
     };
     let mut out = BufWriter::new(io::stdout().lock());
     match &args.csv {

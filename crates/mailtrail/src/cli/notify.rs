@@ -8,8 +8,8 @@ use anyhow::Context as _;
 
 use super::Global;
 use super::exit::{Exit, UsageError};
-use crate::config::{self, Language};
-use crate::notify::{Channel, Notice, NoticeId, Notifier, slack};
+use crate::config::Language;
+use crate::notify::{Channel, Manner, Notice, NoticeId, Notifier, slack};
 
 /// Send a test notice, or show what notices look like
 #[derive(Debug, clap::Args)]
@@ -52,12 +52,13 @@ enum To {
 }
 
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let config = config::load_for_questions(global.config.as_deref())?;
+    let config = global.config()?;
     match args.what {
         What::Test { to } => test(&Notifier::new(&config)?, to),
         What::Preview { kind, language, text } => {
             let asked = Language::ALL.into_iter().find(|known| language.as_deref() == Some(known.as_str()));
-            preview(kind, asked.unwrap_or(config.slack.language), text, config.slack.reasons)
+            let manner = Manner::of(&config);
+            preview(kind, &Manner { language: asked.unwrap_or(manner.language), ..manner }, text)
         }
     }
 }
@@ -92,15 +93,15 @@ fn test(notifier: &Notifier, to: To) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-fn preview(kind: sample::Kind, language: Language, text: bool, reasons: bool) -> anyhow::Result<Exit> {
+fn preview(kind: sample::Kind, manner: &Manner, text: bool) -> anyhow::Result<Exit> {
     let notice = sample::notice(kind);
     let mut out = std::io::stdout().lock();
     if text {
-        for line in notice.to_text(language) {
+        for line in notice.to_text(manner) {
             writeln!(out, "{line}")?;
         }
     } else {
-        serde_json::to_writer_pretty(&mut out, &slack::message(&notice, language, reasons))?;
+        serde_json::to_writer_pretty(&mut out, &slack::message(&notice, manner))?;
         writeln!(out)?;
     }
     Ok(Exit::Done)

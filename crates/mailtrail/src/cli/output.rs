@@ -6,6 +6,7 @@ mod table;
 
 use std::io::{self, IsTerminal as _, Write};
 
+use super::style;
 pub(super) use crate::show::Cell;
 use crate::show::{csv, json};
 
@@ -21,7 +22,7 @@ pub(super) enum Format {
     Csv,
 }
 
-/// `--format` and `--raw-csv`.
+/// `--format`, `--raw-csv` and `--bom`.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(super) struct OutputArgs {
     /// How to print
@@ -30,14 +31,18 @@ pub(super) struct OutputArgs {
     /// CSV without the ' that is put before cells which a spreadsheet would take for a formula (= + - @, tab, CR)
     #[arg(long)]
     pub(super) raw_csv: bool,
+    /// Begin CSV with the mark by which a spreadsheet knows UTF-8 ([output] csv_bom)
+    #[arg(long)]
+    pub(super) bom: bool,
     /// Whether the rows go to a terminal.
     #[arg(skip = io::stdout().is_terminal())]
     pub(super) terminal: bool,
 }
 
-impl From<OutputArgs> for csv::Manner {
+impl From<OutputArgs> for csv::Manner<'static> {
     fn from(args: OutputArgs) -> Self {
-        Self { raw: args.raw_csv, terminal: args.terminal }
+        let bom = args.bom || style::csv_bom();
+        Self { raw: args.raw_csv, terminal: args.terminal, zone: style::zone(), bom }
     }
 }
 
@@ -51,7 +56,7 @@ pub(super) struct Sheet<W: Write> {
 enum Shape {
     Table(table::Rows),
     Json,
-    Csv(csv::Manner),
+    Csv(csv::Manner<'static>),
 }
 
 impl<W: Write> Sheet<W> {

@@ -8,7 +8,7 @@ use super::exit::UsageError;
 use super::output::note;
 use super::{subject, time};
 use crate::clock;
-use crate::config::{self, Config, StoreKind};
+use crate::config::{Config, StoreKind};
 use crate::settle::Status;
 use crate::spool;
 use crate::store::Paths;
@@ -76,7 +76,7 @@ pub(super) struct Question {
 
 impl Question {
     pub(super) fn new(global: &Global) -> anyhow::Result<Self> {
-        let config = config::load_for_questions(global.config.as_deref())?;
+        let config = global.config()?;
         let paths = Paths::new(&config.store.path);
         Ok(Self { config, paths, started: Instant::now() })
     }

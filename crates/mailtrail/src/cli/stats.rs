@@ -1,9 +1,12 @@
 //! `mailtrail stats`
 
+use jiff::tz::TimeZone;
+
 use super::Global;
 use super::exit::{Exit, UsageError};
 use super::output::{Cell, OutputArgs, Sheet, note};
 use super::question::{FilterArgs, Question, Window};
+use super::style;
 use crate::store::query::{Counted, Dimension};
 
 /// Count events, or recipients
@@ -30,6 +33,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let question = Question::new(global)?;
     let mut filter = question.filter(&args.filter, Window::Count)?;
     filter.include_tests = args.include_tests;
+    filter.zone = Some(style::zone()).filter(|zone| **zone != TimeZone::UTC).cloned();
     let (counted, heading) = match args.distinct {
         Some(_) => (Counted::Recipients, "recipients"),
         None => (Counted::Rows, "events"),

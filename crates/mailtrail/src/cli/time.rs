@@ -1,13 +1,19 @@
 //! Times as people write them on the command line.
 
 use super::exit::UsageError;
+use super::style;
 use crate::show::time;
 
-pub(super) use time::{ago, rfc3339, took};
+pub(super) use time::{ago, took};
 
-/// As [`time::parse`]; what is no time is wrong usage.
+/// As [`time::parse`], days by the clock of `[output] time_zone`; what is no time is wrong usage.
 pub(super) fn parse(text: &str, now: i64) -> Result<i64, UsageError> {
-    time::parse(text, now).map_err(|error| UsageError(error.to_string()))
+    time::parse(text, now, style::zone()).map_err(|error| UsageError(error.to_string()))
+}
+
+/// RFC 3339 by the clock of `[output] time_zone`. µs since the epoch.
+pub(super) fn rfc3339(micros: i64) -> String {
+    time::by_clock(micros, style::zone())
 }
 
 /// Reads a time to come: `2h` is so long after `now`; otherwise as [`parse`].

@@ -1,19 +1,17 @@
 //! `mailtrail unreached`
 
-use std::io::Write as _;
 use std::path::Path;
 
 use super::Global;
-use super::exit::{Exit, UsageError};
+use super::exit::Exit;
 use super::output::{Cell, Format, OutputArgs, Sheet, note};
-use super::private_file;
 use super::question::Question;
 use super::selection::{Listed, SelectionArgs, need_since};
+use super::{private_file, style};
 use crate::clock;
+use crate::config::Language;
 use crate::outcome::{self, Watched};
 
-/// What makes a spreadsheet take a file for UTF-8.
-const BOM: &str = "\u{feff}";
 const COLUMNS: [&str; 6] = ["email", "email_hash", "status", "reason", "classification", "first_seen"];
 
 /// List who did not get a send, and why
@@ -26,9 +24,6 @@ pub(super) struct Args {
     /// Those as well who are not settled
     #[arg(long)]
     include_pending: bool,
-    /// Begin CSV with the mark by which a spreadsheet knows UTF-8
-    #[arg(long)]
-    bom: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -36,9 +31,6 @@ pub(super) struct Args {
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     need_since(&args.selection)?;
-    if args.bom && args.output.format != Format::Csv {
-        return Err(UsageError("--bom is for --format csv".to_owned()).into());
-    }
     let question = Question::new(global)?;
     let sends = question.sends()?;
     let selection = args.selection.read(&question, None)?;
@@ -46,16 +38,14 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let now = clock::now_micros();
     let watched = Watched::begin(&*sends, selection.selector)?;
     let rows = outcome::unreached(&watched, args.include_pending, now);
-    let mut out = std::io::stdout().lock();
-    if args.bom {
-        out.write_all(BOM.as_bytes())?;
-    }
-    let mut sheet = Sheet::begin(out, args.output, &COLUMNS)?;
+    let mut sheet = Sheet::begin(std::io::stdout().lock(), args.output, &COLUMNS)?;
+    // JSON is for machines.
+    let language = if args.output.format == Format::Json { Language::English } else { style::language() };
     for row in &rows {
         let address = selection.listed.as_ref().and_then(|listed| listed.row(&row.hash)).map(crate::list::Row::address);
         let is_told = address.is_some();
         let mut cells = vec![address.map_or(Cell::Null, |address| Cell::Text(address.expose().to_owned()))];
-        cells.extend(about(row));
+        cells.extend(about(row, language));
         if is_told && args.output.format == Format::Table {
             // Beside the address the whole of it would only push the reason off the screen.
             cells[1] = Cell::Text(format!("{:.12}…", row.hash.to_string()));
@@ -73,11 +63,11 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
 }
 
 /// The columns behind the address.
-fn about(row: &outcome::Row) -> [Cell; 5] {
+fn about(row: &outcome::Row, language: Language) -> [Cell; 5] {
     [
         Cell::Text(row.hash.to_string()),
         Cell::Text(row.status.as_str().to_owned()),
-        Cell::Text(row.reason.to_owned()),
+        Cell::Text(row.reason.text(language).to_owned()),
         Cell::text(row.classification.clone()),
         row.first_seen.map_or(Cell::Null, Cell::Time),
     ]
@@ -89,13 +79,13 @@ pub(super) fn write(path: &Path, watched: &Watched, listed: &Listed, pending: bo
     let columns = COLUMNS.into_iter().skip(1).map(|name| free(name, own));
     let columns: Vec<String> = own.iter().cloned().chain(columns).collect();
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-    let output = OutputArgs { format: Format::Csv, raw_csv: false, terminal: false };
-    let mut sheet = Sheet::begin(BOM.as_bytes().to_vec(), output, &columns)?;
+    let output = OutputArgs { format: Format::Csv, raw_csv: false, bom: true, terminal: false };
+    let mut sheet = Sheet::begin(Vec::new(), output, &columns)?;
     let mut written = 0;
     for row in outcome::unreached(watched, pending, now) {
         let Some(of_list) = listed.row(&row.hash) else { continue };
         let mut cells: Vec<Cell> = of_list.cells().map(|cell| Cell::Text(cell.to_owned())).collect();
-        cells.extend(about(&row));
+        cells.extend(about(&row, style::language()));
         sheet.row(cells)?;
         written += 1;
     }

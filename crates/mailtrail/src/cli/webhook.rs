@@ -11,7 +11,7 @@ use anyhow::Context as _;
 
 use super::Global;
 use super::exit::{Exit, UsageError};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::event_webhook::{PostUrl, Settings};
 use crate::sendgrid::Client;
 
@@ -45,7 +45,7 @@ enum What {
 }
 
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let config = config::load_for_questions(global.config.as_deref())?;
+    let config = global.config()?;
     let client = Client::new(&config.sendgrid)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     let settings = Settings::new(&client);

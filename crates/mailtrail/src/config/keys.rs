@@ -73,6 +73,9 @@ pub(super) const KEYS: &[&str] = &[
     "metrics.listen",
     "log.level",
     "log.format",
+    "output.language",
+    "output.time_zone",
+    "output.csv_bom",
 ];
 
 /// Keys of sections that may stand several times, `[[section]]` each; the environment cannot give them.
@@ -87,9 +90,6 @@ pub(super) const REPEATED: &[&str] = &[
     "alert.group",
     "alert.every",
 ];
-
-/// Sections that later versions have, and what each will be for.
-const LATER: &[(&str, &str)] = &[("output", "languages and time zones of output")];
 
 /// The key itself, as this program spells it.
 pub(super) fn find(section: &str, key: &str) -> Option<&'static str> {
@@ -146,9 +146,6 @@ pub(super) fn shown(key: &str) -> String {
 
 /// What to tell about a section that this version does not know.
 pub(super) fn unknown_section(section: &str) -> String {
-    if let Some((_, purpose)) = LATER.iter().find(|(name, _)| *name == section) {
-        return format!("[{section}] is for {purpose}, which this version does not have yet: remove the section");
-    }
     let sections = all().filter_map(|key| key.split_once('.')).map(|(section, _)| section);
     match nearest(section, sections) {
         Some(known) => format!("[{section}] is no section: did you mean {}?", bracketed(known)),
@@ -222,7 +219,6 @@ mod tests {
             (unknown_section("alerts"), "did you mean [[alert]]?"),
             (unknown_key("alert", "event"), "[[alert]] event is no key: did you mean events?"),
             (unknown_key("alert", "language"), "did you mean language in [slack]?"),
-            (unknown_section("output"), "this version does not have yet"),
             (unknown_section("zzz"), "remove it"),
             (outside_sections("listen"), "did you mean listen in [receive]?"),
             (outside_sections("keyfile"), "did you mean key_file in [privacy]?"),

@@ -1,6 +1,7 @@
 //! `[slack]`: where notices go, and in which language.
 
 use super::hook::HookUrl;
+use super::language::{self, Language};
 use super::reader::Reader;
 
 /// `[slack]`
@@ -16,40 +17,17 @@ pub struct Slack {
     pub reasons: bool,
 }
 
-/// `[slack] language`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Language {
-    /// English
-    English,
-    /// 日本語
-    Japanese,
-}
-
-impl Language {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::English, Self::Japanese];
-
-    /// As in the configuration.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::English => "en",
-            Self::Japanese => "ja",
-        }
-    }
-}
-
-pub(super) fn read(reader: &mut Reader<'_>) -> Slack {
+/// `otherwise`: the language where none is named here.
+pub(super) fn read(reader: &mut Reader<'_>, otherwise: Language) -> Slack {
     let business = url(reader, "slack.webhook_url", "slack.webhook_url_file");
     let ops = url(reader, "slack.ops_webhook_url", "slack.ops_webhook_url_file");
     if ops.is_some() && business.is_none() {
         reader.warn("slack.ops_webhook_url", "is set without webhook_url: results and alerts go nowhere in Slack");
     }
-    let languages = Language::ALL.map(|language| (language.as_str(), language));
     Slack {
         ops: ops.or_else(|| business.clone()),
         business,
-        language: reader.choice("slack.language", &languages).unwrap_or(Language::English),
+        language: language::read(reader, "slack.language").unwrap_or(otherwise),
         reasons: reader.boolean("slack.reasons", false),
     }
 }

@@ -182,9 +182,15 @@ fn every_problem_is_said_at_once_with_its_place() {
 }
 
 #[test]
-fn sections_of_later_versions_are_refused_by_name() {
-    let told = problem(&with_auth("", "[output]"));
-    assert!(told.contains("this version does not have yet"), "{told}");
+fn the_language_of_output_is_that_of_slack_and_a_zone_has_a_known_name() {
+    let config = load(&with_auth("", "[output]\nlanguage = \"ja\"\ntime_zone = \"Asia/Tokyo\"")).unwrap();
+    assert_eq!((config.slack.language, config.output.csv_bom), (Language::Japanese, true));
+    assert_eq!(config.output.time_zone.iana_name(), Some("Asia/Tokyo"));
+    let english = "[output]\nlanguage = \"ja\"\ncsv_bom = false\n[slack]\nlanguage = \"en\"";
+    let config = load(&with_auth("", english)).unwrap();
+    assert_eq!((config.slack.language, config.output.csv_bom), (Language::English, false));
+    assert_eq!(load(&with_auth("", "")).unwrap().output, Output::default());
+    assert!(problem(&with_auth("", "[output]\ntime_zone = \"JST\"")).contains("Asia/Tokyo"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod concern;
 mod counts;
 mod domains;
+mod view;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 pub use concern::{Concern, ConcernKind};
 pub use counts::Counts;
 pub use domains::{Domains, FEWEST};
+pub use view::View;
 
 use super::label::Label;
 pub use crate::config::Destination;
@@ -68,6 +70,8 @@ pub struct RunSummary {
     pub top_reasons: Vec<Counted>,
     /// What mail servers wrote; told only with `[slack] reasons = true`.
     pub raw_reasons: Vec<Counted>,
+    /// Where the page shows it.
+    pub view: View,
 }
 
 impl RunSummary {
@@ -118,6 +122,8 @@ pub struct AlertGroup {
     pub first: i64,
     /// When the last one did.
     pub last: i64,
+    /// Where the page shows them.
+    pub view: View,
 }
 
 impl AlertGroup {
@@ -174,6 +180,18 @@ pub enum Ops {
 }
 
 impl Notice {
+    /// Where the page shows what it is about.
+    pub(super) fn view(&self) -> Option<&View> {
+        match self {
+            Self::RunSettled(summary)
+            | Self::RunTimedOut { summary, .. }
+            | Self::RunInterim { summary, .. }
+            | Self::RunQuiet { summary, .. } => Some(&summary.view),
+            Self::Alert(group) => Some(&group.view),
+            Self::Ops(_) | Self::Test => None,
+        }
+    }
+
     /// Who is to be told; [`Notice::Test`] goes to both.
     #[must_use]
     pub fn destination(&self) -> Destination {

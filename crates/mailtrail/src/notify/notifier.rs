@@ -8,12 +8,13 @@ use reqwest::header::HeaderMap;
 use tokio::task::JoinSet;
 
 use super::client::{Client, SendError};
+use super::manner::Manner;
 use super::notice::{Destination, Notice};
 use super::page::Page;
 use super::retry::{Backoff, Patience};
 use super::{slack, webhook};
 use crate::clock;
-use crate::config::{Config, HookUrl, Language, Slack, Webhook};
+use crate::config::{Config, HookUrl, Slack, Webhook};
 
 /// A place that notices are posted to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -97,6 +98,7 @@ struct Parts {
     client: Client,
     slack: Slack,
     webhook: Option<Webhook>,
+    manner: Manner,
     patience: Patience,
 }
 
@@ -106,18 +108,18 @@ impl Notifier {
     /// # Errors
     /// When the HTTP client cannot be used (the system's root certificates, for one).
     pub fn new(config: &Config) -> Result<Self, SendError> {
-        Self::with(config.slack.clone(), config.webhook.clone(), Patience::COMMAND)
+        Self::with(config.slack.clone(), config.webhook.clone(), Manner::of(config), Patience::COMMAND)
     }
 
     /// From parts of a configuration, with other patience.
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn with(slack: Slack, webhook: Option<Webhook>, patience: Patience) -> Result<Self, SendError> {
+    pub fn with(slack: Slack, webhook: Option<Webhook>, manner: Manner, patience: Patience) -> Result<Self, SendError> {
         if slack.business.is_none() && slack.ops.is_none() && webhook.is_none() {
             return Ok(Self::none());
         }
-        Ok(Self(Some(Arc::new(Parts { client: Client::new()?, slack, webhook, patience }))))
+        Ok(Self(Some(Arc::new(Parts { client: Client::new()?, slack, webhook, manner, patience }))))
     }
 
     /// Tells nobody.
@@ -192,17 +194,16 @@ impl Notifier {
     /// When it did not take the notice.
     pub async fn send_once(&self, channel: Channel, notice: &Notice, id: &NoticeId) -> Result<(), SendError> {
         let Some(parts) = &self.0 else { return Ok(()) };
-        let Slack { language, reasons, .. } = parts.slack;
         match channel {
             Channel::Slack(destination) => {
                 let Some(url) = parts.slack.url(destination) else { return Ok(()) };
-                let message = slack::message(notice, language, reasons);
+                let message = slack::message(notice, &parts.manner);
                 parts.client.post(url, HeaderMap::new(), message.to_string()).await
             }
             Channel::Webhook => {
                 let Some(to) = &parts.webhook else { return Ok(()) };
                 let now = clock::now_micros();
-                let body = webhook::body(notice, language, reasons, now);
+                let body = webhook::body(notice, &parts.manner, now);
                 let headers = webhook::headers(&to.secret, id, now.div_euclid(1_000_000), &body);
                 parts.client.post(&to.url, headers, body).await
             }
@@ -220,10 +221,10 @@ impl Slack {
 }
 
 impl Notice {
-    /// The notice as lines for a terminal: what Slack shows, without what mail servers wrote.
+    /// The notice as lines for a terminal: what Slack shows.
     #[must_use]
-    pub fn to_text(&self, language: Language) -> Vec<String> {
-        Page::new(self, language, false).lines()
+    pub fn to_text(&self, manner: &Manner) -> Vec<String> {
+        Page::new(self, manner).lines()
     }
 }
 

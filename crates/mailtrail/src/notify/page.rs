@@ -1,9 +1,9 @@
 //! A notice in words, before it takes the form of Slack, JSON or a terminal.
 
 use super::label::Label;
-use super::notice::{AlertGroup, Counted, Domains, Notice, Ops, Outstanding, RunSummary};
-use super::words::{Field, Words, grouped, share};
-use crate::config::Language;
+use super::manner::Manner;
+use super::notice::{AlertGroup, Counted, Domains, Notice, Ops, Outstanding, RunSummary, View};
+use super::words::{Field, Words, grouped, share, time};
 use crate::settle::Status;
 
 /// A notice in one language.
@@ -18,29 +18,32 @@ pub(super) struct Page {
     pub(super) lists: Vec<(&'static str, Vec<Counted>)>,
     /// What it means and what to do, in our own words.
     pub(super) notes: Vec<String>,
+    /// Where more is to be seen: what to call it, and its URL.
+    pub(super) link: Option<(&'static str, String)>,
 }
 
 impl Page {
-    /// `reasons`: whether what mail servers wrote is quoted.
-    pub(super) fn new(notice: &Notice, language: Language, reasons: bool) -> Self {
-        let words = super::words::of(language);
+    pub(super) fn new(notice: &Notice, manner: &Manner) -> Self {
+        let words = super::words::of(manner.language);
+        let url = |view: &View| manner.page.as_ref().and_then(|page| view.url(page));
         let mut page = Self {
             subject: None,
             headline: format!("{} {}", mark(notice), words.headline(notice)),
             facts: Vec::new(),
             lists: Vec::new(),
             notes: words.notes(notice),
+            link: notice.view().and_then(url).map(|url| (words.field(Field::Page), url)),
         };
         match notice {
-            Notice::RunSettled(summary) => page.summary(summary, words, reasons),
+            Notice::RunSettled(summary) => page.summary(summary, words, manner.reasons),
             Notice::RunTimedOut { summary, outstanding }
             | Notice::RunInterim { summary, outstanding }
             | Notice::RunQuiet { summary, outstanding } => {
-                page.summary(summary, words, reasons);
+                page.summary(summary, words, manner.reasons);
                 page.outstanding(outstanding, words);
             }
-            Notice::Alert(group) => page.alert(group, words),
-            Notice::Ops(ops) => page.ops(ops, words),
+            Notice::Alert(group) => page.alert(group, words, manner),
+            Notice::Ops(ops) => page.ops(ops, words, manner),
             Notice::Test => {}
         }
         page
@@ -63,6 +66,7 @@ impl Page {
             lines.extend(items.iter().map(|item| format!("    {}", counted(item))));
         }
         lines.extend(self.notes.iter().map(|note| format!("  {note}")));
+        lines.extend(self.link.iter().map(|(name, url)| format!("  {name}: {url}")));
         lines
     }
 
@@ -101,7 +105,7 @@ impl Page {
         self.domains(words, Field::OutstandingDomains, &outstanding.domains);
     }
 
-    fn alert(&mut self, group: &AlertGroup, words: &dyn Words) {
+    fn alert(&mut self, group: &AlertGroup, words: &dyn Words, manner: &Manner) {
         self.subject = Some(group.rule.clone());
         let named = |(label, count): &Counted| {
             let name = Status::parse(label.as_str()).map(|status| words.status(status));
@@ -113,17 +117,17 @@ impl Page {
         self.list(words, Field::Runs, &group.runs);
         self.list(words, Field::Categories, &group.categories);
         self.domains(words, Field::Domains, &group.domains);
-        self.fact(words, Field::From, words.time(group.first));
-        self.fact(words, Field::Until, words.time(group.last));
+        self.fact(words, Field::From, time(group.first, &manner.time_zone));
+        self.fact(words, Field::Until, time(group.last, &manner.time_zone));
     }
 
-    fn ops(&mut self, ops: &Ops, words: &dyn Words) {
+    fn ops(&mut self, ops: &Ops, words: &dyn Words, manner: &Manner) {
         match ops {
             Ops::Silence { rule, lasting, last } => {
                 self.subject = Some(rule.clone());
                 self.fact(words, Field::Lasting, words.duration(*lasting));
                 if let Some(last) = last {
-                    self.fact(words, Field::LastEvent, words.time(*last));
+                    self.fact(words, Field::LastEvent, time(*last, &manner.time_zone));
                 }
             }
             Ops::SilenceOver { rule, lasted } => {

@@ -6,9 +6,9 @@
 
 use serde_json::{Value, json};
 
+use super::manner::Manner;
 use super::notice::Notice;
 use super::page::{Page, counted};
-use crate::config::Language;
 
 /// Characters in a header.
 const HEADER: usize = 150;
@@ -22,13 +22,15 @@ const FIELDS: usize = 10;
 const BLOCKS: usize = 50;
 /// Characters in the text that notifications show: well below Slack's 40,000, since it is to be read at a glance.
 const FALLBACK: usize = 1000;
+/// Characters in a URL, so that it and its name are within a text.
+const URL: usize = 2000;
 /// Lines in one list.
 const LINES: usize = 15;
 
-/// The JSON to post. `reasons`: whether what mail servers wrote is quoted.
+/// The JSON to post.
 #[must_use]
-pub fn message(notice: &Notice, language: Language, reasons: bool) -> Value {
-    let page = Page::new(notice, language, reasons);
+pub fn message(notice: &Notice, manner: &Manner) -> Value {
+    let page = Page::new(notice, manner);
     let mut blocks = vec![json!({ "type": "header", "text": plain(&page.title(), HEADER) })];
     for facts in page.facts.chunks(FIELDS) {
         let fields: Vec<Value> =
@@ -47,7 +49,11 @@ pub fn message(notice: &Notice, language: Language, reasons: bool) -> Value {
         let elements: Vec<Value> = page.notes.iter().take(FIELDS).map(|note| plain(note, TEXT)).collect();
         blocks.push(json!({ "type": "context", "elements": elements }));
     }
-    blocks.truncate(BLOCKS);
+    blocks.truncate(BLOCKS - 1);
+    if let Some((name, url)) = page.link.as_ref().filter(|(_, url)| units(url) < URL) {
+        let link = json!({ "type": "mrkdwn", "text": format!("<{}|{name}>", escaped(url, TEXT)) });
+        blocks.push(json!({ "type": "context", "elements": [link] }));
+    }
     json!({
         "text": escaped(&neutral(&page.title()), FALLBACK),
         "blocks": blocks,

@@ -6,6 +6,7 @@ mod ja;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::notice::Notice;
 use crate::config::Language;
@@ -33,6 +34,7 @@ pub(super) enum Field {
     Refused,
     Reason,
     Accepted,
+    Page,
 }
 
 /// A language.
@@ -44,8 +46,6 @@ pub(super) trait Words: Sync {
     fn classification(&self, name: &str) -> Option<&'static str>;
     fn field(&self, field: Field) -> &'static str;
     fn duration(&self, duration: Duration) -> String;
-    /// µs since the epoch.
-    fn time(&self, micros: i64) -> String;
     /// What happened, in one line without a full stop.
     fn headline(&self, notice: &Notice) -> String;
     /// What it means and what to do, a sentence or two each.
@@ -82,10 +82,10 @@ pub(super) fn share(part: u64, whole: u64) -> String {
     format!("{}.{}%", tenths / 10, tenths % 10)
 }
 
-/// `2026-11-24 15:04 UTC`
-fn utc(micros: i64) -> String {
+/// `2026-11-24 15:04 UTC`, by the clock of a zone. µs since the epoch.
+pub(super) fn time(micros: i64, zone: &TimeZone) -> String {
     let time = Timestamp::from_microsecond(micros).unwrap_or_default();
-    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
+    time.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()
 }
 
 /// The two greatest units of a duration with their numbers, such as 2 h 5 min; below a minute seconds alone.
@@ -126,6 +126,8 @@ mod tests {
             let duration = Duration::from_secs(seconds);
             assert_eq!((en.duration(duration), ja.duration(duration)), (english.to_owned(), japanese.to_owned()));
         }
-        assert_eq!(en.time(1_780_000_000_000_000), "2026-05-28 20:26 UTC");
+        assert_eq!(time(1_780_000_000_000_000, &TimeZone::UTC), "2026-05-28 20:26 UTC");
+        let tokyo = TimeZone::get("Asia/Tokyo").unwrap();
+        assert_eq!(time(1_780_000_000_000_000, &tokyo), "2026-05-29 05:26 JST");
     }
 }

@@ -3,119 +3,404 @@
 //! First SendGrid's classification (its Event Webhook reference), then the mail server's enhanced status code (RFC 3463, with
 //! RFC 7372 and 7505), then what is known of the status alone. What is not known is said to be so.
 
+use crate::config::Language;
 use crate::settle::Status;
 
+/// A sentence in every language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Words {
+    /// English
+    pub en: &'static str,
+    /// 日本語
+    pub ja: &'static str,
+}
+
+impl Words {
+    /// The sentence in one of them.
+    #[must_use]
+    pub fn text(self, language: Language) -> &'static str {
+        match language {
+            Language::English => self.en,
+            Language::Japanese => self.ja,
+        }
+    }
+}
+
 /// SendGrid's classifications, lower case; the webhook, the logs and the suppressions write some of them differently.
-const CLASSIFICATIONS: [(&str, &str); 10] = [
-    ("invalid address", "the address does not exist"),
-    ("invalid", "the address does not exist"),
-    ("technical", "a technical failure at the recipient's mail server"),
-    ("technical failure", "a technical failure at the recipient's mail server"),
-    ("content", "the recipient's mail server refused the content"),
-    ("reputation", "the recipient's mail server does not trust the sender's domain or IP address"),
-    ("frequency/volume", "too much mail at once for the recipient's mail server"),
-    ("frequency or volume too high", "too much mail at once for the recipient's mail server"),
-    ("mailbox unavailable", "the mailbox takes no mail: full, suspended or not in use"),
-    ("mailbox_unavailable", "the mailbox takes no mail: full, suspended or not in use"),
+const CLASSIFICATIONS: [(&str, Words); 10] = [
+    ("invalid address", Words { en: "the address does not exist", ja: "宛先のアドレスが存在しません" }),
+    ("invalid", Words { en: "the address does not exist", ja: "宛先のアドレスが存在しません" }),
+    (
+        "technical",
+        Words {
+            en: "a technical failure at the recipient's mail server", ja: "受信側メールサーバーの技術的な障害"
+        },
+    ),
+    (
+        "technical failure",
+        Words {
+            en: "a technical failure at the recipient's mail server", ja: "受信側メールサーバーの技術的な障害"
+        },
+    ),
+    (
+        "content",
+        Words {
+            en: "the recipient's mail server refused the content", ja: "受信側メールサーバーが内容を拒否しました"
+        },
+    ),
+    (
+        "reputation",
+        Words {
+            en: "the recipient's mail server does not trust the sender's domain or IP address",
+            ja: "受信側メールサーバーが送信元のドメインまたはIPアドレスを信用していません",
+        },
+    ),
+    (
+        "frequency/volume",
+        Words {
+            en: "too much mail at once for the recipient's mail server",
+            ja: "受信側メールサーバーにとって一度の送信量が多すぎます",
+        },
+    ),
+    (
+        "frequency or volume too high",
+        Words {
+            en: "too much mail at once for the recipient's mail server",
+            ja: "受信側メールサーバーにとって一度の送信量が多すぎます",
+        },
+    ),
+    (
+        "mailbox unavailable",
+        Words {
+            en: "the mailbox takes no mail: full, suspended or not in use",
+            ja: "メールボックスが受信できない状態です（容量超過・停止・未使用）",
+        },
+    ),
+    (
+        "mailbox_unavailable",
+        Words {
+            en: "the mailbox takes no mail: full, suspended or not in use",
+            ja: "メールボックスが受信できない状態です（容量超過・停止・未使用）",
+        },
+    ),
 ];
 
 /// Subject and detail of enhanced status codes; the class in front only says for now (4) or for good (5).
-const CODES: [(&str, &str); 33] = [
-    ("1.1", "the mailbox does not exist"),
-    ("1.2", "the domain does not exist"),
-    ("1.3", "the address is not written correctly"),
-    ("1.4", "the address fits several mailboxes"),
-    ("1.6", "the mailbox has moved, and where to is not known"),
-    ("1.7", "the sender's address is not written correctly"),
-    ("1.8", "the sender's domain does not exist"),
-    ("1.10", "the domain takes no mail at all"),
-    ("2.0", "the mailbox cannot take the mail"),
-    ("2.1", "the mailbox is switched off"),
-    ("2.2", "the mailbox is full"),
-    ("2.3", "the mail is too large for the mailbox"),
-    ("2.4", "the mailing list behind the address does not work"),
-    ("3.1", "the recipient's mail server has no room"),
-    ("3.2", "the recipient's mail server takes no mail at present"),
-    ("3.4", "the mail is too large for the recipient's mail server"),
-    ("4.1", "the recipient's mail server does not answer"),
-    ("4.2", "the connection to the recipient's mail server broke"),
-    ("4.3", "the recipient's domain could not be looked up"),
-    ("4.4", "no mail server was found for the domain"),
-    ("4.5", "the recipient's mail server is overloaded"),
-    ("4.6", "the mail goes round in circles at the recipient's"),
-    ("4.7", "the time for delivery ran out"),
-    ("5.3", "too many recipients at once for the recipient's mail server"),
-    ("6.0", "the recipient's mail server refused the content"),
-    ("7.0", "the recipient's mail server refused the mail for its policy"),
-    ("7.1", "the recipient's mail server does not take mail from this sender"),
-    ("7.20", "the mail has no DKIM signature that the recipient's mail server accepts"),
-    ("7.23", "the sender's SPF record does not allow SendGrid"),
-    ("7.24", "the sender's SPF record is broken"),
-    ("7.25", "the sending server has no valid reverse name"),
-    ("7.26", "neither SPF nor DKIM vouches for the sender"),
-    ("7.27", "the sender's domain takes no mail itself"),
+const CODES: [(&str, Words); 33] = [
+    ("1.1", Words { en: "the mailbox does not exist", ja: "メールボックスが存在しません" }),
+    ("1.2", Words { en: "the domain does not exist", ja: "ドメインが存在しません" }),
+    ("1.3", Words { en: "the address is not written correctly", ja: "アドレスの書き方が正しくありません" }),
+    (
+        "1.4",
+        Words {
+            en: "the address fits several mailboxes", ja: "アドレスが複数のメールボックスに該当します"
+        },
+    ),
+    (
+        "1.6",
+        Words {
+            en: "the mailbox has moved, and where to is not known",
+            ja: "メールボックスが移転し、移転先が分かりません",
+        },
+    ),
+    (
+        "1.7",
+        Words {
+            en: "the sender's address is not written correctly", ja: "送信元アドレスの書き方が正しくありません"
+        },
+    ),
+    ("1.8", Words { en: "the sender's domain does not exist", ja: "送信元のドメインが存在しません" }),
+    (
+        "1.10",
+        Words {
+            en: "the domain takes no mail at all", ja: "このドメインはメールを一切受け取りません"
+        },
+    ),
+    (
+        "2.0",
+        Words {
+            en: "the mailbox cannot take the mail", ja: "メールボックスがメールを受け取れません"
+        },
+    ),
+    ("2.1", Words { en: "the mailbox is switched off", ja: "メールボックスが無効になっています" }),
+    ("2.2", Words { en: "the mailbox is full", ja: "メールボックスが容量超過です" }),
+    (
+        "2.3",
+        Words {
+            en: "the mail is too large for the mailbox", ja: "メールがメールボックスの上限サイズを超えています"
+        },
+    ),
+    (
+        "2.4",
+        Words {
+            en: "the mailing list behind the address does not work",
+            ja: "宛先のメーリングリストが機能していません",
+        },
+    ),
+    (
+        "3.1",
+        Words {
+            en: "the recipient's mail server has no room", ja: "受信側メールサーバーに空き容量がありません"
+        },
+    ),
+    (
+        "3.2",
+        Words {
+            en: "the recipient's mail server takes no mail at present",
+            ja: "受信側メールサーバーが現在メールを受け付けていません",
+        },
+    ),
+    (
+        "3.4",
+        Words {
+            en: "the mail is too large for the recipient's mail server",
+            ja: "メールが受信側メールサーバーの上限サイズを超えています",
+        },
+    ),
+    (
+        "4.1",
+        Words {
+            en: "the recipient's mail server does not answer", ja: "受信側メールサーバーが応答しません"
+        },
+    ),
+    (
+        "4.2",
+        Words {
+            en: "the connection to the recipient's mail server broke",
+            ja: "受信側メールサーバーとの接続が切れました",
+        },
+    ),
+    (
+        "4.3",
+        Words {
+            en: "the recipient's domain could not be looked up", ja: "宛先ドメインを名前解決できませんでした"
+        },
+    ),
+    (
+        "4.4",
+        Words {
+            en: "no mail server was found for the domain", ja: "ドメインのメールサーバーが見つかりません"
+        },
+    ),
+    (
+        "4.5",
+        Words {
+            en: "the recipient's mail server is overloaded", ja: "受信側メールサーバーが混雑しています"
+        },
+    ),
+    (
+        "4.6",
+        Words {
+            en: "the mail goes round in circles at the recipient's", ja: "受信側でメールがループしています"
+        },
+    ),
+    ("4.7", Words { en: "the time for delivery ran out", ja: "配送の期限が切れました" }),
+    (
+        "5.3",
+        Words {
+            en: "too many recipients at once for the recipient's mail server",
+            ja: "受信側メールサーバーにとって一度の宛先が多すぎます",
+        },
+    ),
+    (
+        "6.0",
+        Words {
+            en: "the recipient's mail server refused the content", ja: "受信側メールサーバーが内容を拒否しました"
+        },
+    ),
+    (
+        "7.0",
+        Words {
+            en: "the recipient's mail server refused the mail for its policy",
+            ja: "受信側メールサーバーがポリシーによりメールを拒否しました",
+        },
+    ),
+    (
+        "7.1",
+        Words {
+            en: "the recipient's mail server does not take mail from this sender",
+            ja: "受信側メールサーバーがこの送信元からのメールを受け付けません",
+        },
+    ),
+    (
+        "7.20",
+        Words {
+            en: "the mail has no DKIM signature that the recipient's mail server accepts",
+            ja: "受信側が認めるDKIM署名がメールにありません",
+        },
+    ),
+    (
+        "7.23",
+        Words {
+            en: "the sender's SPF record does not allow SendGrid",
+            ja: "送信元のSPFレコードがSendGridを許可していません",
+        },
+    ),
+    ("7.24", Words { en: "the sender's SPF record is broken", ja: "送信元のSPFレコードが壊れています" }),
+    (
+        "7.25",
+        Words {
+            en: "the sending server has no valid reverse name", ja: "送信サーバーに正しい逆引きがありません"
+        },
+    ),
+    (
+        "7.26",
+        Words {
+            en: "neither SPF nor DKIM vouches for the sender", ja: "SPFでもDKIMでも送信元を確認できません"
+        },
+    ),
+    (
+        "7.27",
+        Words {
+            en: "the sender's domain takes no mail itself", ja: "送信元のドメイン自身がメールを受け取りません"
+        },
+    ),
 ];
 
 /// Subjects alone, where the detail says no more.
-const SUBJECTS: [(&str, &str); 7] = [
-    ("1", "something is wrong with the address"),
-    ("2", "the mailbox cannot take the mail"),
-    ("3", "the recipient's mail server could not take the mail"),
-    ("4", "the recipient's mail server could not be reached"),
-    ("5", "the mail servers did not understand each other"),
-    ("6", "the recipient's mail server refused the form or content"),
-    ("7", "the recipient's mail server refused the mail for its policy"),
+const SUBJECTS: [(&str, Words); 7] = [
+    ("1", Words { en: "something is wrong with the address", ja: "宛先アドレスに問題があります" }),
+    (
+        "2",
+        Words {
+            en: "the mailbox cannot take the mail", ja: "メールボックスがメールを受け取れません"
+        },
+    ),
+    (
+        "3",
+        Words {
+            en: "the recipient's mail server could not take the mail",
+            ja: "受信側メールサーバーがメールを受け取れませんでした",
+        },
+    ),
+    (
+        "4",
+        Words {
+            en: "the recipient's mail server could not be reached",
+            ja: "受信側メールサーバーに到達できませんでした",
+        },
+    ),
+    (
+        "5",
+        Words {
+            en: "the mail servers did not understand each other", ja: "メールサーバー間の通信に失敗しました"
+        },
+    ),
+    (
+        "6",
+        Words {
+            en: "the recipient's mail server refused the form or content",
+            ja: "受信側メールサーバーが形式または内容を拒否しました",
+        },
+    ),
+    (
+        "7",
+        Words {
+            en: "the recipient's mail server refused the mail for its policy",
+            ja: "受信側メールサーバーがポリシーによりメールを拒否しました",
+        },
+    ),
 ];
 
 /// Why SendGrid drops mail: the beginnings of its reasons, and whether the address is on one of its suppression lists.
-pub(super) const DROPS: [(&str, &str, bool); 7] = [
-    ("Bounced Address", "the address bounced before, so SendGrid does not mail it", true),
-    ("Unsubscribed Address", "the recipient has unsubscribed", true),
-    ("Spam Reporting Address", "the recipient called earlier mail spam", true),
-    ("Invalid", "SendGrid takes the address for invalid", true),
-    ("Spam Content", "SendGrid's spam check refused the content", false),
-    ("Recipient List over Package Quota", "the SendGrid account's quota is used up", false),
-    ("Invalid SMTPAPI header", "SendGrid could not read the request's header", false),
+pub(super) const DROPS: [(&str, Words, bool); 7] = [
+    (
+        "Bounced Address",
+        Words {
+            en: "the address bounced before, so SendGrid does not mail it",
+            ja: "過去にバウンスしたため、SendGridは送信しません",
+        },
+        true,
+    ),
+    ("Unsubscribed Address", Words { en: "the recipient has unsubscribed", ja: "受信者が配信を停止しています" }, true),
+    (
+        "Spam Reporting Address",
+        Words {
+            en: "the recipient called earlier mail spam",
+            ja: "受信者が以前のメールを迷惑メールとして報告しました",
+        },
+        true,
+    ),
+    (
+        "Invalid",
+        Words {
+            en: "SendGrid takes the address for invalid", ja: "SendGridが無効なアドレスと判断しました"
+        },
+        true,
+    ),
+    (
+        "Spam Content",
+        Words {
+            en: "SendGrid's spam check refused the content", ja: "SendGridのスパム判定により内容が拒否されました"
+        },
+        false,
+    ),
+    (
+        "Recipient List over Package Quota",
+        Words {
+            en: "the SendGrid account's quota is used up", ja: "SendGridアカウントの送信枠を使い切りました"
+        },
+        false,
+    ),
+    (
+        "Invalid SMTPAPI header",
+        Words {
+            en: "SendGrid could not read the request's header",
+            ja: "SendGridがリクエストのヘッダーを読めませんでした",
+        },
+        false,
+    ),
 ];
 
 /// Why, for people; nothing for who got the mail.
 #[must_use]
-pub fn plain(
-    status: Status,
-    classification: Option<&str>,
-    status_code: Option<&str>,
-    reason: Option<&str>,
-) -> &'static str {
+pub fn plain(status: Status, classification: Option<&str>, status_code: Option<&str>, reason: Option<&str>) -> Words {
     match status {
-        Status::Unknown => "no event has come: SendGrid may not have had the mail, or its events did not arrive",
-        Status::Processed => "SendGrid has taken the mail and said nothing since",
-        Status::Delivered => "",
-        Status::Dropped => drop_of(reason).map_or("SendGrid did not send it; why is not known", |(_, words, _)| words),
-        Status::Deferred => code(status_code)
-            .unwrap_or("the recipient's mail server asks to come again later; SendGrid does, for 72 hours"),
-        Status::Blocked => classified(classification)
-            .or_else(|| code(status_code))
-            .unwrap_or("the recipient's mail server refused the mail for now; why is not known"),
-        Status::Bounce => classified(classification)
-            .or_else(|| code(status_code))
-            .unwrap_or("the recipient's mail server refused the mail for good; why is not known"),
+        Status::Unknown => Words {
+            en: "no event has come: SendGrid may not have had the mail, or its events did not arrive",
+            ja: "イベントがまだ届いていません（SendGridが受け付けていないか、イベントが届いていない可能性があります）",
+        },
+        Status::Processed => Words {
+            en: "SendGrid has taken the mail and said nothing since",
+            ja: "SendGridが受け付けましたが、その後の通知がありません",
+        },
+        Status::Delivered => Words { en: "", ja: "" },
+        Status::Dropped => drop_of(reason).map_or(
+            Words {
+                en: "SendGrid did not send it; why is not known",
+                ja: "SendGridが送信しませんでした（理由は不明）",
+            },
+            |(_, words, _)| words,
+        ),
+        Status::Deferred => code(status_code).unwrap_or(Words {
+            en: "the recipient's mail server asks to come again later; SendGrid does, for 72 hours",
+            ja: "受信側メールサーバーが再送を求めています（SendGridが72時間再送します）",
+        }),
+        Status::Blocked => classified(classification).or_else(|| code(status_code)).unwrap_or(Words {
+            en: "the recipient's mail server refused the mail for now; why is not known",
+            ja: "受信側メールサーバーが一時的に拒否しました（理由は不明）",
+        }),
+        Status::Bounce => classified(classification).or_else(|| code(status_code)).unwrap_or(Words {
+            en: "the recipient's mail server refused the mail for good; why is not known",
+            ja: "受信側メールサーバーが恒久的に拒否しました（理由は不明）",
+        }),
     }
 }
 
 /// The drop whose reason begins like this one.
-pub(super) fn drop_of(reason: Option<&str>) -> Option<(&'static str, &'static str, bool)> {
+pub(super) fn drop_of(reason: Option<&str>) -> Option<(&'static str, Words, bool)> {
     let reason = reason?.trim().to_lowercase();
     // "Invalid SMTPAPI header" begins with "Invalid": the longest wins.
     let fits = DROPS.into_iter().filter(|(begin, _, _)| reason.starts_with(&begin.to_lowercase()));
     fits.max_by_key(|(begin, _, _)| begin.len())
 }
 
-fn classified(classification: Option<&str>) -> Option<&'static str> {
+fn classified(classification: Option<&str>) -> Option<Words> {
     let given = classification?.trim().to_lowercase();
     CLASSIFICATIONS.into_iter().find(|(known, _)| *known == given).map(|(_, words)| words)
 }
 
-fn code(status_code: Option<&str>) -> Option<&'static str> {
+fn code(status_code: Option<&str>) -> Option<Words> {
     let (class, rest) = status_code?.trim().split_once('.')?;
     if !matches!(class, "4" | "5") {
         return None;
@@ -173,7 +458,7 @@ mod tests {
             (Status::Deferred, None, Some("4.2.2"), None, "the mailbox is full"),
             (Status::Delivered, None, None, None, ""),
         ] {
-            assert_eq!(plain(status, classification, code, reason), expected);
+            assert_eq!(plain(status, classification, code, reason).en, expected);
         }
     }
 
@@ -184,7 +469,9 @@ mod tests {
             texts in prop::collection::vec(prop::option::of("[45]?\\.?[0-9]{0,2}\\.?.{0,9}"), 3),
         ) {
             let words = plain(status, texts[0].as_deref(), texts[1].as_deref(), texts[2].as_deref());
-            prop_assert_eq!(words.is_empty(), status == Status::Delivered);
+            for language in Language::ALL {
+                prop_assert_eq!(words.text(language).is_empty(), status == Status::Delivered);
+            }
         }
     }
 }

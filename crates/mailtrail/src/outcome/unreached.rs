@@ -1,6 +1,6 @@
 //! Who did not get the mail, and whom to try again.
 
-use super::reason::{drop_of, plain};
+use super::reason::{Words, drop_of, plain};
 use super::watched::Watched;
 use crate::protect::EmailHash;
 use crate::settle::Status;
@@ -16,7 +16,7 @@ pub struct Row {
     /// How it stands.
     pub status: Status,
     /// Why, in plain words.
-    pub reason: &'static str,
+    pub reason: Words,
     /// SendGrid's `bounce_classification`, or the status code where there is none.
     pub classification: Option<String>,
     /// The message's first event, µs since the epoch.
@@ -84,7 +84,7 @@ pub fn again(status: Status, classification: Option<&str>, reason: Option<&str>,
         }
         Status::Dropped => match drop_of(reason) {
             Some((_, _, true)) => Again::No("on one of SendGrid's suppression lists"),
-            Some((_, words, false)) => Again::Yes(words),
+            Some((_, words, false)) => Again::Yes(words.en),
             None => Again::No("dropped, and why is not known"),
         },
         Status::Bounce => Again::No("refused for good; SendGrid would drop it"),

@@ -12,13 +12,14 @@ use jiff::{SignedDuration, Timestamp};
 )]
 pub struct NoTime(String);
 
-/// Reads `2h`, `30d` (so long before `now`), `2026-11-24` (its start, UTC) or RFC 3339. µs since the epoch, as is `now`.
+/// Reads `2h`, `30d` (so long before `now`), `2026-11-24` (its start by the zone's clock) or RFC 3339. µs since the epoch, as
+/// is `now`.
 ///
 /// A time of day without Z or an offset is refused: whose clock it means would be a guess.
 ///
 /// # Errors
 /// When it is none of these.
-pub fn parse(text: &str, now: i64) -> Result<i64, NoTime> {
+pub fn parse(text: &str, now: i64, zone: &TimeZone) -> Result<i64, NoTime> {
     let wrong = || NoTime(text.chars().take(40).collect());
     let text = text.trim();
     if let Some(ago) = ago(text) {
@@ -33,7 +34,7 @@ pub fn parse(text: &str, now: i64) -> Result<i64, NoTime> {
         return Err(wrong());
     }
     let day: Date = text.parse().map_err(|_| wrong())?;
-    let start = day.to_zoned_datetime(TimeZone::UTC).map_err(|_| wrong())?;
+    let start = day.to_zoned_datetime(zone.clone()).map_err(|_| wrong())?;
     Ok(start.timestamp().as_microsecond())
 }
 
@@ -61,6 +62,15 @@ pub fn ago(text: &str) -> Option<i64> {
 pub fn rfc3339(micros: i64) -> String {
     // A time outside jiff's range cannot be stored; it is shown as it is.
     Timestamp::from_microsecond(micros).map_or_else(|_| micros.to_string(), |time| time.to_string())
+}
+
+/// RFC 3339 by the clock of a zone, with its offset; of UTC as [`rfc3339`].
+#[must_use]
+pub fn by_clock(micros: i64, zone: &TimeZone) -> String {
+    match Timestamp::from_microsecond(micros) {
+        Ok(time) if zone != &TimeZone::UTC => time.display_with_offset(zone.to_offset(time)).to_string(),
+        _ => rfc3339(micros),
+    }
 }
 
 /// `12 ms`, `3.4 s`.
@@ -103,7 +113,7 @@ mod tests {
             ("2023-11-15T07:13:20+09:00", 1_700_000_000_000_000),
             (" 2023-11-14T22:13:20.5Z ", 1_700_000_000_500_000),
         ] {
-            assert_eq!(parse(text, NOW).ok(), Some(expected), "{text}");
+            assert_eq!(parse(text, NOW, &TimeZone::UTC).ok(), Some(expected), "{text}");
         }
         for text in [
             "",
@@ -121,20 +131,35 @@ mod tests {
             "9223372036854775807s",
             "+2026-11-24",
         ] {
-            assert!(parse(text, NOW).is_err(), "{text}");
+            assert!(parse(text, NOW, &TimeZone::UTC).is_err(), "{text}");
         }
     }
 
     proptest! {
         #[test]
         fn what_is_printed_reads_back(micros in 0_i64..4_102_444_800_000_000) {
-            prop_assert_eq!(parse(&rfc3339(micros), NOW).ok(), Some(micros));
+            prop_assert_eq!(parse(&rfc3339(micros), NOW, &TimeZone::UTC).ok(), Some(micros));
+            let zone = TimeZone::get("Asia/Tokyo").unwrap();
+            prop_assert_eq!(parse(&by_clock(micros, &zone), NOW, &zone).ok(), Some(micros));
         }
 
         #[test]
         fn nothing_panics(text in ".*") {
-            let _read = parse(&text, NOW);
+            let _read = parse(&text, NOW, &TimeZone::UTC);
         }
+    }
+
+    #[test]
+    fn days_and_times_by_the_clock_of_a_zone() {
+        let tokyo = TimeZone::get("Asia/Tokyo").unwrap();
+        // It is the 15th there already.
+        assert_eq!(by_clock(1_700_000_000_500_000, &tokyo), "2023-11-15T07:13:20.5+09:00");
+        assert_eq!(by_clock(1_700_000_000_000_000, &TimeZone::UTC), "2023-11-14T22:13:20Z");
+        assert_eq!(parse("2023-11-15", NOW, &tokyo).ok(), Some(1_699_974_000_000_000));
+        // The hour that comes twice is told apart by its offset.
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        let twice = [1_698_538_200_000_000, 1_698_541_800_000_000].map(|micros| by_clock(micros, &berlin));
+        assert_eq!(twice, ["2023-10-29T02:10:00+02:00", "2023-10-29T02:10:00+01:00"]);
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub use brief::Brief;
 pub use outcome::{Mailed, RecipientOutcome};
 
 use crate::protect::EmailHash;
+use jiff::tz::TimeZone;
+
 use crate::settle::{Settled, Status};
 
 /// Which events. An empty list asks for nothing in particular; the values of one list are alternatives.
@@ -38,6 +40,8 @@ pub struct Filter {
     pub any: bool,
     /// Whether events of a test key and SendGrid's samples count.
     pub include_tests: bool,
+    /// Whose days and hours are counted; `None`: UTC.
+    pub zone: Option<TimeZone>,
 }
 
 /// Whose events to tell.
@@ -151,9 +155,9 @@ pub enum Dimension {
     Category,
     Domain,
     Run,
-    /// UTC.
+    /// By the clock of the filter's zone.
     Day,
-    /// UTC.
+    /// By the clock of the filter's zone.
     Hour,
     Classification,
     /// `reason`, or `response` where there is none.
@@ -216,7 +220,7 @@ pub enum Counted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     /// One value for each dimension asked for; `None` where events have none. Days are `2026-11-24`, hours
-    /// `2026-11-24T13:00Z`.
+    /// `2026-11-24T13:00Z`, or with the zone's offset.
     pub keys: Vec<Option<String>>,
     /// How many.
     pub count: u64,

@@ -1,5 +1,7 @@
 //! What a URL of the Activity page asks for, there and back. No address has a place in it.
 
+use jiff::tz::TimeZone;
+
 use super::texts::Texts;
 use crate::protect::EmailHash;
 use crate::settle::Status;
@@ -79,7 +81,10 @@ impl Asked {
     /// The filter, and what is to be said of it. `now`: µs since the epoch.
     pub(super) fn filter(&self, now: i64, t: &Texts) -> Result<(Filter, Option<&'static str>), String> {
         let time = |text: &Option<String>| {
-            text.as_deref().map(|text| time::parse(text, now)).transpose().map_err(|_| t.not_a_time.to_owned())
+            text.as_deref()
+                .map(|text| time::parse(text, now, &TimeZone::UTC))
+                .transpose()
+                .map_err(|_| t.not_a_time.to_owned())
         };
         let mut filter = Filter {
             hashes: self.recipients.clone(),
@@ -95,6 +100,7 @@ impl Asked {
             any: self.any,
             // Whoever tries the set-up out looks here for what arrived.
             include_tests: true,
+            zone: None,
         };
         if let (Some(since), Some(until)) = (filter.since, filter.until)
             && until <= since

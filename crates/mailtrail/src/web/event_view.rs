@@ -1,5 +1,7 @@
 //! An event as the page shows it: every text from outside is visible text here and nothing else.
 
+use jiff::tz::TimeZone;
+
 use super::plain_words::Why;
 use super::texts::Texts;
 use crate::settle::Status;
@@ -121,7 +123,7 @@ fn named(event: &EventRecord, status: Status, t: &Texts) -> String {
 fn raw(event: EventRecord) -> Vec<(&'static str, String)> {
     let cells = record::cells(event);
     let pairs = record::COLUMNS.into_iter().zip(cells);
-    pairs.filter_map(|(column, cell)| Some((column, visible(&cell.plain()?).into_owned()))).collect()
+    pairs.filter_map(|(column, cell)| Some((column, visible(&cell.plain(&TimeZone::UTC)?).into_owned()))).collect()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderName, header};
 use axum::response::{IntoResponse, Response};
+use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
 use super::asked::Asked;
@@ -102,7 +103,7 @@ async fn write(readers: Arc<Readers>, filter: Filter, format: Format, sender: mp
 
 fn rows(events: Vec<EventRecord>, format: Format, first: bool) -> io::Result<Vec<u8>> {
     let mut out = Vec::with_capacity(events.len() * 512 + 512);
-    let manner = Manner { raw: false, terminal: false };
+    let manner = Manner { raw: false, terminal: false, zone: &TimeZone::UTC, bom: false };
     if first && format == Format::Csv {
         csv::heading(&mut out, &record::COLUMNS, manner)?;
     }

@@ -142,7 +142,42 @@ fn who_was_not_reached_is_listed_with_why() {
     let (_, out, _) = run(&site, &[&["unreached"][..], &OF_LIST].concat());
     assert!(out.starts_with("EMAIL ") && out.contains("the address does not exist"), "{out}");
     assert_eq!(run(&site, &["unreached", "--category", "news", "--list", "list.csv"]).0, 2, "from when?");
-    assert_eq!(run(&site, &[&["unreached"][..], &OF_LIST, &["--bom"]].concat()).0, 2);
+}
+
+/// `[output]`: people read their language and their clock, machines English and UTC.
+#[test]
+fn people_are_spoken_to_in_their_language_and_by_their_clock() {
+    let slack = Slack::start();
+    let mut site = site(&slack);
+    site.environment("MAILTRAIL_OUTPUT_LANGUAGE", "ja");
+    site.environment("MAILTRAIL_OUTPUT_TIME_ZONE", "Asia/Tokyo");
+    let server = site.serve();
+    // 15:30 UTC is the next day in Tokyo already.
+    let at = now() / 86_400 * 86_400 - 2 * 86_400 + 15 * 3600 + 1800;
+    post(&server, &site, &[bounce("b1", "alice@example.com", at), event("d2", "bob@example.org", "delivered", at)]);
+    server.wait_drained();
+    let day = |days: i64| jiff::Timestamp::from_second(at + days * 86_400).unwrap().strftime("%Y-%m-%d").to_string();
+    let (today, tomorrow) = (day(0), day(1));
+    let selected = ["--category", "news", "--since", &tomorrow, "--list", "list.csv"];
+    let unreached = |format: &str| run(&site, &[&["unreached"][..], &selected, &["--format", format]].concat());
+
+    let (code, csv, err) = unreached("csv");
+    assert_eq!(code, 0, "{err}");
+    assert!(csv.starts_with('\u{feff}'), "Excel knows it for UTF-8: {csv}");
+    assert!(csv.contains(&format!(",宛先のアドレスが存在しません,Invalid Address,{tomorrow}T00:30:00+09:00")), "{csv}");
+    assert!(unreached("table").1.contains("宛先のアドレスが存在しません"));
+    let row = object(&unreached("json").1);
+    assert_eq!(row["reason"], "the address does not exist");
+    assert_eq!(row["first_seen"], format!("{today}T15:30:00Z"));
+
+    let (_, counts, err) = run(&site, &["stats", "--by", "day", "--since", &tomorrow, "--format", "csv"]);
+    assert_eq!(counts, format!("\u{feff}day,events\n{tomorrow},2\n"), "{err}");
+    let (_, hours, _) = run(&site, &["stats", "--by", "hour", "--since", "30d", "--format", "json"]);
+    assert_eq!(object(&hours)["hour"], format!("{tomorrow}T00:00+09:00"));
+    let (code, _, err) = run(&site, &[&["wait"][..], &selected, &["--timeout", "1s", "--until", "seen"]].concat());
+    assert_eq!(code, 4, "{err}");
+    let told = slack.posts(200);
+    assert!(json(&told[0])["text"].as_str().unwrap().contains(&format!("{tomorrow}T00:00:00+09:00")), "{}", told[0]);
 }
 
 #[test]
@@ -183,6 +218,29 @@ fn what_is_not_settled_in_time_is_told_and_so_is_what_stays_deferred() {
         slack.posts(200).iter().map(|post| json(post)["text"].as_str().unwrap().to_owned()).collect();
     assert_eq!(kinds.len(), 2, "{kinds:?}");
     assert!(kinds.iter().all(|text| text.contains("news since")), "{kinds:?}");
+}
+
+/// A send that takes its time is told of while it goes on: once, and again when something has changed.
+#[test]
+fn how_a_long_send_stands_is_told_on_the_way() {
+    let slack = Slack::start();
+    let site = site(&slack);
+    let server = site.serve();
+    let at = now() - 60;
+    post(&server, &site, &[event("d1", "alice@example.com", "delivered", at)]);
+    let waiting = start(&site, &[&["wait"][..], &OF_LIST, &["--report-after", "1s", "--timeout", "60s"]].concat());
+    wait_for("the first report", || slack.posts(200).len() == 1);
+    post(&server, &site, &[event("d2", "bob@example.org", "delivered", at)]);
+    wait_for("a report of the change", || slack.posts(200).len() == 2);
+    post(&server, &site, &[event("d3", "carol@example.net", "delivered", at)]);
+    let (code, out, err) = end(waiting);
+    assert_eq!(code, 0, "{out}{err}");
+    let told: Vec<String> =
+        slack.posts(200).iter().map(|post| json(post)["text"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told[0].contains("Send going on, 2 outstanding"), "{told:?}");
+    assert!(told[1].contains("Send going on, 1 outstanding"), "{told:?}");
+    assert!(told[2].contains("Send finished, everybody reached"), "{told:?}");
 }
 
 #[test]

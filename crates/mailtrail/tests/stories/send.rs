@@ -1,5 +1,7 @@
 //! `send` against SendGrid's mail API as the simulator plays it: each address at most once per run, whatever happens.
 
+mod terminal;
+
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::process::{Output, Stdio};
@@ -349,6 +351,26 @@ fn messages_bring_their_own_content_and_are_answered_line_by_line() {
     assert_eq!((one.subject.as_deref(), one.text.as_deref()), (Some("Invoice 7"), Some("Dear N7")));
     assert_eq!((one.categories.as_slice(), one.custom_args["invoice"].as_str()), (&["invoice".to_owned()][..], "7"));
     assert_eq!(post.mails().len(), 40);
+    post.end();
+}
+
+/// Messages are read and sent by the thousand; `--limit` is for all of them together.
+#[test]
+fn a_limit_on_messages_is_for_all_of_them() {
+    let post = Post::new(|_| Fault::None);
+    let lines: String =
+        (0..2_100).map(|n| format!("{{\"email\":\"{}\",\"subject\":\"S\",\"text\":\"x\"}}\n", address(n))).collect();
+    std::fs::write(post.site.path().join("messages.ndjson"), lines).unwrap();
+    let limited = |limit: &str| {
+        let args = ["send", "--messages", "messages.ndjson", "--run", "invoices", "--limit", limit];
+        let output = post.site.command(&args).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout).lines().filter(|line| line.contains("\"outcome\":\"accepted\"")).count()
+    };
+    assert_eq!(limited("2"), 2);
+    assert_eq!(post.mails().len(), 2);
+    assert_eq!(limited("1500"), 1_500, "a limit that ends in the second thousand");
+    assert_eq!(post.mails().len(), 1_502);
     post.end();
 }
 

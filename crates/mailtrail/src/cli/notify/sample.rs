@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::clock;
-use crate::notify::{AlertGroup, Counted, Counts, Destination, Domains, Label, Notice, Ops, Outstanding, RunSummary};
+use crate::notify::{
+    AlertGroup, Counted, Counts, Destination, Domains, Label, Notice, Ops, Outstanding, RunSummary, View,
+};
 use crate::settle::Status;
 
 /// Which notice to show.
@@ -49,6 +51,7 @@ pub(super) fn notice(kind: Kind) -> Notice {
             domains: domains(),
             first: clock::now_micros() - 90_000_000,
             last: clock::now_micros(),
+            view: View::Activity(vec![("status", "bounce".to_owned()), ("category", "newsletter".to_owned())]),
         }),
         Kind::Silence => Notice::Ops(Ops::Silence {
             rule: rule(),
@@ -71,6 +74,7 @@ fn summary(counts: &[(Status, u64)]) -> RunSummary {
         elapsed: Duration::from_secs(754),
         top_reasons: counted(&[("Invalid Address", 12), ("Mailbox Unavailable", 7), ("5.7.1", 3)]),
         raw_reasons: counted(&[("550 5.1.1 The email account that you tried to reach does not exist", 12)]),
+        view: View::Run("2026-11-newsletter".to_owned()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
 
-use super::{Cell, width};
+use super::{Cell, style, width};
 use crate::show::visible;
 
 /// So many rows are fitted to each other; memory is bounded by it.
@@ -46,7 +46,8 @@ impl Rows {
             table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
         }
         for cells in &self.rows {
-            table.add_row(cells.iter().map(|cell| visible(&cell.plain().unwrap_or_default()).into_owned()));
+            table
+                .add_row(cells.iter().map(|cell| visible(&cell.plain(style::zone()).unwrap_or_default()).into_owned()));
         }
         for (index, column) in table.column_iter_mut().enumerate() {
             column.set_padding((0, 2));

@@ -3,7 +3,8 @@ use super::*;
 const COLUMNS: [&str; 6] = ["time", "event", "category", "reason", "count", "args"];
 
 fn printed(format: Format, raw_csv: bool) -> String {
-    let mut sheet = Sheet::begin(Vec::new(), OutputArgs { format, raw_csv, terminal: false }, &COLUMNS).unwrap();
+    let mut sheet =
+        Sheet::begin(Vec::new(), OutputArgs { format, raw_csv, bom: false, terminal: false }, &COLUMNS).unwrap();
     sheet
         .row(vec![
             Cell::Time(1_700_000_000_000_000),
@@ -78,15 +79,23 @@ fn csv_is_data_in_a_file_and_harmless_on_a_terminal() {
         ("", false, "a\n\"\"\n", "a\n\"\"\n"),
         ("a=b", false, "a\na=b\n", "a\na=b\n"),
     ] {
-        assert_eq!(one_cell(OutputArgs { format: Format::Csv, raw_csv, terminal: false }, text), file, "{text:?}");
-        assert_eq!(one_cell(OutputArgs { format: Format::Csv, raw_csv, terminal: true }, text), terminal, "{text:?}");
+        assert_eq!(
+            one_cell(OutputArgs { format: Format::Csv, raw_csv, bom: false, terminal: false }, text),
+            file,
+            "{text:?}"
+        );
+        assert_eq!(
+            one_cell(OutputArgs { format: Format::Csv, raw_csv, bom: false, terminal: true }, text),
+            terminal,
+            "{text:?}"
+        );
     }
 }
 
 #[test]
 fn headings_are_no_more_trusted_than_cells() {
     let heading = |format| {
-        let args = OutputArgs { format, raw_csv: false, terminal: false };
+        let args = OutputArgs { format, raw_csv: false, bom: false, terminal: false };
         let mut sheet = Sheet::begin(Vec::new(), args, &["=1\u{9b}"]).unwrap();
         sheet.row(vec![Cell::Integer(1)]).unwrap();
         String::from_utf8(sheet.end().unwrap()).unwrap()

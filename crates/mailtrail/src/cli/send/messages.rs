@@ -13,7 +13,7 @@ use crate::compose::Composer;
 use crate::list::{Message, Messages};
 use crate::protect::EmailHash;
 use crate::run::RecipientId;
-use crate::send::{Choice, Why, choose};
+use crate::send::{Choice, Rules, Why, choose};
 use crate::sendgrid::{Client, Outcome};
 use crate::store::ledger::{Known, Sent};
 
@@ -37,6 +37,8 @@ impl Sender {
         let mut known = ledger.known()?;
         let mut messages = Messages::new(input);
         let (mut all_sent, mut stop) = (true, false);
+        // All slices share what --limit allows.
+        let mut limit = self.args.limit;
         let interrupted = interrupted()?;
         while !stop {
             let (slice, refused) = next_slice(&mut messages);
@@ -52,7 +54,8 @@ impl Sender {
             let common = self.args.common(&self.question.config.sendgrid, now)?;
             let composer = Composer::of_messages(common, &slice, now).map_err(|error| UsageError(error.to_string()))?;
             let hashes = slice.iter().map(|message| self.keys.lookup_hashes(message.address.expose()));
-            let choice = choose(hashes, &known, &sets.as_rules(&self.args));
+            let choice = choose(hashes, &known, &Rules { limit, ..sets.as_rules(&self.args) });
+            limit = limit.map(|limit| limit.saturating_sub(choice.chosen()));
             for (message, skip) in slice.iter().zip(&choice.rows).filter_map(|(m, row)| Some((m, row.err()?))) {
                 let line = json!({"row": message.row, "email_hash": self.hash(message).to_string(),
                     "outcome": "skipped", "why": format!("they {}", skip.explained())});

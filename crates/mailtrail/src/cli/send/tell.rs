@@ -103,7 +103,7 @@ impl Report<'_> {
                 "uncertain: SendGrid's answer was lost; they are not mailed again unless you say --resend-uncertain",
             ),
             (summary.left, "not mailed yet: start the same command again"),
-            (self.repeated, "stand in the list twice: counted once"),
+            (self.repeated, "repeated in the list: counted once"),
             (self.invalid, "cannot be mailed: left out"),
         ] {
             if count > 0 {
@@ -174,7 +174,7 @@ pub(super) fn dry_run(args: &Args, list: &List, composer: &Composer<'_>, choice:
     }
     let repeated = list.duplicates().len();
     if repeated > 0 {
-        writeln!(out, "  {repeated:>7}  stand in the list twice: counted once")?;
+        writeln!(out, "  {repeated:>7}  repeated in the list: counted once")?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use crate::cli::question::Question;
 use crate::cli::selection::Listed;
 use crate::notify::notice::top;
-use crate::notify::{Domains, Label, Notice, Notifier, Ops, Outstanding, RunSummary};
+use crate::notify::{Domains, Label, Notice, Notifier, Ops, Outstanding, RunSummary, View};
 use crate::outcome::wait::{End, Until};
 use crate::outcome::{Details, Watched};
 use crate::settle::Status;
@@ -123,6 +123,7 @@ impl<'l> Teller<'l> {
             elapsed: micros(now - begun),
             top_reasons: top(&labels(&details.reasons), REASONS),
             raw_reasons: top(&labels(&details.raw_reasons), REASONS),
+            view: view(watched),
         };
         let outstanding = Outstanding {
             unknown: report.count(Status::Unknown),
@@ -171,6 +172,18 @@ fn name(watched: &Watched) -> String {
             format!("{category} since {}", crate::cli::time::rfc3339(since))
         }
         (Scope::Category(category), None) => category.clone(),
+    }
+}
+
+/// Where the page shows it.
+fn view(watched: &Watched) -> View {
+    let selector = watched.selector();
+    match &selector.scope {
+        Scope::Run(run) => View::Run(run.clone()),
+        Scope::Category(category) => {
+            let since = selector.since.map(|since| ("since", crate::show::time::rfc3339(since)));
+            View::Activity([("category", category.clone())].into_iter().chain(since).collect())
+        }
     }
 }
 

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::config::{Alert, Destination};
-use crate::notify::Label;
+use crate::notify::{Label, View};
 use crate::settle::Status;
+use crate::show::time;
 use crate::store::query::{Brief, Filter};
 
 /// A rule of the configuration, ready to be asked.
@@ -63,6 +64,21 @@ impl Rule {
             since: Some(since),
             ..Filter::default()
         }
+    }
+
+    /// Where the page shows what matched between two times, both included. µs.
+    pub(super) fn view(&self, first: i64, last: i64) -> View {
+        let mut fields: Vec<(&str, String)> = Vec::new();
+        // The page means all fields at once, a rule either an event or a status.
+        if self.events.is_empty() || self.statuses.is_empty() {
+            fields.extend(self.events.iter().map(|event| ("event", event.clone())));
+            fields.extend(self.statuses.iter().map(|status| ("status", status.as_str().to_owned())));
+        }
+        fields.extend(self.category.iter().map(|category| ("category", category.clone())));
+        fields.extend(self.run.iter().map(|run| ("run", run.clone())));
+        fields.push(("since", time::rfc3339(first)));
+        fields.push(("until", time::rfc3339(last.saturating_add(1))));
+        View::Activity(fields)
     }
 
     /// The names of events that may match; `None`: any.

@@ -97,6 +97,7 @@ impl Tally {
             domains: Domains::fold(domains.chain([(None, self.elsewhere)])),
             first: self.first,
             last: self.last,
+            view: rule.view(self.first, self.last),
         }
     }
 }

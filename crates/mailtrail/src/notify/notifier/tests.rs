@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::config::WebhookSecret;
+use crate::config::{Language, WebhookSecret};
 use crate::notify::testing::{Answer, OK, Service, read_request};
-use crate::notify::{AlertGroup, Domains, Label};
+use crate::notify::{AlertGroup, Domains, Label, View};
 
 const QUICK: Patience =
     Patience { first: Duration::from_millis(2), most: Duration::from_millis(5), total: Some(Duration::from_secs(3)) };
@@ -17,7 +17,7 @@ fn slack(business: Option<HookUrl>, ops: Option<HookUrl>) -> Slack {
 }
 
 fn only(business: HookUrl) -> Notifier {
-    Notifier::with(slack(Some(business.clone()), Some(business)), None, QUICK).unwrap()
+    Notifier::with(slack(Some(business.clone()), Some(business)), None, Manner::default(), QUICK).unwrap()
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn nobody_there_is_an_error_in_the_end_and_without_the_url() {
     let url = HookUrl::parse(&format!("http://{}/secretpath", gone.local_addr().unwrap())).unwrap();
     drop(gone);
     let impatient = Patience { total: Some(Duration::from_millis(20)), ..QUICK };
-    let notifier = Notifier::with(slack(Some(url), None), None, impatient).unwrap();
+    let notifier = Notifier::with(slack(Some(url), None), None, Manner::default(), impatient).unwrap();
     let error = notifier.send(&Notice::Test).await.unwrap_err();
     assert!(
         matches!(error.failed[..], [(Channel::Slack(Destination::Business), SendError::Unanswered(_))]),
@@ -76,7 +76,7 @@ async fn nobody_there_is_an_error_in_the_end_and_without_the_url() {
 async fn a_service_that_hangs_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = HookUrl::parse(&format!("http://{}/x", listener.local_addr().unwrap())).unwrap();
-    let notifier = Notifier::with(slack(Some(url), None), None, QUICK).unwrap();
+    let notifier = Notifier::with(slack(Some(url), None), None, Manner::default(), QUICK).unwrap();
     let channel = Channel::Slack(Destination::Business);
     let id = NoticeId::random().unwrap();
     let sending = notifier.send_once(channel, &Notice::Test, &id);
@@ -102,7 +102,9 @@ async fn each_notice_goes_to_its_destination() {
         (Service::start(&[OK]).await, Service::start(&[OK]).await, Service::start(&[OK]).await);
     let secret = WebhookSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
     let webhook = Webhook { url: other.url(), secret: secret.clone() };
-    let notifier = Notifier::with(slack(Some(business.url()), Some(ops.url())), Some(webhook), QUICK).unwrap();
+    let notifier =
+        Notifier::with(slack(Some(business.url()), Some(ops.url())), Some(webhook), Manner::default(), QUICK).unwrap();
+    let view = View::Activity(vec![("status", "bounce".to_owned())]);
     let group = AlertGroup {
         rule: Label::new("hard bounces"),
         to: Destination::Business,
@@ -113,6 +115,7 @@ async fn each_notice_goes_to_its_destination() {
         domains: Domains::fold([(Some("example.com"), 7)]),
         first: 1_780_000_000_000_000,
         last: 1_780_000_000_000_000,
+        view,
     };
     notifier.send(&Notice::Alert(group.clone())).await.unwrap();
     assert_eq!((business.posts().len(), ops.posts().len(), other.posts().len()), (1, 0, 1));
@@ -135,7 +138,7 @@ async fn each_notice_goes_to_its_destination() {
 
 #[tokio::test]
 async fn nothing_configured_tells_nobody() {
-    let notifier = Notifier::with(slack(None, None), None, QUICK).unwrap();
+    let notifier = Notifier::with(slack(None, None), None, Manner::default(), QUICK).unwrap();
     assert!(!notifier.is_configured());
     assert_eq!(notifier.send(&Notice::Test).await, Ok(Told::default()));
 }

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::notify::{AlertGroup, Counted, Counts, Destination, Domains, Label, Ops, Outstanding, RunSummary};
+use crate::config::{Language, PublicUrl};
+use crate::notify::{AlertGroup, Counted, Counts, Destination, Domains, Label, Ops, Outstanding, RunSummary, View};
 use crate::notify::{Concern, ConcernKind};
 use crate::settle::Status;
 
@@ -58,7 +59,23 @@ fn text(value: &Value, limit: usize) {
     let text = value.as_str().expect("a text");
     assert!(!text.trim().is_empty(), "an empty text");
     assert!(text.encode_utf16().count() <= limit, "{} characters: {text}", text.chars().count());
-    assert!(!text.contains(['<', '>', '@']), "{text}");
+    // A link to the page is all the markup there is, and nobody else's text can end it.
+    let link = text.strip_prefix("<https://m.example/").and_then(|link| link.strip_suffix('>'));
+    match link.and_then(|link| link.split_once('|')) {
+        Some((url, name)) => {
+            assert!(!url.contains(['<', '>', '@', '|', ' ']), "{text}");
+            assert!(["Open in mailtrail", "mailtrailで見る"].contains(&name), "{text}");
+        }
+        None => assert!(!text.contains(['<', '>', '@']), "{text}"),
+    }
+}
+
+fn quoting() -> Manner {
+    Manner { reasons: true, ..Manner::default() }
+}
+
+fn speaking(language: Language) -> Manner {
+    Manner { language, ..Manner::default() }
 }
 
 /// All that stands in plain text, where others' texts may be.
@@ -83,6 +100,7 @@ fn summary(run: &str, texts: &[String]) -> RunSummary {
         elapsed: Duration::from_secs(754),
         top_reasons: counted(texts),
         raw_reasons: counted(texts),
+        view: View::Run(run.to_owned()),
     }
 }
 
@@ -106,6 +124,7 @@ fn every(run: &str, texts: &[String]) -> Vec<Notice> {
             domains: domains(),
             first: i64::MIN,
             last: i64::MAX,
+            view: View::Activity(vec![("category", run.to_owned())]),
         }),
         Notice::Ops(Ops::Silence { rule: rule.clone(), lasting: hour, last: Some(0) }),
         Notice::Ops(Ops::Silence { rule: rule.clone(), lasting: Duration::MAX, last: None }),
@@ -126,7 +145,8 @@ fn check_all(run: &str, texts: &[String]) {
     for notice in every(run, texts) {
         for language in Language::ALL {
             for reasons in [false, true] {
-                check(&message(&notice, language, reasons));
+                let page = reasons.then(|| PublicUrl::parse("https://m.example").unwrap());
+                check(&message(&notice, &Manner { language, reasons, page, ..Manner::default() }));
             }
         }
     }
@@ -145,7 +165,7 @@ fn markup_mentions_and_length_stay_without_effect() {
     for text in hostile {
         let texts: Vec<String> = (0..20).map(|n| format!("{text}{n}{}", text.repeat(100))).collect();
         check_all(&text.repeat(100), &texts);
-        let message = message(&Notice::RunSettled(summary(&format!("{text}mark"), &texts)), Language::English, true);
+        let message = message(&Notice::RunSettled(summary(&format!("{text}mark"), &texts)), &quoting());
         everything_else_is_ours(&message, "mark");
     }
     check_all("", &[]);
@@ -155,9 +175,23 @@ fn markup_mentions_and_length_stay_without_effect() {
 fn what_mail_servers_wrote_is_quoted_only_when_asked_for() {
     let quote = vec!["550 quoted text".to_owned()];
     let notice = Notice::RunSettled(RunSummary { top_reasons: vec![], ..summary("spring", &quote) });
-    assert!(!message(&notice, Language::English, false).to_string().contains("quoted text"));
-    assert!(message(&notice, Language::English, true).to_string().contains("quoted text"));
-    assert!(!notice.to_text(Language::Japanese).join("\n").contains("quoted text"));
+    assert!(!message(&notice, &Manner::default()).to_string().contains("quoted text"));
+    assert!(message(&notice, &quoting()).to_string().contains("quoted text"));
+    assert!(!notice.to_text(&speaking(Language::Japanese)).join("\n").contains("quoted text"));
+}
+
+#[test]
+fn a_result_links_to_its_page_where_there_is_one() {
+    let manner = Manner { page: PublicUrl::parse("https://m.example"), ..Manner::default() };
+    let linked = |run: &str| {
+        let message = message(&Notice::RunSettled(summary(run, &[])), &manner);
+        message["blocks"].as_array().unwrap().last().unwrap()["elements"][0]["text"].as_str().map(str::to_owned)
+    };
+    assert_eq!(linked("a|b c").as_deref(), Some("<https://m.example/runs/a%7Cb%20c|Open in mailtrail>"));
+    let told = Notice::RunSettled(summary("november", &[])).to_text(&manner);
+    assert_eq!(told.last().map(String::as_str), Some("  Open in mailtrail: https://m.example/runs/november"));
+    let without = linked("jane@example.com").unwrap_or_default();
+    assert!(!without.contains("m.example"), "an address in a name is in no link: {without}");
 }
 
 #[test]
@@ -180,7 +214,7 @@ fn a_result_reads_well_in_both_languages() {
         "    1 × Invalid Address",
         "  Who was not reached, and why: mailtrail unreached with this run and your list.",
     ];
-    assert_eq!(notice.to_text(Language::English), english);
+    assert_eq!(notice.to_text(&Manner::default()), english);
     let japanese = [
         "⚠️ 配信が完了しました（未達 16 件）: 11月のお知らせ",
         "  宛先数: 1,000",
@@ -198,7 +232,7 @@ fn a_result_reads_well_in_both_languages() {
         "    1 × Invalid Address (宛先不明)",
         "  未達の宛先と理由は、mailtrail unreached にこの run と宛先リストを指定して確認できます。",
     ];
-    assert_eq!(notice.to_text(Language::Japanese), japanese);
+    assert_eq!(notice.to_text(&speaking(Language::Japanese)), japanese);
 }
 
 #[test]

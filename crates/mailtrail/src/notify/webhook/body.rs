@@ -3,19 +3,21 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::config::Language;
+use crate::notify::Manner;
 use crate::notify::notice::{AlertGroup, Concern, Counted, Domains, Notice, Ops, Outstanding, RunSummary};
+use crate::notify::page::Page;
 
-/// The body of a notice. `now`: µs since the epoch. `reasons`: whether what mail servers wrote is quoted.
+/// The body of a notice. `now`: µs since the epoch.
 #[must_use]
-pub fn body(notice: &Notice, language: Language, reasons: bool, now: i64) -> String {
-    let text = crate::notify::page::Page::new(notice, language, reasons).lines().join("\n");
+pub fn body(notice: &Notice, manner: &Manner, now: i64) -> String {
+    let page = Page::new(notice, manner);
     json!({
         "type": notice.kind(),
         "timestamp": time(now),
         "destination": notice.destination().as_str(),
-        "text": text,
-        "data": data(notice, reasons),
+        "text": page.lines().join("\n"),
+        "url": page.link.as_ref().map(|(_, url)| url),
+        "data": data(notice, manner.reasons),
     })
     .to_string()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Field, Words, grouped, units, utc};
+use super::{Field, Words, grouped, units};
 use crate::notify::notice::{Concern, ConcernKind, Notice, Ops, Outstanding};
 use crate::settle::Status;
 
@@ -59,15 +59,12 @@ impl Words for English {
             Field::Refused => "Refused",
             Field::Reason => "Last reason",
             Field::Accepted => "Accepted by SendGrid",
+            Field::Page => "Open in mailtrail",
         }
     }
 
     fn duration(&self, duration: Duration) -> String {
         units(duration, [" d", " h", " min", " s"], " ")
-    }
-
-    fn time(&self, micros: i64) -> String {
-        utc(micros)
     }
 
     fn headline(&self, notice: &Notice) -> String {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Field, Words, grouped, units, utc};
+use super::{Field, Words, grouped, units};
 use crate::notify::notice::{Concern, ConcernKind, Notice, Ops, Outstanding};
 use crate::settle::Status;
 
@@ -72,15 +72,12 @@ impl Words for Japanese {
             Field::Refused => "拒否した件数",
             Field::Reason => "直近の理由",
             Field::Accepted => "SendGrid の受付数",
+            Field::Page => "mailtrailで見る",
         }
     }
 
     fn duration(&self, duration: Duration) -> String {
         units(duration, ["日", "時間", "分", "秒"], "")
-    }
-
-    fn time(&self, micros: i64) -> String {
-        utc(micros)
     }
 
     fn headline(&self, notice: &Notice) -> String {

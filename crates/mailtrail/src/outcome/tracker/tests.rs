@@ -148,3 +148,21 @@ fn what_nothing_vouches_for_is_left_out_once_a_key_is_configured() {
     assert_eq!(of(&One { proof: Some("basic"), ..one.clone() }), Some((Status::Delivered, false)));
     assert_eq!(of(&One { proof: Some("test"), ..one }), None);
 }
+
+#[test]
+fn an_event_without_a_run_belongs_where_its_message_does() {
+    let delivered =
+        One { who: 1, message: Some(1), run: 1, name: "delivered", blocked: false, hours: 1, proof: Some("basic") };
+    let bounced = One { run: 0, name: "bounce", hours: 2, proof: Some("0123456789abcdef"), ..delivered.clone() };
+    let found = |other: &One| {
+        let known = outcome_of(&[vec![(1, other)], vec![(2, &delivered)]], false)[0].first().cloned();
+        known.map(|known| (known.status, known.proven))
+    };
+    assert_eq!(found(&bounced), Some((Status::Bounce, true)));
+    assert_eq!(
+        found(&One { message: Some(2), ..bounced.clone() }),
+        Some((Status::Delivered, false)),
+        "another message"
+    );
+    assert_eq!(found(&One { who: 2, ..bounced }), Some((Status::Delivered, false)), "another recipient of it");
+}

@@ -1,5 +1,7 @@
 //! From when to when, and how finely.
 
+use jiff::tz::TimeZone;
+
 use crate::show::time;
 use crate::store::query::Filter;
 
@@ -30,7 +32,7 @@ impl Range {
         let field = |wanted: &str| {
             form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == wanted).map(|(_, value)| value)
         };
-        let at = |name: &str| time::parse(&field(name)?, now).ok();
+        let at = |name: &str| time::parse(&field(name)?, now, &TimeZone::UTC).ok();
         if let (Some(since), Some(until)) = (at("since"), at("until"))
             && since < until
             && until.saturating_sub(since) <= LONGEST

@@ -5,8 +5,8 @@ use std::future::Future;
 use super::*;
 use crate::config::{Language, Slack, Watched};
 use crate::follow::alert::rule::tests::alert;
-use crate::notify::Patience;
 use crate::notify::testing::{Answer, OK, Service};
+use crate::notify::{Manner, Patience};
 use crate::protect::BatchRow;
 use crate::stop;
 use crate::store::Paths;
@@ -51,7 +51,7 @@ impl Fixture {
             language: Language::English,
             reasons: false,
         };
-        let notifier = Notifier::with(slack, None, Patience::COMMAND).unwrap();
+        let notifier = Notifier::with(slack, None, Manner::default(), Patience::COMMAND).unwrap();
         let (reader, places) = (Reader::open(&self.paths).unwrap(), Places::open(&self.paths).unwrap());
         Follower::new(rules, reader, places, notifier).unwrap()
     }

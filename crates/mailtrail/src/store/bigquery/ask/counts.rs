@@ -4,7 +4,7 @@ use super::cell::Cells;
 use super::select::{mail_status, select};
 use crate::store::bigquery::error::BigQueryError;
 use crate::store::bigquery::names::Names;
-use crate::store::bigquery::query::{Query, Rows};
+use crate::store::bigquery::query::{Parameter, Query, Rows};
 use crate::store::query::{Counted, Dimension, Filter, Group};
 
 /// Most lines of counts that an answer has.
@@ -14,9 +14,10 @@ pub(super) fn stats(names: &Names, filter: &Filter, by: &[Dimension], counted: C
     let spread = by.contains(&Dimension::Category);
     let inner = "event, type, timestamp, event_key, email_hash, email_domain, category, run, message_id, \
                  bounce_classification, reason, response, verified_by";
+    let zone = filter.zone.as_ref().and_then(|zone| zone.iana_name());
     let mut query = select(names, filter, inner);
     let mut columns: Vec<String> =
-        (0..).zip(by).map(|(at, dimension)| format!("{} AS k{at}", column(*dimension))).collect();
+        (0..).zip(by).map(|(at, dimension)| format!("{} AS k{at}", column(*dimension, zone.is_some()))).collect();
     columns.push(
         match counted {
             // An event counts once under a category that it names twice.
@@ -27,6 +28,10 @@ pub(super) fn stats(names: &Names, filter: &Filter, by: &[Dimension], counted: C
         .to_owned(),
     );
     let group: Vec<String> = (1..=by.len()).map(|at| at.to_string()).collect();
+    let counts_time = by.iter().any(|dimension| matches!(dimension, Dimension::Day | Dimension::Hour));
+    if let Some(name) = zone.filter(|_| counts_time) {
+        query = query.with("zone", Parameter::Text(name.to_owned()));
+    }
     query.sql = format!(
         "WITH found AS ({}) SELECT {} FROM found{}{} LIMIT {}",
         query.sql,
@@ -38,13 +43,16 @@ pub(super) fn stats(names: &Names, filter: &Filter, by: &[Dimension], counted: C
     query
 }
 
-fn column(dimension: Dimension) -> String {
+/// `local`: days and hours by the clock of the zone in the parameter `zone`.
+fn column(dimension: Dimension, local: bool) -> String {
     match dimension {
         Dimension::Event => "event".to_owned(),
         Dimension::Status => mail_status(),
         Dimension::Category => "one".to_owned(),
         Dimension::Domain => "email_domain".to_owned(),
         Dimension::Run => "run".to_owned(),
+        Dimension::Day if local => "FORMAT_TIMESTAMP('%Y-%m-%d', timestamp, @zone)".to_owned(),
+        Dimension::Hour if local => "FORMAT_TIMESTAMP('%Y-%m-%dT%H:00%Ez', timestamp, @zone)".to_owned(),
         Dimension::Day => "FORMAT_TIMESTAMP('%Y-%m-%d', timestamp)".to_owned(),
         Dimension::Hour => "FORMAT_TIMESTAMP('%Y-%m-%dT%H:00Z', timestamp)".to_owned(),
         Dimension::Classification => "bounce_classification".to_owned(),

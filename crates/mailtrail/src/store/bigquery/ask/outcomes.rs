@@ -17,8 +17,12 @@ impl Outcomes for Arc<Asker> {
     fn mark(&self, mailed: &Mailed) -> Result<i64, AskError> {
         let (condition, parameter) = condition_of_mail(&mailed.scope);
         let columns = "COUNT(*), IFNULL(UNIX_MICROS(MAX(received_at)), 0)";
-        // A bounce that names nothing may be of this mail.
-        let condition = format!("({condition} OR (event = 'bounce' AND message_id IS NULL AND run IS NULL))");
+        // What names no run may be of this mail all the same.
+        let astray = match mailed.scope {
+            Scope::Run(_) => "run IS NULL",
+            Scope::Category(_) => "(event = 'bounce' AND message_id IS NULL AND run IS NULL)",
+        };
+        let condition = format!("({condition} OR {astray})");
         let mut query = on_days(&self.dataset.names, columns, &condition, mailed.since, mailed.until).fresh();
         query.parameters.push(parameter);
         let found = self.ask_at_once(&query)?;

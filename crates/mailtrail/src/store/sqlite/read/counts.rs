@@ -1,7 +1,10 @@
 //! Counts.
 
-use rusqlite::Row;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
 
 use super::select::{Needs, Selection, Source, named};
 use super::{ReadError, Reader};
@@ -28,7 +31,10 @@ impl Reader {
                 why: "every event of that time was counted",
             });
         }
-        let statement = statement(&selection, by, counted);
+        if let Some(zone) = &filter.zone {
+            know_clock(&self.sql, zone)?;
+        }
+        let statement = statement(&selection, by, counted, filter.zone.is_some());
         let mut prepared = self.prepare(&statement)?;
         let mut rows = prepared.query(&named(&selection.parameters)[..])?;
         let mut groups = Vec::new();
@@ -78,12 +84,12 @@ impl Reader {
 }
 
 /// Lists of categories are counted first, then spread over their members: there are few lists and many events.
-fn statement(selection: &Selection, by: &[Dimension], counted: Counted) -> String {
+fn statement(selection: &Selection, by: &[Dimension], counted: Counted, local: bool) -> String {
     let spread = by.contains(&Dimension::Category);
     let mut needs = Needs::default();
     let mut keys = Vec::new();
     for (at, dimension) in by.iter().enumerate() {
-        keys.push(format!("{} AS k{at}", column(*dimension, selection, &mut needs)));
+        keys.push(format!("{} AS k{at}", column(*dimension, selection, &mut needs, local)));
     }
     let distinct = counted == Counted::Recipients;
     if distinct && selection.source != Source::Category {
@@ -131,7 +137,8 @@ fn statement(selection: &Selection, by: &[Dimension], counted: Counted) -> Strin
     )
 }
 
-fn column(dimension: Dimension, selection: &Selection, needs: &mut Needs) -> String {
+/// `local`: days and hours by the clock of [`know_clock`].
+fn column(dimension: Dimension, selection: &Selection, needs: &mut Needs, local: bool) -> String {
     let side = selection.source == Source::Category;
     let (event, message, address) = match dimension {
         Dimension::Event | Dimension::Day | Dimension::Hour => (false, false, false),
@@ -152,6 +159,8 @@ fn column(dimension: Dimension, selection: &Selection, needs: &mut Needs) -> Str
         Dimension::Category => selection.category_list().to_owned(),
         Dimension::Domain => "a.email_domain".to_owned(),
         Dimension::Run => "m.run".to_owned(),
+        Dimension::Day if local => format!("local_day({timestamp})"),
+        Dimension::Hour if local => format!("local_hour({timestamp})"),
         Dimension::Day => format!("{timestamp} / {DAY}"),
         Dimension::Hour => format!("{timestamp} / {HOUR}"),
         Dimension::Classification => "e.bounce_classification".to_owned(),
@@ -161,9 +170,22 @@ fn column(dimension: Dimension, selection: &Selection, needs: &mut Needs) -> Str
     }
 }
 
+/// The functions `local_day` and `local_hour`, of µs since the epoch, by the clock of a zone.
+fn know_clock(sql: &Connection, zone: &TimeZone) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
+    for (name, format) in [("local_day", "%Y-%m-%d"), ("local_hour", "%Y-%m-%dT%H:00%:z")] {
+        let zone = zone.clone();
+        sql.create_scalar_function(name, 1, flags, move |call| {
+            let time = Timestamp::from_microsecond(call.get(0)?).ok();
+            Ok(time.map(|time| time.to_zoned_datetime(zone.clone()).strftime(format).to_string()))
+        })?;
+    }
+    Ok(())
+}
+
 fn key(dimension: Dimension, value: ValueRef<'_>) -> Option<String> {
     let time = |number: i64, unit: i64, format: &str| {
-        let time = jiff::Timestamp::from_microsecond(number.checked_mul(unit)?).ok()?;
+        let time = Timestamp::from_microsecond(number.checked_mul(unit)?).ok()?;
         Some(time.strftime(format).to_string())
     };
     match (dimension, value) {

@@ -65,6 +65,7 @@ impl Reader {
                 }
             }
         };
+        self.add_without_run(&mut recipients, mailed, keyed, only)?;
         self.add_astray_bounces(&mut recipients, mailed, keyed, only)?;
         self.with_hashes(recipients)
     }
@@ -95,6 +96,51 @@ impl Reader {
             return Ok(None);
         }
         Ok(meta::get(&self.sql, "first_public_key_at")?.and_then(|text| text.parse().ok()))
+    }
+
+    /// An event that names no run belongs to the one that other events of its message name.
+    fn add_without_run(
+        &self,
+        recipients: &mut Gathered,
+        mailed: &Mailed,
+        keyed: Option<i64>,
+        only: Option<&[i64]>,
+    ) -> Result<(), ReadError> {
+        let Scope::Run(run) = &mailed.scope else { return Ok(()) };
+        let mut parameters = vec![
+            (":since", Value::Integer(mailed.since.unwrap_or(i64::MIN))),
+            (":until", Value::Integer(mailed.until.unwrap_or(i64::MAX))),
+        ];
+        let from = match only {
+            Some(addresses) => {
+                parameters.push((":addresses", gather::numbers(addresses)));
+                "json_each(:addresses) AS c CROSS JOIN message AS m INDEXED BY message_address ON m.address_id = c.value"
+            }
+            None => {
+                parameters.push((":run", Value::Text(run.clone())));
+                "(SELECT DISTINCT message_id FROM message WHERE run = :run) AS c
+                 CROSS JOIN message AS m INDEXED BY message_message_id ON m.message_id = c.message_id"
+            }
+        };
+        let proof = gather::proof_condition(keyed, &mut parameters);
+        let statement = format!(
+            "SELECT m.address_id, m.message_id, e.event, e.type, e.timestamp, {}, {PROVEN}
+             FROM {from} CROSS JOIN event AS e ON e.message = m.id
+             WHERE m.run IS NULL AND m.message_id IS NOT NULL AND m.address_id IS NOT NULL
+               AND e.timestamp >= :since AND e.timestamp < :until AND {NO_TEST} {proof}",
+            texts_of("e")
+        );
+        let mut prepared = self.prepare(&statement)?;
+        let mut rows = prepared.query(&named(&parameters)[..])?;
+        while let Some(row) = rows.next()? {
+            let seen = gather::seen(row)?;
+            let its = recipients.get_mut(&row.get(0)?).filter(|one| seen.message.is_some_and(|id| one.fold.knows(id)));
+            if let Some(one) = its {
+                one.proven |= row.get::<_, bool>(8)?;
+                one.add(&seen);
+            }
+        }
+        Ok(())
     }
 
     /// Asynchronous bounces name neither message nor categories nor custom args. One belongs to the newest message that

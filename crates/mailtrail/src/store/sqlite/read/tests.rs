@@ -148,6 +148,8 @@ fn any_filter() -> impl Strategy<Value = Filter> {
         time(),
         any::<bool>(),
         any::<bool>(),
+        prop::option::of(prop::sample::select(vec!["Asia/Tokyo", "Asia/Kathmandu", "America/St_Johns"]))
+            .prop_map(|name| name.map(|name| jiff::tz::TimeZone::get(name).expect("a zone"))),
     )
         .prop_map(
             |(
@@ -157,6 +159,7 @@ fn any_filter() -> impl Strategy<Value = Filter> {
                 until,
                 any,
                 include_tests,
+                zone,
             )| Filter {
                 hashes,
                 events,
@@ -170,6 +173,7 @@ fn any_filter() -> impl Strategy<Value = Filter> {
                 until,
                 any,
                 include_tests,
+                zone,
             },
         )
 }
@@ -326,10 +330,11 @@ fn followers_read_on_where_they_were() {
 }
 
 /// What an event counts under.
-fn values(event: &EventRecord, dimension: Dimension) -> Vec<Option<String>> {
+fn values(event: &EventRecord, dimension: Dimension, zone: Option<&jiff::tz::TimeZone>) -> Vec<Option<String>> {
     let time = |format: &str| {
         let time = jiff::Timestamp::from_microsecond(event.timestamp).expect("a time");
-        Some(time.strftime(format).to_string())
+        let zoned = time.to_zoned_datetime(zone.cloned().unwrap_or(jiff::tz::TimeZone::UTC));
+        Some(zoned.strftime(format).to_string())
     };
     vec![match dimension {
         Dimension::Event => Some(event.event.clone()),
@@ -341,6 +346,7 @@ fn values(event: &EventRecord, dimension: Dimension) -> Vec<Option<String>> {
         Dimension::Domain => event.email_domain.clone(),
         Dimension::Run => event.run.clone(),
         Dimension::Day => time("%Y-%m-%d"),
+        Dimension::Hour if zone.is_some() => time("%Y-%m-%dT%H:00%:z"),
         Dimension::Hour => time("%Y-%m-%dT%H:00Z"),
         Dimension::Classification => event.bounce_classification.clone(),
         Dimension::Reason => event.reason.clone().or(event.response.clone()),
@@ -361,7 +367,7 @@ fn counts_are_of_events_or_of_different_recipients() {
         for event in fixture.matching(&filter) {
             let mut keys = vec![vec![]];
             for dimension in &by {
-                let values = values(event, *dimension);
+                let values = values(event, *dimension, filter.zone.as_ref());
                 keys = keys
                     .iter()
                     .flat_map(|key: &Vec<_>| {

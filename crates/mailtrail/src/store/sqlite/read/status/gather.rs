@@ -163,7 +163,7 @@ pub(super) fn in_scope(scope: &Scope) -> (&'static str, (&'static str, Value)) {
 }
 
 /// Columns 1 to 7: message_id, event, type, timestamp, reason, classification, status code.
-fn seen<'r>(row: &'r Row<'_>) -> rusqlite::Result<Seen<'r>> {
+pub(super) fn seen<'r>(row: &'r Row<'_>) -> rusqlite::Result<Seen<'r>> {
     let text = |at| row.get_ref(at)?.as_str_or_null().map_err(rusqlite::Error::from);
     Ok(Seen {
         message: text(1)?.map(message_digest),
