@@ -1,6 +1,7 @@
 //! The runs there are, and how each stands.
 
 use std::collections::HashSet;
+use std::panic::resume_unwind;
 
 use super::report::Report;
 use super::selector::{OutcomeError, Selector};
@@ -42,7 +43,19 @@ pub fn runs(sends: &dyn Sends, most: usize) -> Result<(Vec<Run>, usize), Outcome
     }
     let there = names.len();
     names.truncate(most);
-    let runs = names.iter().map(|name| run(sends, name)).collect::<Result<_, _>>()?;
+    let mut runs = Vec::with_capacity(names.len());
+    for some in names.chunks(sends.at_once().max(1)) {
+        let found: Vec<Result<Run, OutcomeError>> = match some {
+            [one] => vec![run(sends, one)],
+            several => std::thread::scope(|scope| {
+                let asked: Vec<_> = several.iter().map(|name| scope.spawn(move || run(sends, name))).collect();
+                asked.into_iter().map(|run| run.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+            }),
+        };
+        for run in found {
+            runs.push(run?);
+        }
+    }
     Ok((runs, there))
 }
 

@@ -8,6 +8,7 @@
 mod held;
 mod read;
 pub(super) mod run_lock;
+mod sql;
 mod step;
 
 pub(super) use held::HeldRun;

@@ -15,6 +15,9 @@ use crate::store::sqlite::message_digest;
 /// How long after a message's first event a bounce without ids is still taken for its own, µs.
 const ASTRAY_WITHIN: i64 = 7 * 24 * 3600 * 1_000_000;
 
+/// Mail that began so long ago, µs, is not opened any more, as a rule.
+const LONG_AGO: i64 = 90 * 24 * 3600 * 1_000_000;
+
 const COLUMNS: &str = "email_hash, message_id, event, type, timestamp, IFNULL(reason, response) AS why, bounce_classification, status, email_domain, \
      verified_by, received_at";
 
@@ -78,6 +81,7 @@ pub(super) fn of_scope(mailed: &Mailed) -> Filter {
 
 /// What became of every recipient that has an event of that mail, by hash.
 pub(super) fn outcomes(asker: &Asker, mailed: &Mailed) -> Result<Vec<RecipientOutcome>, BigQueryError> {
+    let Some(mailed) = &asker.bounded(mailed)? else { return Ok(Vec::new()) };
     let keyed = if mailed.unproven { None } else { asker.keyed()? };
     let counts = |event: &Event| event.verified_by.is_some() || keyed.is_none_or(|keyed| event.received_at < keyed);
     let of_run = matches!(mailed.scope, Scope::Run(_));
@@ -152,9 +156,10 @@ fn add_strays(
     let mut hashes: Vec<String> = bounces.iter().map(|bounce| bounce.hash.clone()).collect();
     hashes.sort();
     hashes.dedup();
-    // Of all days: a message that began earlier must not seem to begin with the days looked at.
+    // Of many days: a message that began earlier must not seem to begin with the days looked at.
+    let since = bounces.iter().map(|bounce| bounce.timestamp).min().map(|first| first.saturating_sub(LONG_AGO));
     let everything =
-        select(names, &Filter { include_tests: true, ..Filter::default() }, "email_hash, message_id, timestamp");
+        select(names, &Filter { since, include_tests: true, ..Filter::default() }, "email_hash, message_id, timestamp");
     let sql = format!(
         "WITH found AS ({}) SELECT email_hash, message_id, MIN(timestamp) AS began FROM found GROUP BY 1, 2",
         everything.sql.replace(" QUALIFY", " AND email_hash IN UNNEST(@recipients) AND message_id IS NOT NULL QUALIFY")
