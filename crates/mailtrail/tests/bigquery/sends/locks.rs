@@ -148,7 +148,7 @@ fn who_is_asked_to_stop_lets_go_of_the_run() {
     rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
     let told = report(&sender.wait_with_output().unwrap());
     let accepted = told["accepted"].as_u64().unwrap();
-    assert!(accepted >= 4 && accepted <= 8 && told["why"] == "stopped as asked", "{told}");
+    assert!((4..=8).contains(&accepted) && told["why"] == "stopped as asked", "{told}");
     let told = report(&post.send("november", &[]));
     assert_eq!((told["accepted"].as_u64(), &told["left"]), (Some(40 - accepted), &0.into()), "{told}");
     post.assert_once("november");
