@@ -1,4 +1,4 @@
-// What a page does beside htmx: copying the query, sending the form when a chip is chosen, "/" to search and Escape to
+// What a page does beside htmx: copying the query, sending the form when a chip is chosen, keeping what is unfolded, "/" to search and Escape to
 // close. Everything also works without.
 "use strict";
 
@@ -39,6 +39,18 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("click", (event) => {
   const row = event.target.closest("tr.row");
   if (row && !event.target.closest("a") && String(getSelection()) === "") row.querySelector("a.badge").click();
+});
+
+// What was unfolded stays so when a part of the page is replaced.
+let unfolded = [];
+document.addEventListener("htmx:beforeSwap", (event) => {
+  unfolded = [...event.detail.target.querySelectorAll("details[id][open]")].map((details) => details.id);
+});
+document.addEventListener("htmx:afterSwap", () => {
+  for (const id of unfolded) {
+    const details = document.getElementById(id);
+    if (details) details.open = true;
+  }
 });
 
 // Which event is open, also after a part of the page was replaced.

@@ -9,6 +9,7 @@ mod completions;
 mod demo;
 mod doctor;
 mod export;
+mod follow;
 mod forget;
 mod hash;
 mod init;
@@ -86,6 +87,7 @@ enum Command {
     Timeline(timeline::Args),
     Stats(stats::Args),
     Tail(tail::Args),
+    Follow(follow::Args),
     Sql(sql::Args),
     Export(export::Args),
     Send(Box<send::Args>),
@@ -129,6 +131,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Timeline(args) => timeline::run(args, global),
         Command::Stats(args) => stats::run(args, global),
         Command::Tail(args) => tail::run(args, global),
+        Command::Follow(args) => follow::run(args, global),
         Command::Sql(args) => sql::run(args, global),
         Command::Export(args) => export::run(args, global),
         Command::Send(args) => send::run(*args, global),

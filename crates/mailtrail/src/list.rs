@@ -6,6 +6,7 @@
 mod address;
 mod cell;
 mod encoding;
+mod listed;
 mod messages;
 mod problem;
 mod read;
@@ -14,6 +15,7 @@ pub use address::{Address, AddressFault};
 pub(crate) use cell::FORMULA;
 pub use cell::original;
 pub use encoding::{Encoding, EncodingChoice};
+pub use listed::Listed;
 pub use messages::{Message, MessageError, MessageFault, Messages};
 pub use problem::{Fault, ListError, Problem, Problems};
 pub use read::ListOptions;

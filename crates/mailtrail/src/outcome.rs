@@ -16,9 +16,9 @@ mod watched;
 
 pub use reason::{Words, plain};
 pub use report::{Details, Report};
-pub use runs::{Run, run, runs};
+pub use runs::{Run, run, run_names, runs, watch};
 pub use selector::{OutcomeError, Selector, Unanswerable};
 pub use sent::{Earlier, already_sent, mailed_before, proven};
 pub use tracker::{Known, Tracker};
-pub use unreached::{Again, Row, again, soft, unreached};
+pub use unreached::{Again, Row, UNREACHED_COLUMNS, again, soft, unreached};
 pub use watched::Watched;

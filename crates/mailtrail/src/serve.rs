@@ -82,7 +82,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     // Followers read a trail; of stateless receivers there are many, and each would tell the same.
     if let Sink::Spool(keeper) = &sink {
         note_last_event(config);
-        tasks.extend(alerts(config, &notifier, stopped.clone()));
+        tasks.extend(alerts(config, &notifier, stopped.clone()).await);
         let watch = watch::Watch {
             keeper: keeper.clone(),
             trail: config.store.path.clone(),
@@ -135,14 +135,15 @@ async fn in_bigquery(config: &Config, identity: &Identity) -> anyhow::Result<Sin
     Ok(Sink::BigQuery(Intake::start(&dataset)?))
 }
 
-/// The page for people, who ask the trail on this machine. As with the notifier, receiving comes first.
+/// The page for people. As with the notifier, receiving comes first.
 async fn page(config: &Config, keys: Arc<KeyRing>, sink: &Sink) -> Option<web::Page> {
     let settings = config.web.as_ref()?;
-    let Sink::Spool(keeper) = sink else {
-        tracing::info!("there is no web page: it asks a trail on this machine, and events go to BigQuery");
-        return None;
+    let store = match (sink, &config.bigquery) {
+        (Sink::Spool(keeper), _) => web::Store::Trail(keeper.clone()),
+        (Sink::BigQuery(_), Some(bigquery)) => web::Store::BigQuery(bigquery),
+        (Sink::BigQuery(_), None) => return None,
     };
-    match web::Page::bind(settings, &Paths::new(&config.store.path), keys, keeper.clone()).await {
+    match web::Page::bind(settings, &Paths::new(&config.store.path), store, keys).await {
         Ok(page) => Some(page),
         Err(error) => {
             tracing::error!("there is no web page, see [web] listen: {error}");
@@ -160,8 +161,8 @@ fn notifier(config: &Config) -> Notifier {
 }
 
 /// The follower of alerts. As with the notifier, receiving comes first.
-fn alerts(config: &Config, notifier: &Notifier, stopped: Stop) -> Option<JoinHandle<()>> {
-    match follow::alert::start(config, notifier, stopped) {
+async fn alerts(config: &Config, notifier: &Notifier, stopped: Stop) -> Option<JoinHandle<()>> {
+    match follow::alert::start(config, notifier, stopped).await {
         Ok(end) => end.map(|end| {
             tokio::spawn(async move {
                 // An error says that its thread is gone, which means the same.

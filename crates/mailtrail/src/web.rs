@@ -23,10 +23,13 @@ mod plain_words;
 mod preferences;
 mod readers;
 mod router;
+mod runs;
 mod search;
+mod source;
+mod spot;
 mod texts;
 mod timeline;
 mod visitor;
 
-pub use listener::{Invitations, Page, WebError};
+pub use listener::{Invitations, Page, Store, WebError};
 pub use password::{HashError, hash_password};

@@ -1,6 +1,7 @@
 //! `mailtrail demo`: a shop mails its customers. SendGrid and Slack are simulated on loopback; everything else is the program
 //! itself, command by command as a user would type them.
 
+mod look;
 mod proof;
 mod slack;
 mod stage;
@@ -25,7 +26,8 @@ pub(super) struct Args {
     /// The same seed tells the same story
     #[arg(long, default_value_t = 7)]
     seed: u64,
-    /// Keep the folder with configuration, key, list and trail, to ask more of it
+    /// Go on with another run, and keep the page open to look at it until Ctrl-C; the folder with configuration, key, list and
+    /// trail stays
     #[arg(long)]
     keep: bool,
 }
@@ -75,9 +77,13 @@ pub(super) fn run(args: Args, _global: &Global) -> anyhow::Result<Exit> {
     drop(reader);
     tell.proof(&proof)?;
     let held = proof.holds();
+    let page = server.page_address();
+    if args.keep {
+        runtime.block_on(look::until_interrupted(&stage, &server, &mut tell))?;
+    }
     runtime.block_on(server.stop());
     let kept = runtime.block_on(stage.leave(args.keep));
-    tell.closing(kept.as_deref())?;
+    tell.closing(page, kept.as_deref())?;
     out.flush()?;
     Ok(if held { Exit::Done } else { Exit::Failed })
 }

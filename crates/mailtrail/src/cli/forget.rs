@@ -1,5 +1,6 @@
 //! `mailtrail forget`
 
+mod dataset;
 mod told;
 
 use std::fs::File;
@@ -13,7 +14,8 @@ use zeroize::Zeroizing;
 use super::Global;
 use super::exit::{Exit, UsageError};
 use super::question::Question;
-use super::subject;
+use super::{subject, time};
+use crate::config::StoreKind;
 use crate::list::original;
 use crate::protect::{EmailHash, KeyRing, Wanted};
 use crate::store::forget;
@@ -24,6 +26,9 @@ use crate::store::sqlite::{Reader, Unproven};
 /// From spool, trail and quarantine, beside a running `serve` or without one, and so that nothing is left in the bytes of the
 /// files. A mark that only the key file can read keeps late events of the address from being stored again; --lift takes it
 /// back. The ledger of sends keeps its hashes, so that nobody is mailed again who was mailed already.
+///
+/// In BigQuery, where events go or are forwarded, rows are deleted, too. It may not let go of what came in within the last ninety
+/// minutes: then it is said what remains, and --wait tries again. Its receivers keep no marks.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// An address or a hash; - reads one from standard input
@@ -44,6 +49,9 @@ pub(super) struct Args {
     /// Instead, store the events of a forgotten address again from now on
     #[arg(long, conflicts_with = "dry_run")]
     lift: bool,
+    /// Try again for so long at rows in BigQuery that just came in, such as 2h
+    #[arg(long, value_name = "DURATION", conflicts_with_all = ["dry_run", "lift"])]
+    wait: Option<String>,
     /// How to print
     #[arg(long, value_enum, default_value_t = told::Format::Text)]
     format: told::Format,
@@ -51,18 +59,25 @@ pub(super) struct Args {
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let question = Question::of_trail(global)?;
-    // Says where there is no trail, rather than making one.
-    drop(Reader::open(&question.paths)?);
+    let question = Question::new(global)?;
+    let patience = args.wait.as_deref().map(time::duration).transpose()?.unwrap_or_default();
     let keys = Arc::new(KeyRing::load(&question.config.privacy)?);
+    let remote = dataset::Remote::of(&question.config, &question.paths, patience)?;
     let paths = &question.paths;
+    let has_trail = question.config.store.kind == StoreKind::Sqlite;
+    if has_trail {
+        // Says where there is no trail, rather than making one.
+        drop(Reader::open(paths)?);
+    }
     if args.unverified || args.test {
         let which = if args.test { Unproven::Test } else { Unproven::Unverified };
-        return if args.dry_run {
-            told::unproven(args.format, true, forget::count_unproven(paths, which)?)
-        } else {
-            told::unproven(args.format, false, forget::forget_unproven(paths, &keys, which)?.events)
+        let local = match (has_trail, args.dry_run) {
+            (false, _) => 0,
+            (true, true) => forget::count_unproven(paths, which)?,
+            (true, false) => forget::forget_unproven(paths, &keys, which)?.events,
         };
+        let there = remote.map(|remote| remote.unproven(which, args.dry_run)).transpose()?;
+        return told::unproven(args.format, args.dry_run, has_trail.then_some(local), there.as_ref());
     }
     let mut who = Wanted::default();
     for given in &args.address {
@@ -78,10 +93,28 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         return Err(UsageError("the list names nobody".to_owned()).into());
     }
     if args.lift {
+        if !has_trail {
+            let why = "nobody is marked as forgotten in BigQuery: whoever writes again is stored again";
+            return Err(UsageError(why.to_owned()).into());
+        }
         return told::lifted(args.format, forget::lift(paths, &keys, &who)?);
     }
-    let report = if args.dry_run { forget::preview(paths, &keys, &who)? } else { forget::forget(paths, &keys, &who)? };
-    told::people(args.format, args.dry_run, &report)
+    let local = match (has_trail, args.dry_run) {
+        (false, _) => None,
+        (true, true) => Some(forget::preview(paths, &keys, &who)?),
+        (true, false) => Some(forget::forget(paths, &keys, &who)?),
+    };
+    // After the trail, from where rows are forwarded.
+    let there = remote.map(|remote| remote.people(&keys, &who, args.dry_run)).transpose();
+    let there = match (there, &local) {
+        (Err(error), Some(local)) => {
+            // What was done on this machine is said in any case.
+            told::people(args.format, args.dry_run, Some(local), None)?;
+            return Err(error.context("the trail is done, and BigQuery is not: repeat this"));
+        }
+        (there, _) => there?,
+    };
+    told::people(args.format, args.dry_run, local.as_ref(), there.as_ref())
 }
 
 /// An address or a hash a line. What is wrong is told by line, never by what stands there.

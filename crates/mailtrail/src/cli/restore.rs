@@ -4,9 +4,10 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use super::Global;
-use super::exit::Exit;
+use super::exit::{Exit, UsageError};
 use super::question::Question;
 use super::time;
+use crate::config::StoreKind;
 use crate::protect::KeyRing;
 use crate::store::restore::Sound;
 use crate::store::restored;
@@ -31,6 +32,11 @@ pub(super) struct Args {
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let question = Question::new(global)?;
+    if question.config.store.kind == StoreKind::BigQuery {
+        let why = "restore puts a trail back on this machine, and [store] kind = \"bigquery\" has none: bring lost rows back by BigQuery's time \
+                   travel or a table snapshot. To look into a backup, restore it with a configuration of kind \"sqlite\"";
+        return Err(UsageError(why.to_owned()).into());
+    }
     let mut out = std::io::stdout().lock();
     let Some(dir) = &args.dir else {
         match restored::look(&question.paths)? {

@@ -1,6 +1,5 @@
 //! Which send a question is about, and the list that gives hashes their addresses.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,9 +9,9 @@ use super::question::Question;
 use super::send::read_list;
 use super::time;
 use crate::clock;
-use crate::list::{EncodingChoice, List};
+use crate::list::{EncodingChoice, Listed};
 use crate::outcome::Selector;
-use crate::protect::{EmailHash, KeyRing};
+use crate::protect::KeyRing;
 use crate::store::query::Scope;
 
 /// A run, or a category from some time on.
@@ -43,12 +42,6 @@ pub(super) struct ListArgs {
     /// The list's column of addresses [default: email]
     #[arg(long, value_name = "NAME")]
     email_column: Option<String>,
-}
-
-/// A list, with its rows by every hash they may have.
-pub(super) struct Listed {
-    pub(super) list: List,
-    by_hash: HashMap<EmailHash, usize>,
 }
 
 /// What was asked about.
@@ -95,27 +88,6 @@ impl ListArgs {
             note(&format!("note: {left_out} rows of the list have no address that can be mailed and are left out"));
         }
         Ok(Some(Listed::new(list, keys)))
-    }
-}
-
-impl Listed {
-    pub(super) fn new(list: List, keys: &KeyRing) -> Self {
-        let mut by_hash = HashMap::new();
-        for (row, hashes) in list.hashes(keys).enumerate() {
-            by_hash.extend(hashes.into_iter().map(|hash| (hash, row)));
-        }
-        Self { list, by_hash }
-    }
-
-    /// The domain of the address that a hash stands for.
-    pub(super) fn domain(&self, hash: &EmailHash) -> Option<String> {
-        let address = self.row(hash)?.address();
-        address.expose().rsplit_once('@').map(|(_, domain)| domain.to_lowercase())
-    }
-
-    /// The row that a hash stands for.
-    pub(super) fn row(&self, hash: &EmailHash) -> Option<crate::list::Row<'_>> {
-        self.by_hash.get(hash).and_then(|row| self.list.row(*row))
     }
 }
 

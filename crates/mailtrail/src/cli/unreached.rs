@@ -6,13 +6,12 @@ use super::Global;
 use super::exit::Exit;
 use super::output::{Cell, Format, OutputArgs, Sheet, note};
 use super::question::Question;
-use super::selection::{Listed, SelectionArgs, need_since};
+use super::selection::{SelectionArgs, need_since};
 use super::{private_file, style};
 use crate::clock;
 use crate::config::Language;
-use crate::outcome::{self, Watched};
-
-const COLUMNS: [&str; 6] = ["email", "email_hash", "status", "reason", "classification", "first_seen"];
+use crate::list::Listed;
+use crate::outcome::{self, UNREACHED_COLUMNS, Watched};
 
 /// List who did not get a send, and why
 ///
@@ -38,15 +37,13 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let now = clock::now_micros();
     let watched = Watched::begin(&*sends, selection.selector)?;
     let rows = outcome::unreached(&watched, args.include_pending, now);
-    let mut sheet = Sheet::begin(std::io::stdout().lock(), args.output, &COLUMNS)?;
+    let mut sheet = Sheet::begin(std::io::stdout().lock(), args.output, &UNREACHED_COLUMNS)?;
     // JSON is for machines.
     let language = if args.output.format == Format::Json { Language::English } else { style::language() };
     for row in &rows {
         let address = selection.listed.as_ref().and_then(|listed| listed.row(&row.hash)).map(crate::list::Row::address);
-        let is_told = address.is_some();
-        let mut cells = vec![address.map_or(Cell::Null, |address| Cell::Text(address.expose().to_owned()))];
-        cells.extend(about(row, language));
-        if is_told && args.output.format == Format::Table {
+        let mut cells = row.cells(address.as_ref(), language).to_vec();
+        if address.is_some() && args.output.format == Format::Table {
             // Beside the address the whole of it would only push the reason off the screen.
             cells[1] = Cell::Text(format!("{:.12}…", row.hash.to_string()));
         }
@@ -62,21 +59,10 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The columns behind the address.
-fn about(row: &outcome::Row, language: Language) -> [Cell; 5] {
-    [
-        Cell::Text(row.hash.to_string()),
-        Cell::Text(row.status.as_str().to_owned()),
-        Cell::Text(row.reason.text(language).to_owned()),
-        Cell::text(row.classification.clone()),
-        row.first_seen.map_or(Cell::Null, Cell::Time),
-    ]
-}
-
 /// Writes those of the list who were not reached, with all its columns, as CSV that `send` and a spreadsheet take; how many.
 pub(super) fn write(path: &Path, watched: &Watched, listed: &Listed, pending: bool, now: i64) -> anyhow::Result<usize> {
     let own = listed.list.columns();
-    let columns = COLUMNS.into_iter().skip(1).map(|name| free(name, own));
+    let columns = UNREACHED_COLUMNS.into_iter().skip(1).map(|name| free(name, own));
     let columns: Vec<String> = own.iter().cloned().chain(columns).collect();
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let output = OutputArgs { format: Format::Csv, raw_csv: false, bom: true, terminal: false };
@@ -85,7 +71,7 @@ pub(super) fn write(path: &Path, watched: &Watched, listed: &Listed, pending: bo
     for row in outcome::unreached(watched, pending, now) {
         let Some(of_list) = listed.row(&row.hash) else { continue };
         let mut cells: Vec<Cell> = of_list.cells().map(|cell| Cell::Text(cell.to_owned())).collect();
-        cells.extend(about(&row, style::language()));
+        cells.extend(row.cells(None, style::language()).into_iter().skip(1));
         sheet.row(cells)?;
         written += 1;
     }

@@ -1,6 +1,6 @@
 //! Tells of events as they come in, by the rules of the configuration.
 //!
-//! One thread of low priority reads the trail in pages, counts what a rule asks for, and posts a message when it is due. A
+//! One thread of low priority reads the trail in pages (or one process of its own BigQuery, [`Singleton`]), counts what a rule asks for, and posts a message when it is due. A
 //! rule's place is saved only when everything before it was told, so that after a kill it is told (again). Kept in memory are
 //! counts of bounded size, however long nobody takes the messages.
 
@@ -9,6 +9,8 @@ mod follower;
 mod gather;
 mod rule;
 mod silence;
+mod singleton;
+mod source;
 mod tally;
 mod watch;
 
@@ -16,24 +18,26 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
+pub use follower::Once;
+pub use singleton::{Singleton, SingletonError};
+pub use source::SourceError;
+
 use follower::Follower;
+use source::OfTrail;
 
 use crate::config::Config;
 use crate::notify::Notifier;
 use crate::stop::Stop;
-use crate::store::sqlite::{ReadError, Reader};
-use crate::store::{Paths, Places, PlacesError, give_way};
+use crate::store::sqlite::Reader;
+use crate::store::{Paths, Places, give_way};
 
 /// Why alerts cannot be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The trail cannot be read.
+    /// Events cannot be read, or places saved.
     #[error(transparent)]
-    Read(#[from] ReadError),
-    /// The places cannot be saved.
-    #[error(transparent)]
-    Places(#[from] PlacesError),
+    Source(#[from] SourceError),
     /// No thread or timer.
     #[error("cannot start a thread: {0}. The limit on processes or memory is reached")]
     Thread(#[from] std::io::Error),
@@ -46,19 +50,26 @@ pub enum StartError {
 ///
 /// # Errors
 /// When trail or places cannot be opened.
-pub fn start(config: &Config, notifier: &Notifier, stop: Stop) -> Result<Option<oneshot::Receiver<()>>, StartError> {
+pub async fn start(
+    config: &Config,
+    notifier: &Notifier,
+    stop: Stop,
+) -> Result<Option<oneshot::Receiver<()>>, StartError> {
     if config.alerts.is_empty() || !notifier.is_configured() {
         return Ok(None);
     }
     let paths = Paths::new(&config.store.path);
-    let follower =
-        Follower::new(&config.alerts, Reader::open_to_follow(&paths)?, Places::open(&paths)?, notifier.clone())?;
+    let reader = Reader::open_to_follow(&paths).map_err(SourceError::from)?;
+    let places = Places::open(&paths).map_err(SourceError::from)?;
+    let mut follower = Follower::new(&config.alerts, OfTrail::new(reader, places), notifier.clone()).await?;
     // Its own runtime: what it does blocks nobody else.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (ended, end) = oneshot::channel();
     thread::Builder::new().name("alert".to_owned()).spawn(move || {
         give_way("the follower of alerts");
-        runtime.block_on(follower.run(stop));
+        if let Err(error) = runtime.block_on(follower.run(stop)) {
+            tracing::error!("alerts have ended: {error}");
+        }
         // Whoever waits may be gone.
         let _heard = ended.send(());
     })?;

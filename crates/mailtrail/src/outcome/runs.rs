@@ -21,6 +21,13 @@ pub struct Run {
 }
 
 impl Run {
+    /// A run under watch, as it stood at the last reading.
+    #[must_use]
+    pub fn of(watched: &Watched) -> Self {
+        let name = watched.selector().name().to_owned();
+        Self { name, record: watched.record().cloned(), report: watched.report().clone() }
+    }
+
     /// How many recipients stand at a state in the ledger; `None` without one.
     #[must_use]
     pub fn count(&self, state: Sent) -> Option<u64> {
@@ -28,11 +35,11 @@ impl Run {
     }
 }
 
-/// The runs that the ledger or an event names, the newest of the ledger first; at most so many, and how many there are.
+/// The names of the runs that the ledger or an event names, the newest of the ledger first. Quick, however large they are.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn runs(sends: &dyn Sends, most: usize) -> Result<(Vec<Run>, usize), OutcomeError> {
+pub fn run_names(sends: &dyn Sends) -> Result<Vec<String>, OutcomeError> {
     let mut names = match sends.ledger()? {
         Some(ledger) => ledger.run_names()?,
         None => Vec::new(),
@@ -41,6 +48,15 @@ pub fn runs(sends: &dyn Sends, most: usize) -> Result<(Vec<Run>, usize), Outcome
         let known: HashSet<String> = names.iter().cloned().collect();
         names.extend(events.run_names()?.into_iter().filter(|name| !known.contains(name)));
     }
+    Ok(names)
+}
+
+/// The runs, in the order of [`run_names`]; at most so many, and how many there are.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn runs(sends: &dyn Sends, most: usize) -> Result<(Vec<Run>, usize), OutcomeError> {
+    let mut names = run_names(sends)?;
     let there = names.len();
     names.truncate(most);
     let mut runs = Vec::with_capacity(names.len());
@@ -59,18 +75,21 @@ pub fn runs(sends: &dyn Sends, most: usize) -> Result<(Vec<Run>, usize), Outcome
     Ok((runs, there))
 }
 
+/// Begins to watch a run for who only looks: without a ledger, nobody counts beyond those who were seen.
+///
+/// # Errors
+/// When there is no such run, it went to the sandbox alone, or the store cannot be read.
+pub fn watch(sends: &dyn Sends, name: &str) -> Result<Watched, OutcomeError> {
+    Watched::begin(sends, Selector { expect: Some(0), ..Selector::of_run(name) })
+}
+
 /// One run.
 ///
 /// # Errors
 /// When there is no such run, or the store cannot be read.
 pub fn run(sends: &dyn Sends, name: &str) -> Result<Run, OutcomeError> {
-    // Without a ledger: nobody beyond those who were seen.
-    let selector = Selector { expect: Some(0), ..Selector::of_run(name) };
-    match Watched::begin(sends, selector) {
-        Ok(watched) => {
-            let record = watched.record().cloned();
-            Ok(Run { name: name.to_owned(), record, report: watched.report().clone() })
-        }
+    match watch(sends, name) {
+        Ok(watched) => Ok(Run::of(&watched)),
         Err(OutcomeError::Usage(super::selector::Unanswerable::Sandbox(_))) => {
             let found = sends.ledger()?.map(|ledger| ledger.run(name)).transpose()?.flatten();
             Ok(Run { name: name.to_owned(), record: found.map(|found| found.record), report: Report::default() })

@@ -2,8 +2,14 @@
 
 use super::reason::{Words, drop_of, plain};
 use super::watched::Watched;
+use crate::config::Language;
+use crate::list::Address;
 use crate::protect::EmailHash;
 use crate::settle::Status;
+use crate::show::Cell;
+
+/// Headings of the unreached as a table or file: what [`Row::cells`] gives.
+pub const UNREACHED_COLUMNS: [&str; 6] = ["email", "email_hash", "status", "reason", "classification", "first_seen"];
 
 /// SendGrid tries for 72 hours; an hour more, and it has given up. µs.
 const GIVEN_UP: i64 = 73 * 3600 * 1_000_000;
@@ -13,6 +19,8 @@ const GIVEN_UP: i64 = 73 * 3600 * 1_000_000;
 pub struct Row {
     /// Who: under the key it was claimed by, or the current one.
     pub hash: EmailHash,
+    /// The address's domain, where an event of it came and domains are kept.
+    pub domain: Option<String>,
     /// How it stands.
     pub status: Status,
     /// Why, in plain words.
@@ -23,6 +31,21 @@ pub struct Row {
     pub first_seen: Option<i64>,
     /// Whether sending again may help.
     pub again: Again,
+}
+
+impl Row {
+    /// The values of [`UNREACHED_COLUMNS`]; the address is one of the asker's own list.
+    #[must_use]
+    pub fn cells(&self, address: Option<&Address>, language: Language) -> [Cell; 6] {
+        [
+            address.map_or(Cell::Null, |address| Cell::Text(address.expose().to_owned())),
+            Cell::Text(self.hash.to_string()),
+            Cell::Text(self.status.as_str().to_owned()),
+            Cell::Text(self.reason.text(language).to_owned()),
+            Cell::text(self.classification.clone()),
+            self.first_seen.map_or(Cell::Null, Cell::Time),
+        ]
+    }
 }
 
 /// Whether sending again may help, and why.
@@ -49,6 +72,7 @@ pub fn unreached(watched: &Watched, pending: bool, now: i64) -> Vec<Row> {
         let reason = known.and_then(|one| one.reason.as_deref());
         rows.push(Row {
             hash: person.hash,
+            domain: known.and_then(|known| known.domain.as_deref()).map(str::to_owned),
             status,
             reason: plain(status, classification, code, reason),
             classification: classification.or(code).map(str::to_owned),

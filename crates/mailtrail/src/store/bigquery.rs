@@ -1,5 +1,6 @@
 //! Google BigQuery: the dataset, its tables, appending and asking. SQL and wire types stay inside.
 
+mod arrivals;
 mod ask;
 mod auth;
 mod blocking;
@@ -8,9 +9,12 @@ mod deliver;
 mod error;
 mod event_writer;
 mod fit;
+mod following;
+mod forget;
 mod intake;
 mod json;
 mod ledger;
+mod lock;
 mod meta;
 mod names;
 mod plan;
@@ -22,17 +26,21 @@ mod resource;
 mod rest;
 mod row;
 mod schema;
+mod seen;
 mod sends;
 #[cfg(test)]
 pub(crate) mod testing;
 mod write;
 
-pub use ask::{Asker, EachRow, SqlValue};
+pub use ask::{Asker, EachRow, SqlValue, Tail};
 pub use check::{Checked, Cost};
 pub use deliver::{Backoff, Pulse, Undeliverable, deliver};
 pub use error::{AppendError, BigQueryError, RowRefused};
 pub use event_writer::{EventWriter, Row, takes};
+pub use following::{Arrived, FollowStateError, Following, LOCK as FOLLOW_LOCK};
+pub use forget::Erased;
 pub use intake::{Acknowledged, Intake, IntakeError, Prepared};
+pub use lock::{Held, LockRowError, Owner};
 pub use meta::{Entry, entries, first_public_key};
 pub use plan::Plan;
 pub use print::{sql, terraform};

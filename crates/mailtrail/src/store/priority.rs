@@ -1,8 +1,8 @@
 //! Threads that give way to those that answer.
 
-/// Answering comes first: with all processors busy such a thread gets a few hundredths of one, and catches up afterwards.
+/// Answering comes first: with all processors busy such a thread gets a tenth of one, and catches up afterwards.
 #[cfg(target_os = "linux")]
-const NICE: i32 = 15;
+const NICE: i32 = 10;
 
 /// Lowers the priority of the calling thread, for good. `who` is for the log.
 pub fn give_way(who: &'static str) {

@@ -13,6 +13,7 @@ mod quarantine;
 pub mod read;
 mod restored;
 pub mod sql;
+mod statements;
 mod trail;
 
 pub use append::Appended;

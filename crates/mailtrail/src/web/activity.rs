@@ -1,6 +1,7 @@
 //! The Activity page: the newest events of a view, what is said of them, and the events that come in meanwhile.
 
 mod form;
+mod list;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -43,21 +44,8 @@ struct ActivityPage {
     any: bool,
     more_open: bool,
     active: Vec<Active>,
-    /// With its `?`, or empty.
-    query: String,
-    problem: Option<String>,
-    notes: Vec<&'static str>,
-    sql: String,
-    rows: Vec<EventView>,
-    /// URL of an event's timeline, but for the id.
-    opens: String,
-    unfiltered: bool,
-    older: Option<String>,
-    newest: Option<String>,
-    /// The last id that the page knows, where it follows.
-    live: Option<i64>,
-    live_url: String,
-    stop_url: String,
+    /// The list, or what will fetch it.
+    list: String,
     timeline: String,
 }
 
@@ -66,23 +54,19 @@ pub(super) async fn page(
     visitor: Visitor,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
-    let asked = Asked::parse(query.as_deref().unwrap_or_default());
+    let query = query.unwrap_or_default();
+    let asked = Asked::parse(&query);
     let t = visitor.preferences.texts();
+    if visitor.part.as_deref() == Some(list::PART) {
+        return Ok(Html(list::render(&app, &visitor, &asked).await?).into_response());
+    }
     let timeline = timeline::render(&app, &asked, t).await?;
     if visitor.part.as_deref() == Some("timeline") {
         return Ok(Html(timeline).into_response());
     }
-    let (filter, mut notes, problem) = match asked.filter(clock::now_micros(), t) {
-        Ok((filter, note)) => (filter, note.into_iter().collect::<Vec<_>>(), None),
-        Err(problem) => (Filter::default(), Vec::new(), Some(problem)),
-    };
-    let found = if problem.is_some() { Found::default() } else { find(&app, &filter, asked.before).await? };
-    if found.scanned && notes.is_empty() {
-        notes.push(t.scanned);
-    }
-    let bare = asked.bare();
-    let last = found.rows.last().map(|event| (event.timestamp, event.id));
-    let older = last.filter(|_| found.has_more).map(|place| Asked { before: Some(place), ..bare.clone() }.url());
+    let waits =
+        !list::is_whole(&query) && filter(&app, &asked, t).is_ok_and(|(filter, _)| app.source.takes_long(&filter));
+    let list = if waits { list::waiting(&asked, t)? } else { list::render(&app, &visitor, &asked).await? };
     let page = ActivityPage {
         f: Frame::new(&visitor, Section::Activity),
         kept: asked.recipients.iter().map(ToString::to_string).collect(),
@@ -95,21 +79,21 @@ pub(super) async fn page(
         any: asked.any,
         more_open: form::more_is_asked(&asked),
         active: form::active(&asked, t),
-        query: with_mark(&bare.query()),
-        problem,
-        notes,
-        sql: filter.sql_text(PAGE),
-        opens: opens(&asked),
-        unfiltered: bare == Asked::default(),
-        older,
-        newest: asked.before.map(|_| bare.url()),
-        live: (asked.live && asked.before.is_none()).then_some(found.last_id),
-        live_url: Asked { live: true, ..bare.clone() }.url(),
-        stop_url: bare.url(),
-        rows: found.rows.into_iter().map(|event| EventView::new(event, t)).collect(),
+        list,
         timeline,
     };
     Ok(Html(page.render()?).into_response())
+}
+
+/// The filter of a view, and what is to be said of it. BigQuery reads every day that is asked for, so there only some are.
+pub(super) fn filter(app: &App, asked: &Asked, t: &Texts) -> Result<(Filter, Option<&'static str>), String> {
+    let now = clock::now_micros();
+    let (mut filter, mut note) = asked.filter(now, t)?;
+    if app.source.costs() && filter.since.is_none() {
+        filter.limit_to_recent(now);
+        note = Some(t.only_recent);
+    }
+    Ok((filter, note))
 }
 
 /// The URL that opens an event's timeline in this view, but for the id.
@@ -123,37 +107,16 @@ fn with_mark(query: &str) -> String {
     if query.is_empty() { String::new() } else { format!("?{query}") }
 }
 
-#[derive(Default)]
-struct Found {
-    rows: Vec<EventRecord>,
-    has_more: bool,
-    scanned: bool,
-    last_id: i64,
-}
-
-async fn find(app: &App, filter: &Filter, before: Option<(i64, i64)>) -> Result<Found, Failure> {
-    let filter = filter.clone();
-    app.readers
-        .ask(move |reader| {
-            // Before the search: what comes in during it is new.
-            let last_id = reader.last_id()?;
-            let mut answer = match before {
-                None => reader.activity(&filter, PAGE + 1)?,
-                Some(place) => reader.activity_before(&filter, place, PAGE + 1)?,
-            };
-            let has_more = answer.value.len() > PAGE;
-            answer.value.truncate(PAGE);
-            Ok(Found { rows: answer.value, has_more, scanned: answer.scanned.is_some(), last_id })
-        })
-        .await
-}
-
 #[derive(Template)]
 #[template(path = "live.html")]
 struct News {
     f: Frame,
     query: String,
     after: i64,
+    /// How often is looked, for htmx.
+    every: &'static str,
+    /// Where the rows go: before those that are shown, or in their place.
+    swap: &'static str,
     rows: Vec<EventView>,
     opens: String,
     news: String,
@@ -168,7 +131,24 @@ pub(super) async fn live(
     let query = query.unwrap_or_default();
     let asked = Asked::parse(&query);
     let t = visitor.preferences.texts();
-    let (filter, _) = asked.filter(clock::now_micros(), t).map_err(Failure::Wrong)?;
+    let (filter, _) = filter(&app, &asked, t).map_err(Failure::Wrong)?;
+    let bare = asked.bare();
+    let news = |last_id, rows: Vec<EventRecord>| News {
+        f: Frame::new(&visitor, Section::Activity),
+        query: with_mark(&bare.query()),
+        after: last_id,
+        every: list::every(&app),
+        swap: "afterbegin",
+        opens: opens(&Asked { live: true, ..bare.clone() }),
+        news: (t.n_new)(rows.len()),
+        rows: rows.into_iter().map(|event| EventView::new(event, t)).collect(),
+    };
+    if app.source.costs() {
+        // Nothing there tells what is new: the list is asked for again.
+        let found = app.source.newest(&filter, None, PAGE).await?;
+        let again = News { swap: "innerHTML", news: String::new(), ..news(0, found.rows) };
+        return Ok(Html(again.render()?).into_response());
+    }
     let after = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "after");
     let after: i64 = after.and_then(|(_, value)| value.parse().ok()).unwrap_or(i64::MAX);
     let (last_id, rows) = app
@@ -186,16 +166,7 @@ pub(super) async fn live(
     if last_id <= after {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let bare = asked.bare();
-    let news = News {
-        f: Frame::new(&visitor, Section::Activity),
-        query: with_mark(&bare.query()),
-        after: last_id,
-        opens: opens(&Asked { live: true, ..bare }),
-        news: (t.n_new)(rows.len()),
-        rows: rows.into_iter().map(|event| EventView::new(event, t)).collect(),
-    };
-    Ok(Html(news.render()?).into_response())
+    Ok(Html(news(last_id, rows).render()?).into_response())
 }
 
 #[derive(Template)]
@@ -213,9 +184,9 @@ pub(super) async fn count(
 ) -> Result<Response, Failure> {
     let asked = Asked::parse(query.as_deref().unwrap_or_default());
     let t: &Texts = visitor.preferences.texts();
-    let (filter, _) = asked.filter(clock::now_micros(), t).map_err(Failure::Wrong)?;
+    let (filter, _) = filter(&app, &asked, t).map_err(Failure::Wrong)?;
     let began = Instant::now();
-    let groups = app.readers.ask(move |reader| Ok(reader.stats(&filter, &[], Counted::Rows)?.value)).await?;
+    let groups = app.source.ask(move |store| Ok(store.stats(&filter, &[], Counted::Rows)?.value)).await?;
     let count = groups.first().map_or(0, |group| group.count);
     let text = CountText { text: (t.n_events)(&grouped(count), count), took: time::took(began.elapsed()) };
     Ok(Html(text.render()?).into_response())

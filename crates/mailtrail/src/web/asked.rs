@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 
+use super::spot::Spot;
 use super::texts::Texts;
 use crate::protect::EmailHash;
 use crate::settle::Status;
@@ -30,10 +31,10 @@ pub(super) struct Asked {
     /// As typed.
     pub(super) until: Option<String>,
     pub(super) any: bool,
-    /// Only what stands before this event: its time and id.
-    pub(super) before: Option<(i64, i64)>,
-    /// The event whose timeline is open, by id.
-    pub(super) open: Option<i64>,
+    /// Only what stands behind this event.
+    pub(super) before: Option<Spot>,
+    /// The event whose timeline is open.
+    pub(super) open: Option<Spot>,
     pub(super) live: bool,
 }
 
@@ -67,11 +68,8 @@ impl Asked {
             "since" => self.since = text(),
             "until" => self.until = text(),
             "any" => self.any = value == "1",
-            "before" => {
-                let place = value.split_once('.');
-                self.before = place.and_then(|(time, id)| Some((time.parse().ok()?, id.parse().ok()?)));
-            }
-            "open" => self.open = value.parse().ok(),
+            "before" => self.before = Spot::parse(&value),
+            "open" => self.open = Spot::parse_short(&value),
             "live" => self.live = value == "1",
             _ => return false,
         }
@@ -139,12 +137,11 @@ impl Asked {
         each("since", self.since.as_slice());
         each("until", self.until.as_slice());
         let flag = |on: bool| on.then(|| "1".to_owned());
-        let place = self.before.map(|(time, id)| format!("{time}.{id}"));
         let last = [
             ("any", flag(self.any)),
-            ("before", place),
+            ("before", self.before.as_ref().map(Spot::long)),
             ("live", flag(self.live)),
-            ("open", self.open.map(|id| id.to_string())),
+            ("open", self.open.as_ref().map(Spot::short)),
         ];
         fields.extend(last.into_iter().filter_map(|(name, value)| Some((name, value?))));
         fields

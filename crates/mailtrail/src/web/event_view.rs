@@ -3,6 +3,8 @@
 use jiff::tz::TimeZone;
 
 use super::plain_words::Why;
+use super::runs;
+use super::spot::Spot;
 use super::texts::Texts;
 use crate::settle::Status;
 use crate::show::{record, time, visible};
@@ -47,7 +49,8 @@ impl Tone {
 
 /// One event.
 pub(super) struct EventView {
-    pub(super) id: i64,
+    /// As URLs name it.
+    pub(super) spot: String,
     pub(super) day: String,
     pub(super) clock: String,
     /// For machines.
@@ -59,6 +62,8 @@ pub(super) struct EventView {
     pub(super) hash: String,
     pub(super) categories: Vec<String>,
     pub(super) run: String,
+    /// The run's page.
+    pub(super) run_url: String,
     pub(super) message: String,
     pub(super) why: &'static str,
     /// What the mail server wrote, or the link that was clicked.
@@ -80,7 +85,7 @@ impl EventView {
         let start: String = hash.chars().take(HASH_DIGITS).collect();
         let detail = [&event.reason, &event.response, &event.url].into_iter().find_map(shown);
         Self {
-            id: event.id,
+            spot: Spot::of(&event).short(),
             day,
             clock,
             datetime,
@@ -92,6 +97,7 @@ impl EventView {
             hash,
             categories: event.category.iter().map(|name| visible(name).into_owned()).collect(),
             run: shown(&event.run).unwrap_or_default(),
+            run_url: event.run.as_deref().map(runs::url).unwrap_or_default(),
             message: shown(&event.message_id).unwrap_or_default(),
             why: Why::of(&event).map_or("", |why| why.text(t)),
             detail: detail.unwrap_or_default(),
@@ -109,6 +115,12 @@ pub(super) fn day_and_clock(micros: i64) -> (String, String) {
         |_| (micros.to_string(), String::new()),
         |time| (time.strftime("%Y-%m-%d").to_string(), time.strftime("%H:%M:%S").to_string()),
     )
+}
+
+/// `2026-11-24 10:02`, UTC.
+pub(super) fn minute(micros: i64) -> String {
+    let (day, clock) = day_and_clock(micros);
+    format!("{day} {}", clock.get(..5).unwrap_or_default()).trim_end().to_owned()
 }
 
 /// SendGrid's name, with what tells two things of the same name apart.

@@ -10,16 +10,17 @@ use axum::response::{IntoResponse, Response};
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
+use super::activity;
 use super::asked::Asked;
 use super::failure::Failure;
 use super::page::App;
 use super::readers::Readers;
 use super::visitor::Visitor;
-use crate::clock;
 use crate::config::Role;
 use crate::show::csv::{self, Manner};
 use crate::show::{json, record};
 use crate::store::query::{EventRecord, Filter, Place};
+use crate::store::questions::Questions;
 
 /// Events read at once.
 const PAGE: usize = 2_000;
@@ -59,7 +60,21 @@ pub(super) async fn from_form(
     }
     let format = field("format").as_deref().and_then(Format::parse).unwrap_or(Format::Csv);
     let asked = Asked::parse(query.as_deref().unwrap_or_default());
-    let (filter, _) = asked.filter(clock::now_micros(), visitor.preferences.texts()).map_err(Failure::Wrong)?;
+    let (filter, _) = activity::filter(&app, &asked, visitor.preferences.texts()).map_err(Failure::Wrong)?;
+    if app.source.costs() {
+        let (sender, receiver) = mpsc::channel(2);
+        // One question, whose answer comes page by page.
+        let asked = app.source.clone();
+        tokio::spawn(async move {
+            let failed = sender.clone();
+            let written = asked.ask(move |store| Ok(write_pages(store, &filter, format, &sender))).await;
+            if let Err(failure) = written {
+                // An error says that the browser has gone away.
+                let _gone = failed.send(Err(io::Error::other(failure.told()))).await;
+            }
+        });
+        return Ok(answer(receiver, format));
+    }
     Ok(stream(&app.readers, filter, format))
 }
 
@@ -68,6 +83,10 @@ pub(super) async fn from_form(
 pub(super) fn stream(readers: &Arc<Readers>, filter: Filter, format: Format) -> Response {
     let (sender, receiver) = mpsc::channel(2);
     tokio::spawn(write(Arc::clone(readers), filter, format, sender));
+    answer(receiver, format)
+}
+
+fn answer(receiver: mpsc::Receiver<Chunk>, format: Format) -> Response {
     let chunks = Chunks(receiver);
     let (kind, name) = match format {
         Format::Csv => ("text/csv; charset=utf-8", "attachment; filename=\"mailtrail-events.csv\""),
@@ -98,6 +117,25 @@ async fn write(readers: Arc<Readers>, filter: Filter, format: Format, sender: mp
         if sender.send(chunk).await.is_err() || failed || after.is_none() {
             return;
         }
+    }
+}
+
+fn write_pages(store: &dyn Questions, filter: &Filter, format: Format, sender: &mpsc::Sender<Chunk>) {
+    let mut first = true;
+    for page in store.pages(filter, PAGE) {
+        let chunk = match page {
+            Ok(page) => rows(page.value, format, first).map(Bytes::from),
+            Err(error) => Err(io::Error::other(Failure::from(error).told())),
+        };
+        first = false;
+        let failed = chunk.is_err();
+        if sender.blocking_send(chunk).is_err() || failed {
+            return;
+        }
+    }
+    if first {
+        // Nothing was found: the heading alone.
+        let _gone = sender.blocking_send(rows(Vec::new(), format, true).map(Bytes::from));
     }
 }
 

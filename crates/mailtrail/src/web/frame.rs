@@ -12,6 +12,7 @@ use crate::show::visible;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Section {
     Activity,
+    Runs,
     Overview,
     LogIn,
 }

@@ -19,10 +19,14 @@ use super::page::App;
 use super::password::HashError;
 use super::readers::Readers;
 use super::router::router;
+use super::runs::Held;
+use super::source::Source;
 use super::visitor::Peer;
-use crate::config::Web;
+use crate::config::{BigQuery, Web};
 use crate::protect::KeyRing;
 use crate::stop::Stop;
+use crate::store::bigquery::{Asker, BigQueryError, BigQuerySends};
+use crate::store::sends::Sends;
 use crate::store::{Keeper, Paths};
 
 const MOST_CONNECTIONS: usize = 256;
@@ -44,6 +48,17 @@ pub enum WebError {
     /// No secret could be made.
     #[error(transparent)]
     Secret(#[from] HashError),
+    /// BigQuery cannot be asked.
+    #[error(transparent)]
+    BigQuery(#[from] BigQueryError),
+}
+
+/// What the page asks.
+pub enum Store<'s> {
+    /// The trail on this machine, and what brings events to it.
+    Trail(Keeper),
+    /// A dataset; no question is asked of it without somebody's wish.
+    BigQuery(&'s BigQuery),
 }
 
 /// The page, bound.
@@ -74,14 +89,23 @@ impl Page {
     /// Binds the address of `[web] listen` (port 0: any free one).
     ///
     /// # Errors
-    /// When the address cannot be bound, or the system gives no randomness.
-    pub async fn bind(web: &Web, paths: &Paths, keys: Arc<KeyRing>, keeper: Keeper) -> Result<Self, WebError> {
+    /// When the address cannot be bound, the system gives no randomness, or there are no credentials for the store.
+    pub async fn bind(web: &Web, paths: &Paths, store: Store<'_>, keys: Arc<KeyRing>) -> Result<Self, WebError> {
         let listen = |source| WebError::Listen { address: web.listen, source };
         let tcp = TcpListener::bind(web.listen).await.map_err(listen)?;
         let address = tcp.local_addr().map_err(listen)?;
+        let readers = Readers::new(paths.clone());
+        let (source, sends, keeper): (_, Arc<dyn Sends>, _) = match store {
+            Store::Trail(keeper) => (Source::Trail(Arc::clone(&readers)), paths.share(), Some(keeper)),
+            Store::BigQuery(config) => {
+                (Source::bigquery(Asker::open(config)?), Arc::new(BigQuerySends::open(config)?), None)
+            }
+        };
         let app = Arc::new(App {
             guard: Guard::new(web.clone())?,
-            readers: Readers::new(paths.clone()),
+            readers,
+            source,
+            runs: Held::new(sends),
             hosts: Hosts::new(web, address),
             keys,
             keeper,

@@ -12,18 +12,19 @@ use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::{Html, IntoResponse, Response};
 
-use super::event_view::day_and_clock;
+use super::event_view::minute;
 use super::failure::Failure;
 use super::frame::{Frame, Section};
 use super::page::App;
-use super::texts::{Texts, grouped};
+use super::source::Source;
+use super::texts::{Texts, grouped, percent};
 use super::visitor::Visitor;
 use crate::clock;
 use crate::show::time;
 use crate::store::query::{Counted, Dimension, Filter, Group};
 use chart::Chart;
 use range::{PRESETS, Range};
-use rates::{Rate, percent};
+use rates::Rate;
 
 /// Domains and categories that are listed.
 const LISTED: usize = 10;
@@ -37,6 +38,11 @@ struct OverviewPage {
     is_zoomed: bool,
     from: String,
     until: String,
+    /// Of the receiver and trail on this machine.
+    health: Option<Health>,
+}
+
+struct Health {
     receiver_ok: bool,
     waiting: String,
     last_event: Option<String>,
@@ -50,8 +56,19 @@ pub(super) async fn page(
 ) -> Result<Response, Failure> {
     let now = clock::now_micros();
     let range = Range::parse(query.as_deref().unwrap_or_default(), now);
-    let last = app.readers.ask(|reader| reader.last_received(0)).await?;
-    let state = app.keeper.state();
+    let health = match &app.keeper {
+        None => None,
+        Some(keeper) => {
+            let last = app.readers.ask(|reader| reader.last_received(0)).await?;
+            let state = keeper.state();
+            Some(Health {
+                receiver_ok: state.not_writable.is_none() && state.not_draining.is_none(),
+                waiting: grouped(state.backlog.items),
+                last_event: last.map(minute),
+                last_event_ago: last.map(|at| time::age(now.saturating_sub(at))).unwrap_or_default(),
+            })
+        }
+    };
     let t = visitor.preferences.texts();
     let label = |name| match name {
         "24h" => t.last_day,
@@ -66,18 +83,9 @@ pub(super) async fn page(
         is_zoomed: range.preset.is_none(),
         from: minute(range.since),
         until: minute(range.until),
-        receiver_ok: state.not_writable.is_none() && state.not_draining.is_none(),
-        waiting: grouped(state.backlog.items),
-        last_event: last.map(minute),
-        last_event_ago: last.map(|at| time::age(now.saturating_sub(at))).unwrap_or_default(),
+        health,
     };
     Ok(Html(page.render()?).into_response())
-}
-
-/// `2026-11-24 10:02`
-fn minute(micros: i64) -> String {
-    let (day, clock) = day_and_clock(micros);
-    format!("{day} {}", clock.get(..5).unwrap_or_default())
 }
 
 #[derive(Template)]
@@ -93,7 +101,7 @@ struct Figures {
     opens: String,
     machine_opens: String,
     clicks: String,
-    quarantined: String,
+    quarantined: Option<String>,
     chart: Chart,
     tables: Vec<RateTable>,
     took: String,
@@ -115,22 +123,27 @@ pub(super) async fn figures(
     let t = visitor.preferences.texts();
     let asked = range.clone();
     let found = app
-        .readers
-        .ask(move |reader| {
+        .source
+        .ask(move |store| {
             let filter = asked.filter();
             let outcomes =
                 Filter { events: ["delivered", "bounce", "dropped"].map(str::to_owned).to_vec(), ..filter.clone() };
             let by =
-                |filter: &Filter, by: &[Dimension]| reader.stats(filter, by, Counted::Rows).map(|answer| answer.value);
+                |filter: &Filter, by: &[Dimension]| store.stats(filter, by, Counted::Rows).map(|answer| answer.value);
             Ok(Found {
                 over_time: by(&filter, &[Dimension::Hour, Dimension::Status, Dimension::Event])?,
                 by_domain: by(&outcomes, &[Dimension::Domain, Dimension::Event])?,
                 by_category: by(&outcomes, &[Dimension::Category, Dimension::Event])?,
-                machine_opens: reader.machine_opens(&filter)?,
-                quarantined: reader.quarantined()?.into_iter().map(|(_, count)| count).sum(),
             })
         })
         .await?;
+    let machine_opens = app.source.machine_opens(range.filter()).await?;
+    let quarantined: Option<u64> = match &app.source {
+        Source::Trail(readers) => {
+            Some(readers.ask(|reader| Ok(reader.quarantined()?.into_iter().map(|(_, count)| count).sum())).await?)
+        }
+        Source::BigQuery(..) => None,
+    };
     let count = |name: &str| -> u64 {
         let named = found.over_time.iter().filter(|group| group.keys.get(2) == Some(&Some(name.to_owned())));
         named.map(|group| group.count).sum()
@@ -150,10 +163,10 @@ pub(super) async fn figures(
         bounce_rate: percent(bounced, outcomes),
         bounced: grouped(bounced),
         delivered: grouped(delivered),
-        opens: grouped(count("open").saturating_sub(found.machine_opens)),
-        machine_opens: grouped(found.machine_opens),
+        opens: grouped(count("open").saturating_sub(machine_opens)),
+        machine_opens: grouped(machine_opens),
         clicks: grouped(count("click")),
-        quarantined: grouped(found.quarantined),
+        quarantined: quarantined.map(grouped),
         chart: Chart::new(&found.over_time, &range, t),
         tables: tables
             .into_iter()
@@ -172,6 +185,4 @@ struct Found {
     over_time: Vec<Group>,
     by_domain: Vec<Group>,
     by_category: Vec<Group>,
-    machine_opens: u64,
-    quarantined: u64,
 }

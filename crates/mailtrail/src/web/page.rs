@@ -5,6 +5,8 @@ use std::sync::Arc;
 use super::admit::Hosts;
 use super::guard::Guard;
 use super::readers::Readers;
+use super::runs::Held;
+use super::source::Source;
 use crate::protect::KeyRing;
 use crate::store::Keeper;
 
@@ -12,7 +14,10 @@ use crate::store::Keeper;
 pub(super) struct App {
     pub(super) guard: Guard,
     pub(super) readers: Arc<Readers>,
+    pub(super) source: Source,
+    pub(super) runs: Arc<Held>,
     pub(super) hosts: Hosts,
     pub(super) keys: Arc<KeyRing>,
-    pub(super) keeper: Keeper,
+    /// What brings events to the trail on this machine; `None` where they go to BigQuery.
+    pub(super) keeper: Option<Keeper>,
 }

@@ -28,6 +28,14 @@ impl Readers {
         self: &Arc<Self>,
         question: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, Failure> {
+        self.with(question).await
+    }
+
+    /// As [`ask`](Self::ask), whichever way the question may fail.
+    pub(super) async fn with<T: Send + 'static, E: From<ReadError> + Into<Failure> + Send + 'static>(
+        self: &Arc<Self>,
+        question: impl FnOnce(&Reader) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Failure> {
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| Failure::Stopping)?;
         let readers = Arc::clone(self);
         let answer = tokio::task::spawn_blocking(move || {
@@ -35,9 +43,9 @@ impl Readers {
             let reader = readers.take()?;
             let answer = question(&reader)?;
             readers.free.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
-            Ok(answer)
+            Ok::<T, E>(answer)
         });
-        answer.await.map_err(|_| Failure::Broken)?.map_err(Failure::Read)
+        answer.await.map_err(|_| Failure::Broken)?.map_err(Into::into)
     }
 
     fn take(&self) -> Result<Reader, ReadError> {

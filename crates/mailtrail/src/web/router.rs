@@ -9,7 +9,7 @@ use axum::response::Redirect;
 use axum::routing::{get, post};
 
 use super::page::App;
-use super::{activity, admit, assets, export, failure, login, overview, preferences, search};
+use super::{activity, admit, assets, export, failure, login, overview, preferences, runs, search};
 
 /// Longest body of a form.
 const LONGEST_FORM: usize = 64 * 1024;
@@ -29,6 +29,11 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/activity/export", post(export::from_form))
         .route("/overview", get(overview::page))
         .route("/overview/figures", get(overview::figures))
+        .route("/runs", get(runs::list))
+        .route("/runs/{name}", get(runs::detail))
+        .route("/runs/{name}/row", get(runs::row))
+        .route("/runs/{name}/figures", get(runs::figures))
+        .route("/runs/{name}/unreached", post(runs::download).layer(DefaultBodyLimit::max(runs::LONGEST_LIST)))
         .fallback(|| async { failure::Failure::Missing })
         .layer(DefaultBodyLimit::max(LONGEST_FORM))
         .layer(from_fn_with_state(Arc::clone(&app), admit::admit))

@@ -2,6 +2,11 @@
 
 mod en;
 mod ja;
+mod runs;
+
+pub(super) use runs::RunTexts;
+
+use crate::config::Language;
 
 /// A language of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +49,9 @@ pub(super) struct Texts {
     /// SendGrid's names of events, and how this language calls them.
     pub(super) event_names: [(&'static str, &'static str); 12],
     pub(super) why: WhyTexts,
+    pub(super) runs: RunTexts,
+    /// For words that other rooms have.
+    pub(super) spoken: Language,
     /// `3 events`
     pub(super) n_events: fn(&str, u64) -> String,
     /// `12 new events`
@@ -113,6 +121,12 @@ pub(super) struct Texts {
     pub(super) live: &'static str,
     pub(super) live_on: &'static str,
     pub(super) live_stop: &'static str,
+    pub(super) count_them: &'static str,
+    pub(super) searching: &'static str,
+    /// `BigQuery read 12.3 MB for this.`
+    pub(super) bytes_read: fn(&str) -> String,
+    pub(super) follows_each_minute: &'static str,
+    pub(super) look_again: &'static str,
     pub(super) counting: &'static str,
     pub(super) export: &'static str,
     pub(super) export_note: &'static str,
@@ -215,6 +229,18 @@ pub(super) fn grouped(number: u64) -> String {
     out
 }
 
+/// `98.5 %`; of nothing `–`. Never rounded up to all, nor down to none.
+pub(super) fn percent(part: u64, all: u64) -> String {
+    if all == 0 {
+        return "–".to_owned();
+    }
+    let tenths = match u128::from(part) * 1000 / u128::from(all) {
+        0 if part > 0 => 1,
+        tenths => tenths,
+    };
+    format!("{}.{} %", tenths / 10, tenths % 10)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,6 +260,20 @@ mod tests {
     fn numbers_are_read_in_threes() {
         for (number, expected) in [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345_678, "12,345,678")] {
             assert_eq!(grouped(number), expected);
+        }
+    }
+
+    #[test]
+    fn a_rate_says_all_only_of_all() {
+        for (part, all, expected) in [
+            (0, 0, "–"),
+            (0, 5, "0.0 %"),
+            (1, 1_000_000, "0.1 %"),
+            (999_999, 1_000_000, "99.9 %"),
+            (7, 7, "100.0 %"),
+            (1, 3, "33.3 %"),
+        ] {
+            assert_eq!(percent(part, all), expected);
         }
     }
 }

@@ -43,6 +43,9 @@ pub type Row = BTreeMap<String, Vec<String>>;
 /// Decides about an append: its number from 0, its rows.
 type Judge = dyn Fn(usize, &[Row]) -> Reply + Send + Sync;
 
+/// Answers a statement with a status and a body; `None`: as always, with no rows.
+type Answerer = dyn Fn(&Value) -> Option<(u16, Value)> + Send + Sync;
+
 pub struct Fake {
     _runtime: tokio::runtime::Runtime,
     pub rest: SocketAddr,
@@ -57,6 +60,7 @@ pub struct Fake {
 struct State {
     kept: Mutex<Kept>,
     judge: Mutex<Arc<Judge>>,
+    answerer: Mutex<Arc<Answerer>>,
     /// Cuts every connection of gRPC.
     cut: Notify,
     /// How many tokens were given out; the last one alone is good, where tokens are asked for.
@@ -106,6 +110,7 @@ impl Fake {
         let state = Arc::new(State {
             kept: Mutex::default(),
             judge: Mutex::new(Arc::new(|_, _| Reply::Take)),
+            answerer: Mutex::new(Arc::new(|_| None)),
             cut: Notify::new(),
             refusals: Mutex::default(),
             token: AtomicUsize::new(0),
@@ -148,6 +153,11 @@ impl Fake {
     /// From here on appends are judged so.
     pub fn judge(&self, judge: impl Fn(usize, &[Row]) -> Reply + Send + Sync + 'static) {
         *self.state.judge.lock().unwrap() = Arc::new(judge);
+    }
+
+    /// From here on statements that are asked in earnest are answered so.
+    pub fn answer(&self, answerer: impl Fn(&Value) -> Option<(u16, Value)> + Send + Sync + 'static) {
+        *self.state.answerer.lock().unwrap() = Arc::new(answerer);
     }
 
     pub fn cut_all(&self) {

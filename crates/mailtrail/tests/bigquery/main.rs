@@ -7,17 +7,23 @@
 mod decode;
 mod emulator;
 mod fake;
+mod hook;
 #[allow(dead_code, reason = "shared with the stories, which use more of it")]
 #[path = "../stories/support.rs"]
 mod support;
 
 mod credentials;
+mod follow;
+mod forget;
 mod forward;
 mod guide;
 mod init;
+mod lock;
+mod page;
 mod questions;
 mod sends;
 mod stateless;
+mod tail;
 mod trouble;
 
 use std::net::SocketAddr;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::browser::{Browser, place, value};
+use crate::mailing::{Mailing, sandbox};
 use crate::support::now;
 use crate::traffic;
 
@@ -41,5 +42,24 @@ async fn activity_and_overview() {
     browser.driver.goto(format!("http://{}/overview", place.page)).await.unwrap();
     browser.css(".chart").await;
     picture(&browser, "page-overview.png").await;
+    browser.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs() {
+    let Some((place, browser)) = place().await else { return };
+    place.post(&traffic::week(now() - 60));
+    let earlier = Mailing::send(&place.site, "2026-11-receipts", 640);
+    sandbox(&place.site, "tried-out");
+    let mailing = Mailing::send(&place.site, "winter-sale-2", 2_400);
+    place.post(&earlier.events(0..640));
+    place.post(&mailing.events(0..2_050));
+    browser.log_in(place.page, "mia", "/runs").await;
+    browser.until("figures", "!document.querySelector('tbody [aria-busy]')").await;
+    picture(&browser, "page-runs.png").await;
+    browser.driver.goto(format!("http://{}/runs/winter-sale-2", place.page)).await.unwrap();
+    browser.css("#deferred-summary").await.click().await.unwrap();
+    value(&browser, "document.activeElement.blur(); scrollTo(0, 0)").await;
+    picture(&browser, "page-run.png").await;
     browser.end().await;
 }

@@ -11,5 +11,7 @@ mod traffic;
 mod accessible;
 mod keyboard;
 mod looks;
+mod mailing;
 mod people;
+mod runs;
 mod search;

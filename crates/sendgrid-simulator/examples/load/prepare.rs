@@ -36,6 +36,43 @@ pub(crate) struct Prepared {
 const MIX: &[(&str, u32)] =
     &[("processed", 36), ("delivered", 36), ("open", 16), ("click", 5), ("deferred", 4), ("bounce", 2), ("dropped", 1)];
 
+/// Messages of which more may be told: what happens later happens to one that was sent, about three events each.
+#[derive(Default)]
+struct UnderWay {
+    sent: Vec<Message>,
+    delivered: Vec<Message>,
+}
+
+impl UnderWay {
+    /// So many of each; of more, one is not heard of again.
+    const MOST: usize = 5_000;
+
+    /// The message that an event of this name is about; `new` makes one where there is none that it could be about.
+    fn message(&mut self, name: &str, random: &mut Random, new: impl FnOnce(&mut Random) -> Message) -> Message {
+        let message = match name {
+            // Each of these happens once, at most.
+            "delivered" | "deferred" | "bounce" if !self.sent.is_empty() => {
+                self.sent.swap_remove(random.below(self.sent.len() as u64) as usize)
+            }
+            "open" | "click" if !self.delivered.is_empty() => return random.pick(&self.delivered).clone(),
+            _ => new(random),
+        };
+        match name {
+            "processed" => Self::keep(&mut self.sent, &message, random),
+            "delivered" => Self::keep(&mut self.delivered, &message, random),
+            _ => {}
+        }
+        message
+    }
+
+    fn keep(messages: &mut Vec<Message>, message: &Message, random: &mut Random) {
+        if messages.len() == Self::MOST {
+            messages.swap_remove(random.below(Self::MOST as u64) as usize);
+        }
+        messages.push(message.clone());
+    }
+}
+
 /// Makes and signs the requests, on all cores.
 pub(crate) fn requests(wanted: &Wanted, target: &Target, signer: Option<Arc<Signer>>) -> anyhow::Result<Prepared> {
     let workers = thread::available_parallelism().map_or(1, usize::from) as u64;
@@ -106,6 +143,7 @@ fn part(
     let (posts, mut room) = (wanted.posts.div_ceil(workers), (wanted.bytes / workers) as i64);
     let mut requests = Vec::new();
     let mut events: Vec<Event> = Vec::with_capacity(wanted.events_per_post as usize);
+    let mut under_way = UnderWay::default();
     for _ in 0..posts {
         if room <= 0 {
             break;
@@ -120,15 +158,19 @@ fn part(
                 lot = lot.saturating_sub(u64::from(*share));
                 hit
             });
-            // Whatever the seed, the same people: several runs then fill a trail as several campaigns do.
-            let address = bulk::address(random.below(wanted.recipients), 1);
+            let name = drawn.map_or("delivered", |(name, _)| *name);
             let at = at + random.seconds(0, 29);
-            let mut message = Message::new(&mut random, &address, at);
-            let campaign = random.below(20);
-            message.categories.push(format!("campaign-{campaign}"));
-            message.custom_args.push(("mailtrail_run".to_owned(), format!("campaign-{campaign}-{}", at / 86_400)));
-            message.custom_args.push(("order_id".to_owned(), random.below(1_000_000_000).to_string()));
-            events.push(message.event(drawn.map_or("delivered", |(name, _)| *name), at, &mut random));
+            let message = under_way.message(name, &mut random, |random| {
+                // Whatever the seed, the same people: several runs then fill a trail as several campaigns do.
+                let address = bulk::address(random.below(wanted.recipients), 1);
+                let mut message = Message::new(random, &address, at);
+                let campaign = random.below(20);
+                message.categories.push(format!("campaign-{campaign}"));
+                message.custom_args.push(("mailtrail_run".to_owned(), format!("campaign-{campaign}-{}", at / 86_400)));
+                message.custom_args.push(("order_id".to_owned(), random.below(1_000_000_000).to_string()));
+                message
+            });
+            events.push(message.event(name, at, &mut random));
         }
         let body = event::body(&events);
         room -= body.len() as i64;

@@ -37,7 +37,7 @@ pub(super) fn run(_args: &Args, config: &BigQuery, entries: &[Entry]) -> anyhow:
     writeln!(
         stdout,
         "cost         {} bytes appended; {} statements that read {} bytes, {} bytes billed",
-        cost.bytes_appended, cost.queries, cost.bytes_processed, cost.bytes_billed
+        cost.bytes_appended, cost.statements, cost.bytes_processed, cost.bytes_billed
     )?;
     Ok(Exit::Done)
 }

@@ -25,6 +25,8 @@ use crate::store::{Keeper, Paths};
 
 /// The name of the run, and the category of its mail.
 pub(super) const RUN: &str = "spring-news";
+/// The run that is under way while somebody looks on.
+pub(super) const NEXT_RUN: &str = "summer-news";
 /// The list, as the commands name it.
 pub(super) const LIST: &str = "customers.csv";
 const USER: &str = "sendgrid";
@@ -33,6 +35,9 @@ const API_KEY: &str = "SG.demo";
 /// Fast enough to be over soon, slow enough that the outage falls into it.
 const EVENTS_PER_SECOND: u32 = 1500;
 const BATCH: usize = 30;
+/// While somebody looks on: a POST now and then, and the run over in five minutes or so.
+const SLOW_BATCH: usize = 5;
+const RECIPIENTS_TO_LOOK_AT: u32 = 120;
 /// How long the receiver is away.
 const OUTAGE: Duration = Duration::from_millis(700);
 
@@ -87,7 +92,7 @@ impl Stage {
             "[receive]\nlisten = \"127.0.0.1:0\"\nbasic_auth = [\"{USER}:{PASSWORD}\"]\npublic_keys = [\"{}\"]\n\
              [privacy]\nkey_file = \"mailtrail.key\"\n[store]\npath = \"mailtrail.db\"\n[metrics]\nlisten = \"off\"\n\
              [sendgrid]\napi_key = \"{API_KEY}\"\nhost = \"{}\"\nfrom = \"Spring Shop <news@shop.example.com>\"\n\
-             [slack]\nwebhook_url = \"{}\"\n[web]\nlisten = \"off\"\n",
+             [slack]\nwebhook_url = \"{}\"\n[web]\nlisten = \"127.0.0.1:0\"\n",
             signer.public_key(),
             api.url(),
             slack.url
@@ -115,16 +120,34 @@ impl Stage {
 
     /// From here on SendGrid tells the receiver what becomes of accepted mail: in batches, out of order, some twice.
     pub(super) fn deliver_events(&self, server: &Server) -> anyhow::Result<Events> {
+        let shape = Shape::live(BATCH, self.seed);
+        self.tell_events(server, EVENTS_PER_SECOND, shape, Duration::from_secs(600))
+    }
+
+    /// The same for who looks on: a run in some minutes, all kinds of events from the start.
+    pub(super) fn deliver_events_slowly(&self, server: &Server) -> anyhow::Result<Events> {
+        let recipients = u32::try_from(self.fates.len()).unwrap_or(u32::MAX);
+        let shape = Shape { disorder: u64::from(recipients), ..Shape::live(SLOW_BATCH, self.seed) };
+        self.tell_events(server, (recipients / RECIPIENTS_TO_LOOK_AT).max(3), shape, Duration::from_secs(86_400))
+    }
+
+    fn tell_events(
+        &self,
+        server: &Server,
+        events_per_second: u32,
+        shape: Shape,
+        total_time: Duration,
+    ) -> anyhow::Result<Events> {
         let target = Target::parse(&format!("http://{}{}", server.address(), self.config.receive.path))?;
         let target = target.with_credentials(USER, PASSWORD)?;
         let mut webhook = Webhook::new(target.clone(), Arc::clone(&self.signer));
         webhook.delivery = Delivery {
-            events_per_second: Some(EVENTS_PER_SECOND),
+            events_per_second: Some(events_per_second),
             retry: Some(Retry { base: Duration::from_millis(100), cap: Duration::from_secs(1) }),
-            total_time: Duration::from_secs(600),
+            total_time,
             ..webhook.delivery
         };
-        webhook.shape = Shape::live(BATCH, self.seed);
+        webhook.shape = shape;
         let fates = self.fates.clone();
         Ok(self.api.deliver_events(webhook, move |mail| fates.get(&mail.address).copied().unwrap_or(Fate::Delivered)))
     }

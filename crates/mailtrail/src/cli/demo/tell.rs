@@ -1,6 +1,7 @@
 //! What the demo says, in the order it happens.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use sendgrid_simulator::{Report, Story};
@@ -141,15 +142,32 @@ impl<'o> Teller<'o> {
         writeln!(out, "   {verdict}\n")
     }
 
-    pub(super) fn closing(&mut self, kept: Option<&Path>) -> io::Result<()> {
+    /// Where the page is; flushed, since nothing more is said for long.
+    pub(super) fn page(&mut self, link: &str) -> io::Result<()> {
+        writeln!(
+            self.out,
+            "   Open this link in a browser on this machine; it logs you in, once:\n\n   {link}\n\n   SendGrid goes on telling what becomes of this run for some minutes. Ctrl-C ends it all."
+        )?;
+        self.out.flush()
+    }
+
+    pub(super) fn closing(&mut self, page: Option<SocketAddr>, kept: Option<&Path>) -> io::Result<()> {
         match kept.map(Path::display) {
-            None => writeln!(
-                self.out,
-                "Everything was in a temporary folder and is gone. `demo --keep` leaves it for your own questions;\n`mailtrail init` begins a real one."
-            ),
+            None => {
+                if let Some(page) = page {
+                    writeln!(
+                        self.out,
+                        "Its page was at http://{page}/; `demo --keep` keeps it open, with another run under way to look at."
+                    )?;
+                }
+                writeln!(
+                    self.out,
+                    "Everything was in a temporary folder and is gone. `demo --keep` leaves it for your own questions;\n`mailtrail init` begins a real one."
+                )
+            }
             Some(folder) => writeln!(
                 self.out,
-                "Kept in {folder}. Ask on, for example:\n   cd {folder}\n   mailtrail activity --status bounce\n   \
+                "\nKept in {folder}. Ask on, for example:\n   cd {folder}\n   mailtrail activity --status bounce\n   \
                  mailtrail sent --list {LIST} {RUN}\n   mailtrail stats --by domain,status"
             ),
         }

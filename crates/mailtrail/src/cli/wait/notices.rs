@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::cli::question::Question;
-use crate::cli::selection::Listed;
+use crate::list::Listed;
 use crate::notify::notice::top;
 use crate::notify::{Domains, Label, Notice, Notifier, Ops, Outstanding, RunSummary, View};
 use crate::outcome::wait::{End, Until};

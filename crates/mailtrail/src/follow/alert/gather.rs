@@ -17,7 +17,7 @@ pub(super) struct Gather {
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) tally: Tally,
-    /// Id of the first one.
+    /// The lowest of their places.
     pub(super) first_id: i64,
     since: Instant,
 }
@@ -25,12 +25,16 @@ pub(super) struct Pending {
 impl Gather {
     pub(super) fn add(&mut self, event: &Brief, now: Instant) {
         match &mut self.pending {
-            Some(pending) => pending.tally.add(event),
+            Some(pending) => {
+                pending.tally.add(event);
+                // They need not come in the order of their places.
+                pending.first_id = pending.first_id.min(event.id);
+            }
             None => self.pending = Some(Pending { tally: Tally::of(event), first_id: event.id, since: now }),
         }
     }
 
-    /// Id of the first event that is not told.
+    /// The lowest place of an event that is not told.
     pub(super) fn first_id(&self) -> Option<i64> {
         self.pending.as_ref().map(|pending| pending.first_id)
     }
@@ -42,8 +46,14 @@ impl Gather {
         if !(gathered && rested) {
             return None;
         }
+        self.take_all(now)
+    }
+
+    /// All that is not told, due or not.
+    pub(super) fn take_all(&mut self, now: Instant) -> Option<Pending> {
+        let pending = self.pending.take()?;
         self.last_told = Some(now);
-        self.pending.take()
+        Some(pending)
     }
 }
 

@@ -5,9 +5,6 @@ use std::time::Duration;
 use super::rule::Rule;
 use crate::notify::Ops;
 
-/// After a start SendGrid first repeats what it could not deliver meanwhile; so long nothing is called silence.
-const GRACE: Duration = Duration::from_secs(15 * 60);
-
 /// Watches one rule's events.
 #[derive(Debug)]
 pub(super) struct Silence {
@@ -22,10 +19,15 @@ pub(super) struct Silence {
 }
 
 impl Silence {
-    /// `last`: when the last event came in. `told`: as [`told_since`](Self::told_since) said before the process ended.
-    pub(super) fn new(after: Duration, last: Option<i64>, told: Option<i64>, now: i64) -> Self {
-        let not_before = now.saturating_add(micros(after.min(GRACE)));
-        Self { after: micros(after), last, started: now, not_before, told }
+    /// `last`: when the last event came in. `told`: as [`told_since`](Self::told_since) said before the process ended. `started`:
+    /// since when events are waited for. Before `not_before` nothing is called silence.
+    pub(super) fn new(after: Duration, last: Option<i64>, told: Option<i64>, started: i64, not_before: i64) -> Self {
+        Self { after: micros(after), last, started, not_before, told }
+    }
+
+    /// When the last event came in, or else since when one is waited for.
+    pub(super) fn heard_or_awaited(&self) -> (Option<i64>, Option<i64>) {
+        (self.last, self.last.is_none().then_some(self.started))
     }
 
     /// An event came in.
@@ -79,7 +81,7 @@ mod tests {
     }
 
     fn silence(last: Option<i64>, told: Option<i64>) -> Silence {
-        Silence::new(Duration::from_secs(6 * 3600), last, told, NOW)
+        Silence::new(Duration::from_secs(6 * 3600), last, told, NOW, NOW + HOUR / 4)
     }
 
     #[test]

@@ -1,61 +1,70 @@
 //! One rule at work: what it has not told, and how far it has.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
-use super::StartError;
 use super::gather::Gather;
 use super::rule::Rule;
 use super::silence::Silence;
+use super::source::{Arrived, Source, SourceError};
 use crate::notify::Notice;
-use crate::store::Places;
-use crate::store::query::Brief;
-use crate::store::sqlite::Reader;
 
 /// A rule with its state.
 pub(super) struct Watch {
     pub(super) rule: Rule,
-    /// Events up to this id were told before.
+    /// Events up to this place were told before.
     pub(super) start: i64,
+    /// Nothing was told before: what came in before the start is not its own, however late it is seen.
+    is_new: bool,
     gather: Gather,
     silence: Option<Silence>,
-    /// How many channels have not taken the message on its way, and the id of its first event (none: about silence).
+    /// How many channels have not taken the message on its way, and the place of its first event (none: about silence).
     pub(super) flight: Option<(usize, Option<i64>)>,
-    /// As in the file of places.
+    /// Whether it is kept when its events were last heard of.
+    keeps_heard: bool,
+    /// As saved.
     saved: Option<i64>,
     saved_silence: Option<i64>,
+    saved_heard: Option<i64>,
+    saved_awaited: Option<i64>,
 }
 
 impl Watch {
-    /// A rule with what is known of it from before. `end`: the trail's.
-    pub(super) fn begin(rule: Rule, reader: &Reader, places: &Places, end: i64, now: i64) -> Result<Self, StartError> {
+    /// A rule with what is known of it from before. `end`: the place behind which all is new; `now`: µs since the epoch.
+    pub(super) async fn begin<S: Source>(rule: Rule, source: &mut S, end: i64, now: i64) -> Result<Self, SourceError> {
         let mut watch = Self {
             rule,
             start: end,
+            is_new: false,
             gather: Gather::default(),
             silence: None,
             flight: None,
+            keeps_heard: source.keeps_heard(),
             saved: None,
             saved_silence: None,
+            saved_heard: None,
+            saved_awaited: None,
         };
-        watch.saved = places.get(&watch.place())?;
+        watch.saved = source.place(&watch.place()).await?;
         match watch.saved {
             Some(place) if place <= end => watch.start = place,
             Some(place) => tracing::warn!(
-                "the trail ends at event {end}, before the place {place} up to which was told: another trail? Alerts \
-                 begin at its end"
+                "there are events up to {end} only, before the place {place} up to which was told: another store, or a clock that \
+                 went back? Alerts begin at its end"
             ),
-            None => {}
+            None => watch.is_new = true,
         }
         if let Some(after) = watch.rule.silence {
-            watch.saved_silence = places.get(&watch.silence_place())?;
-            let window = i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
-            let last = if watch.hears_everything() {
-                reader.last_received(0)?
-            } else {
-                let newest = reader.activity(&watch.rule.filter(now.saturating_sub(window)), 1)?;
-                newest.value.first().map(|event| event.received_at)
-            };
-            watch.silence = Some(Silence::new(after, last, watch.saved_silence, now));
+            watch.saved_silence = source.place(&watch.silence_place()).await?;
+            if watch.keeps_heard {
+                watch.saved_heard = source.place(&watch.heard_place()).await?;
+                watch.saved_awaited = source.place(&watch.awaited_place()).await?;
+            }
+            let last = source.heard(&watch.rule, now.saturating_sub(micros(after))).await?.max(watch.saved_heard);
+            let started = watch.saved_awaited.unwrap_or(now);
+            let not_before = now.saturating_add(micros(after.min(source.rhythm().grace)));
+            watch.silence = Some(Silence::new(after, last, watch.saved_silence, started, not_before));
         }
         Ok(watch)
     }
@@ -70,14 +79,31 @@ impl Watch {
         format!("silence/{}", self.rule.id)
     }
 
+    /// What is saved of when its events were last heard of.
+    fn heard_place(&self) -> String {
+        format!("heard/{}", self.rule.id)
+    }
+
+    /// What is saved of since when the first one is waited for.
+    fn awaited_place(&self) -> String {
+        format!("awaited/{}", self.rule.id)
+    }
+
+    /// All that is saved of it.
+    pub(super) fn places(&self) -> [String; 4] {
+        [self.place(), self.silence_place(), self.heard_place(), self.awaited_place()]
+    }
+
     /// Whether it watches for silence of every event.
     pub(super) fn hears_everything(&self) -> bool {
         self.rule.silence.is_some() && self.rule.is_about_everything()
     }
 
     /// Takes an event, where the rule asks for it.
-    pub(super) fn take(&mut self, event: &Brief, now: Instant) {
-        if event.id <= self.start || !self.rule.matches(event) {
+    pub(super) fn take(&mut self, arrived: &Arrived, now: Instant) {
+        let event = &arrived.brief;
+        let before = event.id <= self.start && (arrived.known || self.is_new);
+        if before || !self.rule.matches(event) {
             return;
         }
         match &mut self.silence {
@@ -93,12 +119,12 @@ impl Watch {
         }
     }
 
-    /// What is to be told now, with the id of its first event. `clock`: µs since the epoch.
-    pub(super) fn due(&mut self, now: Instant, clock: i64) -> Option<(Notice, Option<i64>)> {
+    /// What is to be told now, with the place of its first event. `clock`: µs since the epoch; `hurry`: without gathering more.
+    pub(super) fn due(&mut self, now: Instant, clock: i64, hurry: bool) -> Option<(Notice, Option<i64>)> {
         match &mut self.silence {
             Some(silence) => silence.look(&self.rule, clock).map(|ops| (Notice::Ops(ops), None)),
             None => {
-                let pending = self.gather.take_due(&self.rule, now)?;
+                let pending = if hurry { self.gather.take_all(now)? } else { self.gather.take_due(&self.rule, now)? };
                 Some((Notice::Alert(pending.tally.told(&self.rule)), Some(pending.first_id)))
             }
         }
@@ -110,7 +136,7 @@ impl Watch {
         self.flight.is_none()
     }
 
-    /// Places that have changed. `read_to`: every event up to this id was taken.
+    /// Places that have changed. `read_to`: every event up to this place was taken.
     pub(super) fn to_save(&self, read_to: i64) -> Vec<(String, Option<i64>)> {
         let mut changed = Vec::new();
         let told_to = Some(self.told_to(read_to));
@@ -120,6 +146,10 @@ impl Watch {
         if self.silence_told() != self.saved_silence {
             changed.push((self.silence_place(), self.silence_told()));
         }
+        if self.keeps_heard && self.heard() != (self.saved_heard, self.saved_awaited) {
+            let (heard, awaited) = self.heard();
+            changed.extend([(self.heard_place(), heard), (self.awaited_place(), awaited)]);
+        }
         changed
     }
 
@@ -127,9 +157,15 @@ impl Watch {
     pub(super) fn note_saved(&mut self, read_to: i64) {
         self.saved = Some(self.told_to(read_to));
         self.saved_silence = self.silence_told();
+        (self.saved_heard, self.saved_awaited) = self.heard();
     }
 
-    /// All of this rule's events up to this id were told.
+    /// When its events were last heard of, or else since when they are waited for.
+    fn heard(&self) -> (Option<i64>, Option<i64>) {
+        self.silence.as_ref().map_or((None, None), Silence::heard_or_awaited)
+    }
+
+    /// All of this rule's events up to this place were told.
     fn told_to(&self, read_to: i64) -> i64 {
         let untold = [self.gather.first_id(), self.flight.and_then(|(_, first)| first)];
         untold.into_iter().flatten().map(|id| id - 1).fold(read_to, i64::min).max(self.start)
@@ -142,4 +178,8 @@ impl Watch {
             None => self.silence.as_ref().and_then(Silence::told_since),
         }
     }
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

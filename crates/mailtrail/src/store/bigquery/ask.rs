@@ -1,6 +1,7 @@
 //! Answers from BigQuery. Every statement says which days it reads, tells apart repetitions itself (after its filters, so that
 //! clusters count), and is tried dry first: what would cost too much is not asked.
 
+mod browse;
 pub(super) mod cell;
 mod counts;
 mod list;
@@ -8,15 +9,17 @@ mod outcomes;
 mod select;
 mod sql;
 mod status;
+mod tail;
 
 pub use sql::{EachRow, SqlValue};
+pub use tail::Tail;
 
 use std::sync::OnceLock;
 
 use super::Dataset;
 use super::blocking::Blocking;
 use super::error::BigQueryError;
-use super::query::{Query, Rows};
+use super::query::{Parameter, Query, Rows};
 use crate::config::BigQuery;
 use crate::store::query::{
     Answer, Counted, Dimension, EventRecord, Filter, Group, Mailed, RecipientStatus, Scanned, Scope, Subject,
@@ -55,10 +58,24 @@ impl Asker {
 
 impl Dataset {
     /// Whether a question may be asked; what it would read, in bytes.
-    async fn afford(&self, query: &Query) -> Result<u64, BigQueryError> {
+    pub(super) async fn afford(&self, query: &Query) -> Result<u64, BigQueryError> {
         let bytes = self.jobs.dry_run(query).await?;
         let limit = self.config.max_bytes_billed;
         if bytes > limit { Err(BigQueryError::TooExpensive { bytes, limit }) } else { Ok(bytes) }
+    }
+}
+
+impl Dataset {
+    /// When the newest event was posted that fulfils a filter, of those received since a time (µs since the epoch). What is imported
+    /// or comes from SendGrid's logs was not posted.
+    pub(super) fn newest_received(&self, filter: &Filter, since: i64) -> Query {
+        let filter = Filter { since: Some(since.saturating_sub(list::RECENT)), ..filter.clone() };
+        let mut query = select::select(&self.names, &filter, "received_at, verified_by");
+        query.sql = format!(
+            "SELECT MAX(received_at) FROM ({}) WHERE received_at > @received AND IFNULL(verified_by, '') NOT IN ('import', 'api')",
+            query.sql
+        );
+        query.with("received", Parameter::Timestamp(since))
     }
 }
 

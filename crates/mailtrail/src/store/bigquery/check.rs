@@ -2,6 +2,8 @@
 
 mod locks;
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 use serde_json::Value as Json;
 
@@ -9,7 +11,7 @@ use super::Dataset;
 use super::deliver::Backoff;
 use super::error::{AppendError, BigQueryError};
 use super::meta::Entry;
-use super::query::{Parameter, Query, Rows};
+use super::query::{Parameter, Query, Spent};
 use super::row;
 use super::schema::{Column, EVENTS, Kind, Mode};
 use super::write::Appender;
@@ -38,7 +40,7 @@ pub struct Checked {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Statements.
-    pub queries: u32,
+    pub statements: u64,
     /// Bytes that they read.
     pub bytes_processed: u64,
     /// Bytes that are billed for them.
@@ -48,10 +50,13 @@ pub struct Cost {
 }
 
 impl Cost {
-    fn add(&mut self, rows: &Rows) {
-        self.queries += 1;
-        self.bytes_processed += rows.bytes_processed;
-        self.bytes_billed += rows.bytes_billed;
+    fn of(spent: &Spent, bytes_appended: u64) -> Self {
+        Self {
+            statements: spent.statements.load(Ordering::Relaxed),
+            bytes_processed: spent.bytes_processed.load(Ordering::Relaxed),
+            bytes_billed: spent.bytes_billed.load(Ordering::Relaxed),
+            bytes_appended,
+        }
     }
 }
 
@@ -62,19 +67,19 @@ impl Dataset {
     /// When anything of it does not work, or a value comes back changed.
     pub async fn check(&self, entries: &[Entry], now: i64) -> Result<Checked, BigQueryError> {
         self.verify(entries).await?;
-        let mut cost = Cost::default();
         let probe = probe(now)?;
         let bytes = row::encode(&row::event(&probe));
-        cost.bytes_appended = bytes.len() as u64;
+        let bytes_appended = bytes.len() as u64;
         let appender = Appender::start(&self.config, self.auth.clone(), &EVENTS)?;
         let begun = tokio::time::Instant::now();
         self.append_probe(&appender, bytes).await.map_err(|error| self.append_failed(error))?;
         let append = begun.elapsed();
-        let read = self.read_back(&probe, &mut cost).await;
-        let deleted = self.delete(&probe, &mut cost).await;
+        let read = self.read_back(&probe).await;
+        let deleted = self.delete(&probe).await;
         let columns = read?;
-        self.prove_lock(&mut cost).await?;
-        self.prove_run(now, &mut cost).await?;
+        self.prove_lock().await?;
+        self.prove_run(now).await?;
+        let cost = Cost::of(self.jobs.spent(), bytes_appended);
         Ok(Checked { append, columns, left_behind: deleted.err().map(|error| error.to_string()), cost })
     }
 
@@ -102,7 +107,7 @@ impl Dataset {
     }
 
     /// How many columns came back as written.
-    async fn read_back(&self, probe: &EventRecord, cost: &mut Cost) -> Result<usize, BigQueryError> {
+    async fn read_back(&self, probe: &EventRecord) -> Result<usize, BigQueryError> {
         let columns: Vec<String> = EVENTS
             .columns
             .iter()
@@ -114,7 +119,6 @@ impl Dataset {
             .collect();
         let sql = format!("SELECT {} FROM {} WHERE {WHICH}", columns.join(", "), self.names.sql_table(&EVENTS));
         let found = self.jobs.ask(&which(sql, probe)).await?;
-        cost.add(&found);
         let wrong = |what: String| Err(BigQueryError::Unfit(format!("the probe row {what}")));
         let [cells] = found.rows.as_slice() else {
             return wrong(format!("was acknowledged, and {} of it were found", found.rows.len()));
@@ -127,10 +131,9 @@ impl Dataset {
         Ok(EVENTS.columns.len())
     }
 
-    async fn delete(&self, probe: &EventRecord, cost: &mut Cost) -> Result<(), BigQueryError> {
+    async fn delete(&self, probe: &EventRecord) -> Result<(), BigQueryError> {
         let sql = format!("DELETE FROM {} WHERE {WHICH}", self.names.sql_table(&EVENTS));
-        cost.add(&self.jobs.ask(&which(sql, probe)).await?);
-        Ok(())
+        self.jobs.ask(&which(sql, probe)).await.map(drop)
     }
 }
 

@@ -67,6 +67,22 @@ impl BigQueryError {
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { reason, .. } if reason == "notFound")
     }
+
+    /// Whether rows were to be changed that came in so lately that BigQuery does not let go of them yet.
+    pub(crate) fn is_about_streaming(&self) -> bool {
+        matches!(self, Self::Refused { message, .. } if message.to_ascii_lowercase().contains("streaming buffer"))
+    }
+
+    /// Whether it may work when asked again later.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        let passing = ["backendError", "internalError", "quotaExceeded", "rateLimitExceeded", "jobBackendError"];
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused { reason, .. } => passing.contains(&reason.as_str()),
+            _ => false,
+        }
+    }
 }
 
 /// What to do about a refusal.
@@ -153,6 +169,27 @@ mod tests {
         assert_eq!(harmless(&"日".repeat(1000)).chars().count(), 301);
         let error = AppendError::of(Code::InvalidArgument, "bad row: jane@example.com");
         assert!(!format!("{error} {error:?}").contains("jane"));
+    }
+
+    #[test]
+    fn what_stands_in_the_way_of_a_change_is_told_apart() {
+        let refused = |reason: &str, message: &str| BigQueryError::Refused {
+            doing: "change rows".to_owned(),
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+            permission: "",
+        };
+        // As BigQuery words them.
+        let streaming = refused(
+            "invalidQuery",
+            "UPDATE or DELETE statement over table p.d.t would affect rows in the streaming buffer, which is not supported",
+        );
+        let conflict = refused("invalidQuery", "Could not serialize access to table p:d.t due to concurrent update");
+        let other = refused("invalidQuery", "Syntax error");
+        assert!(streaming.is_about_streaming() && !streaming.is_contention() && !streaming.may_pass());
+        assert!(conflict.is_contention() && !conflict.is_about_streaming());
+        assert!(!other.is_contention() && !other.is_about_streaming() && !other.may_pass());
+        assert!(refused("backendError", "Try again").may_pass());
     }
 
     #[test]

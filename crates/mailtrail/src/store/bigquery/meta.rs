@@ -1,4 +1,4 @@
-//! `mailtrail_meta`: what a dataset was begun with, and its locks.
+//! `mailtrail_meta`: what a dataset was begun with.
 
 use super::error::BigQueryError;
 use super::names::Names;
@@ -14,21 +14,18 @@ const FORMAT: &str = "1";
 pub struct Entry {
     /// Of what it is.
     pub name: String,
-    /// `None` for a lock.
-    pub value: Option<String>,
+    /// What it says.
+    pub value: String,
 }
 
 /// What a dataset of these keys begins with.
 #[must_use]
 pub fn entries(identity: &Identity) -> Vec<Entry> {
-    let known = |name: &str, value: &str| Entry { name: name.to_owned(), value: Some(value.to_owned()) };
+    let known = |name: &str, value: &str| Entry { name: name.to_owned(), value: value.to_owned() };
     vec![
         known("format", FORMAT),
         known("hash_mode", &identity.hash_mode),
         known("dedupe_check", &identity.dedupe_check),
-        // Held by whoever follows for stateless receivers; `bigquery check` proves with the other that locks hold.
-        Entry { name: "lock:follow".to_owned(), value: None },
-        Entry { name: "lock:check".to_owned(), value: None },
     ]
 }
 
@@ -38,14 +35,14 @@ const FIRST_PUBLIC_KEY: &str = "first_public_key_at";
 /// That a public key is configured from now on (µs); an earlier time stays.
 #[must_use]
 pub fn first_public_key(now: i64) -> Entry {
-    Entry { name: FIRST_PUBLIC_KEY.to_owned(), value: Some(now.to_string()) }
+    Entry { name: FIRST_PUBLIC_KEY.to_owned(), value: now.to_string() }
 }
 
 /// Since when events need to be vouched for, µs; `None` where no public key was ever configured.
 pub(super) async fn keyed(jobs: &Jobs, names: &Names) -> Result<Option<i64>, BigQueryError> {
     let found = read(jobs, names).await?.into_iter().filter(|entry| entry.name == FIRST_PUBLIC_KEY);
     // Two who noted it in the same moment left two.
-    Ok(found.filter_map(|entry| entry.value?.parse().ok()).min())
+    Ok(found.filter_map(|entry| entry.value.parse().ok()).min())
 }
 
 /// What is there.
@@ -53,23 +50,19 @@ pub(super) async fn read(jobs: &Jobs, names: &Names) -> Result<Vec<Entry>, BigQu
     let query = Query::new(format!("SELECT name, value FROM {}", names.sql_table(&META)));
     let found = jobs.ask(&query).await?;
     let text = |value: Option<&serde_json::Value>| value.and_then(|value| value.as_str()).map(str::to_owned);
-    Ok(found.rows.iter().filter_map(|row| Some(Entry { name: text(row.first())?, value: text(row.get(1)) })).collect())
+    // Entries without a value are locks of an earlier time.
+    Ok(found.rows.iter().filter_map(|row| Some(Entry { name: text(row.first())?, value: text(row.get(1))? })).collect())
 }
 
 /// Adds an entry where there is none of its name.
 pub(super) async fn add(jobs: &Jobs, names: &Names, entry: &Entry) -> Result<(), BigQueryError> {
     let table = names.sql_table(&META);
-    // A null cannot be told from a missing value in a parameter: locks have their own text.
-    let value = if entry.value.is_some() { "@value" } else { "CAST(NULL AS STRING)" };
     let sql = format!(
-        "INSERT INTO {table} (name, value, fence) SELECT @name, {value}, 0 FROM (SELECT 1 AS one)
+        "INSERT INTO {table} (name, value) SELECT @name, @value FROM (SELECT 1 AS one)
          WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE name = @name)"
     );
-    let mut query = Query::new(sql).with("name", Parameter::Text(entry.name.clone()));
-    if let Some(value) = &entry.value {
-        query = query.with("value", Parameter::Text(value.clone()));
-    }
-    jobs.ask(&query).await.map(drop)
+    let query = Query::new(sql).with("name", Parameter::Text(entry.name.clone()));
+    jobs.ask(&query.with("value", Parameter::Text(entry.value.clone()))).await.map(drop)
 }
 
 /// Whether what is there was begun with the same keys and by a version that this one understands.
@@ -79,7 +72,7 @@ pub(super) fn judge(found: &[Entry], wanted: &[Entry], dataset: &str) -> Result<
         if there.value == entry.value {
             continue;
         }
-        let (found, ours) = (there.value.as_deref().unwrap_or("?"), entry.value.as_deref().unwrap_or("?"));
+        let (found, ours) = (&there.value, &entry.value);
         return Err(BigQueryError::Unfit(match entry.name.as_str() {
             "format" => format!(
                 "{dataset} has format {found}, this mailtrail knows {ours}: run the mailtrail that made it, or upgrade this one"
@@ -110,7 +103,7 @@ mod tests {
         for (name, expected) in
             [("format", "upgrade"), ("hash_mode", "set it back"), ("dedupe_check", "another key file")]
         {
-            let found = [Entry { name: name.to_owned(), value: Some("other".to_owned()) }];
+            let found = [Entry { name: name.to_owned(), value: "other".to_owned() }];
             let told = judge(&found, &wanted, "p.d").unwrap_err().to_string();
             assert!(told.contains(expected) && told.contains("p.d"), "{told}");
         }

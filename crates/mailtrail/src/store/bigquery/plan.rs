@@ -64,7 +64,7 @@ impl Dataset {
                     if !missing.is_empty() {
                         steps.push(Step::Columns(table, missing, fields(&there)));
                     }
-                    entries_readable = table.purpose == Purpose::Meta;
+                    entries_readable |= table.purpose == Purpose::Meta;
                 }
             }
         }

@@ -30,10 +30,9 @@ pub fn sql(config: &BigQuery, entries: &[Entry]) -> String {
     let table = names.sql_table(&META);
     for Entry { name, value } in entries {
         // Names, modes and hex digits: nothing in them that would need an escape.
-        let value = value.as_ref().map_or_else(|| "CAST(NULL AS STRING)".to_owned(), |value| format!("\"{value}\""));
         let _fits = write!(
             text,
-            "\nINSERT INTO {table} (name, value, fence)\nSELECT \"{name}\", {value}, 0 FROM (SELECT 1 AS one)\n\
+            "\nINSERT INTO {table} (name, value)\nSELECT \"{name}\", \"{value}\" FROM (SELECT 1 AS one)\n\
              WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE name = \"{name}\");\n"
         );
     }

@@ -4,6 +4,8 @@ mod parameter;
 
 pub(crate) use parameter::{Parameter, Query};
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::Method;
@@ -42,6 +44,13 @@ pub(crate) struct Page {
     pub(crate) rows: Rows,
 }
 
+impl Page {
+    /// Whether there is another one behind it.
+    pub(crate) fn has_more(&self) -> bool {
+        self.token.is_some()
+    }
+}
+
 /// Who works on an answer. Where it is complete at once, there may be none.
 struct Job {
     id: Option<String>,
@@ -55,6 +64,14 @@ impl Job {
     }
 }
 
+/// What all statements of a [`Jobs`] and its clones came to.
+#[derive(Debug, Default)]
+pub(crate) struct Spent {
+    pub(crate) statements: AtomicU64,
+    pub(crate) bytes_processed: AtomicU64,
+    pub(crate) bytes_billed: AtomicU64,
+}
+
 /// Where questions are asked.
 #[derive(Clone)]
 pub(crate) struct Jobs {
@@ -63,6 +80,7 @@ pub(crate) struct Jobs {
     dataset: String,
     location: Option<String>,
     max_bytes_billed: u64,
+    spent: Arc<Spent>,
 }
 
 impl Jobs {
@@ -73,7 +91,13 @@ impl Jobs {
             dataset: config.dataset.to_string(),
             location: config.location.as_ref().map(ToString::to_string),
             max_bytes_billed: config.max_bytes_billed,
+            spent: Arc::default(),
         }
+    }
+
+    /// What was paid for so far.
+    pub(crate) fn spent(&self) -> &Spent {
+        &self.spent
     }
 
     /// Where tables are looked for that are named without a dataset.
@@ -100,7 +124,11 @@ impl Jobs {
 
     /// Asks, and waits for the first `size` rows of the answer.
     pub(crate) async fn first(&self, query: &Query, size: u32) -> Result<Page, BigQueryError> {
-        self.complete(self.start(query, false, size).await?, size).await
+        let page = self.complete(self.start(query, false, size).await?, size).await?;
+        self.spent.statements.fetch_add(1, Ordering::Relaxed);
+        self.spent.bytes_processed.fetch_add(page.rows.bytes_processed, Ordering::Relaxed);
+        self.spent.bytes_billed.fetch_add(page.rows.bytes_billed, Ordering::Relaxed);
+        Ok(page)
     }
 
     /// The page behind another one; `None` behind the last.

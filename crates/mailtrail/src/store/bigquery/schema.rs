@@ -3,7 +3,7 @@
 
 mod tables;
 
-pub(crate) use tables::{EVENTS, META, QUARANTINE, RUNS, SENDS, TABLES, TOLD};
+pub(crate) use tables::{EVENTS, LOCKS, META, PLACES, QUARANTINE, RUNS, SENDS, TABLES, TOLD};
 
 /// A column's type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +81,8 @@ pub(crate) enum Purpose {
     Told,
     Quarantine,
     Meta,
+    Lock,
+    Place,
 }
 
 /// A table.
@@ -111,6 +113,8 @@ impl Purpose {
             Self::Told => "told",
             Self::Quarantine => "quarantine",
             Self::Meta => "meta",
+            Self::Lock => "lock",
+            Self::Place => "place",
         }
     }
 }

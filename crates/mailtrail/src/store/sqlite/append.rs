@@ -6,6 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::error::TrailError;
 use super::intern::Interned;
+use super::statements::Statements;
 use super::trail::Trail;
 use super::{forgotten, meta, quarantine};
 use crate::protect::{BatchRow, EventRow, SealedRow};
@@ -92,12 +93,20 @@ impl Trail {
             self.interned.begin(&transaction, generation)?;
         }
         self.interned.met_forgotten = false;
-        let mut writer =
-            Writer { sql: &transaction, interned: &mut self.interned, seal, care, done: Appended::default() };
+        let statements = Statements::prepare(&transaction)?;
+        let mut writer = Writer {
+            sql: &transaction,
+            statements,
+            interned: &mut self.interned,
+            seal,
+            care,
+            done: Appended::default(),
+        };
         for record in records {
             writer.record(record)?;
         }
         let done = writer.done;
+        drop(writer);
         if self.interned.met_forgotten {
             forgotten::want_scrub(&transaction)?;
         }
@@ -108,6 +117,7 @@ impl Trail {
 
 struct Writer<'a> {
     sql: &'a Connection,
+    statements: Statements<'a>,
     interned: &'a mut Interned,
     seal: &'a dyn Fn(&[u8], &str) -> SealedRow<String>,
     care: Care,
@@ -133,10 +143,10 @@ impl Writer<'_> {
 
     fn event(&mut self, batch: &BatchRow<&str>, event: &EventRow<&str>) -> Result<(), TrailError> {
         let new = match self.care {
-            Care::Fast => insert_event(self.sql, self.interned, batch, event)?,
+            Care::Fast => insert_event(self.sql, &mut self.statements, self.interned, batch, event)?,
             Care::Each => {
                 self.sql.execute_batch("SAVEPOINT element")?;
-                match insert_event(self.sql, self.interned, batch, event) {
+                match insert_event(self.sql, &mut self.statements, self.interned, batch, event) {
                     Ok(new) => {
                         self.sql.execute_batch("RELEASE element")?;
                         new
@@ -194,55 +204,44 @@ enum Inserted {
 
 fn insert_event(
     sql: &Connection,
+    statements: &mut Statements<'_>,
     interned: &mut Interned,
     batch: &BatchRow<&str>,
     event: &EventRow<&str>,
 ) -> rusqlite::Result<Inserted> {
-    let Some(message) = interned.message(sql, batch.key_id, event)? else { return Ok(Inserted::Forgotten) };
+    let Some(message) = interned.message(sql, statements, batch.key_id, event)? else { return Ok(Inserted::Forgotten) };
     let verified_by = if event.sample { Some(TEST) } else { batch.verified_by };
     let proof = interned.proof(sql, verified_by)?;
-    let added = sql
-        .prepare_cached(
-            "INSERT INTO event (timestamp, event_key, fingerprint, event, message, proof_id, received_at, sg_event_id,
-                 smtp_id, reason, response, status, type, bounce_classification, attempt, asm_group_id, url, useragent,
-                 ip, sg_machine_open, tls, extra)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-             ON CONFLICT (timestamp, event_key) DO NOTHING",
-        )?
-        .execute(rusqlite::params![
-            event.timestamp,
-            event.event_key,
-            event.fingerprint,
-            event.event,
-            message.id,
-            proof,
-            batch.received_at,
-            event.sg_event_id,
-            event.smtp_id,
-            event.reason,
-            event.response,
-            event.status,
-            event.r#type,
-            event.bounce_classification,
-            event.attempt,
-            event.asm_group_id,
-            event.url,
-            event.useragent,
-            event.ip,
-            event.sg_machine_open,
-            event.tls,
-            event.extra,
-        ])?;
+    let added = statements.add_event.execute(rusqlite::params![
+        event.timestamp,
+        event.event_key,
+        event.fingerprint,
+        event.event,
+        message.id,
+        proof,
+        batch.received_at,
+        event.sg_event_id,
+        event.smtp_id,
+        event.reason,
+        event.response,
+        event.status,
+        event.r#type,
+        event.bounce_classification,
+        event.attempt,
+        event.asm_group_id,
+        event.url,
+        event.useragent,
+        event.ip,
+        event.sg_machine_open,
+        event.tls,
+        event.extra,
+    ])?;
     if added == 0 {
         return Ok(Inserted::Known);
     }
     let id = sql.last_insert_rowid();
     if let Some(list) = message.category_list {
-        sql.prepare_cached(
-            "INSERT INTO event_category_list (category_list_id, timestamp, event, event_id, address_id, message, test)
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
-        )?
-        .execute((
+        statements.add_to_list.execute((
             list,
             event.timestamp,
             event.event,

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::error::TrailError;
 use super::forgotten;
+use super::statements::Statements;
 use crate::protect::{AddressRow, EventRow, ForgottenKey};
 
 /// Numbers by value. Valid until another writer deletes interned rows, which changes the trail's generation.
@@ -79,6 +80,7 @@ impl Interned {
     pub(super) fn message(
         &mut self,
         sql: &Connection,
+        statements: &mut Statements<'_>,
         key_id: &str,
         event: &EventRow<&str>,
     ) -> rusqlite::Result<Option<Message>> {
@@ -93,62 +95,71 @@ impl Interned {
             self.met_forgotten = true;
             return Ok(None);
         }
-        let known = sql
-            .prepare_cached(
-                "SELECT id, address_id, category_list_id FROM message WHERE message_id IS ?1 AND message_key = ?2",
-            )?
-            .query_row((event.message_id, key), |row| {
-                Ok(Message { id: row.get(0)?, address: row.get(1)?, category_list: row.get(2)? })
-            })
-            .optional()?;
+        // A message that no cache has is nearly always new, and adding it tells. One without an id meets no conflict in its index.
+        let known = match event.message_id {
+            Some(_) => None,
+            None => find_message(statements, event, key)?,
+        };
         let message = match known {
             Some(message) => message,
-            None => {
-                let address = event.address.as_ref().map(|row| self.address(sql, row, key_id)).transpose()?;
-                let list = match event.category.as_slice() {
-                    [] => None,
-                    _ => Some(self.category_list(sql, &event.category, &categories)?),
-                };
-                let custom_args = match (event.custom_args, &self.forgotten_key) {
-                    (Some(text), Some(key)) if self.any_forgotten => {
-                        let kept = forgotten::without_mentions(sql, text, key)?;
-                        self.met_forgotten |= matches!(kept, Cow::Owned(_));
-                        Some(kept)
-                    }
-                    (text, _) => text.map(Cow::Borrowed),
-                };
-                sql.prepare_cached(
-                    "INSERT INTO message (message_id, message_key, sg_message_id, address_id, category_list_id, run,
-                         recipient, request, custom_args)
-                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                )?
-                .execute(rusqlite::params![
-                    event.message_id,
-                    key,
-                    event.sg_message_id,
-                    address,
-                    list,
-                    event.run,
-                    event.recipient,
-                    event.request,
-                    custom_args,
-                ])?;
-                Message { id: sql.last_insert_rowid(), address, category_list: list }
-            }
+            None => match self.add_message(sql, statements, key_id, event, key, &categories)? {
+                Some(added) => added,
+                None => find_message(statements, event, key)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?,
+            },
         };
         self.messages.insert(key, message);
         Ok(Some(message))
     }
 
-    fn address(&mut self, sql: &Connection, row: &AddressRow<&str>, key_id: &str) -> rusqlite::Result<i64> {
+    /// `None` where it is there already.
+    fn add_message(
+        &mut self,
+        sql: &Connection,
+        statements: &mut Statements<'_>,
+        key_id: &str,
+        event: &EventRow<&str>,
+        key: [u8; 16],
+        categories: &str,
+    ) -> rusqlite::Result<Option<Message>> {
+        let address = event.address.as_ref().map(|row| self.address(sql, statements, row, key_id)).transpose()?;
+        let list = match event.category.as_slice() {
+            [] => None,
+            _ => Some(self.category_list(sql, &event.category, categories)?),
+        };
+        let custom_args = match (event.custom_args, &self.forgotten_key) {
+            (Some(text), Some(key)) if self.any_forgotten => {
+                let kept = forgotten::without_mentions(sql, text, key)?;
+                self.met_forgotten |= matches!(kept, Cow::Owned(_));
+                Some(kept)
+            }
+            (text, _) => text.map(Cow::Borrowed),
+        };
+        let added = statements.add_message.execute(rusqlite::params![
+            event.message_id,
+            key,
+            event.sg_message_id,
+            address,
+            list,
+            event.run,
+            event.recipient,
+            event.request,
+            custom_args,
+        ])?;
+        Ok((added > 0).then(|| Message { id: sql.last_insert_rowid(), address, category_list: list }))
+    }
+
+    fn address(
+        &mut self,
+        sql: &Connection,
+        statements: &mut Statements<'_>,
+        row: &AddressRow<&str>,
+        key_id: &str,
+    ) -> rusqlite::Result<i64> {
         if let Some(id) = self.addresses.get(&row.email_hash) {
             return Ok(id);
         }
         let hash = hex(&row.email_hash);
-        let known = sql
-            .prepare_cached("SELECT id FROM address WHERE email_hash = ?1")?
-            .query_row([&hash], |found| found.get(0))
-            .optional()?;
+        let known = statements.find_address.query_row([&hash], |found| found.get(0)).optional()?;
         let id = match known {
             Some(id) => {
                 // Kept from now on where an earlier configuration did not keep them.
@@ -162,10 +173,7 @@ impl Interned {
                 id
             }
             None => {
-                sql.prepare_cached(
-                    "INSERT INTO address (email_hash, email_domain, email, key_id) VALUES (?1, ?2, ?3, ?4)",
-                )?
-                .execute((&hash, row.email_domain, row.email, key_id))?;
+                statements.add_address.execute((&hash, row.email_domain, row.email, key_id))?;
                 sql.last_insert_rowid()
             }
         };
@@ -219,6 +227,17 @@ impl Interned {
         self.proofs.insert(key, id);
         Ok(id)
     }
+}
+
+fn find_message(
+    statements: &mut Statements<'_>,
+    event: &EventRow<&str>,
+    key: [u8; 16],
+) -> rusqlite::Result<Option<Message>> {
+    let message = statements.find_message.query_row((event.message_id, key), |row| {
+        Ok(Message { id: row.get(0)?, address: row.get(1)?, category_list: row.get(2)? })
+    });
+    message.optional()
 }
 
 /// Tells messages apart: a digest over everything their row holds, each part with its length.

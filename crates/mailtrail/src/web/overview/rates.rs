@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::range::{Range, between};
 use crate::show::visible;
 use crate::store::query::Group;
-use crate::web::texts::grouped;
+use crate::web::texts::{grouped, percent};
 
 /// One domain or category.
 pub(super) struct Rate {
@@ -66,35 +66,9 @@ fn share(part: u64, all: u64) -> f64 {
     if all == 0 { 0.0 } else { part as f64 * 100.0 / all as f64 }
 }
 
-/// `98.5 %`; of nothing `–`. Never rounded up to all, nor down to none.
-pub(super) fn percent(part: u64, all: u64) -> String {
-    if all == 0 {
-        return "–".to_owned();
-    }
-    let tenths = match u128::from(part) * 1000 / u128::from(all) {
-        0 if part > 0 => 1,
-        tenths => tenths,
-    };
-    format!("{}.{} %", tenths / 10, tenths % 10)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_rate_says_all_only_of_all() {
-        for (part, all, expected) in [
-            (0, 0, "–"),
-            (0, 5, "0.0 %"),
-            (1, 1_000_000, "0.1 %"),
-            (999_999, 1_000_000, "99.9 %"),
-            (7, 7, "100.0 %"),
-            (1, 3, "33.3 %"),
-        ] {
-            assert_eq!(percent(part, all), expected);
-        }
-    }
 
     #[test]
     fn names_with_most_mail_come_first() {

@@ -1,5 +1,7 @@
 //! English.
 
+use crate::config::Language;
+
 use super::{Texts, WhyTexts};
 
 pub(super) const TEXTS: Texts = Texts {
@@ -45,6 +47,8 @@ pub(super) const TEXTS: Texts = Texts {
         unsubscribed: "The recipient unsubscribed.",
         resubscribed: "The recipient subscribed again.",
     },
+    runs: super::runs::ENGLISH,
+    spoken: Language::English,
     n_events: |shown, n| format!("{shown} {}", if n == 1 { "event" } else { "events" }),
     n_new: |n| format!("{n} new {}", if n == 1 { "event" } else { "events" }),
     skip: "Skip to the content",
@@ -112,6 +116,11 @@ pub(super) const TEXTS: Texts = Texts {
     live: "Follow live",
     live_on: "Following live",
     live_stop: "Stop",
+    count_them: "Count",
+    searching: "Searching …",
+    bytes_read: |size| format!("BigQuery read {size} for this."),
+    follows_each_minute: "Following looks once a minute; each look reads as much as this search.",
+    look_again: "Look again",
     counting: "counting …",
     export: "Export",
     export_note: "the events of these filters",

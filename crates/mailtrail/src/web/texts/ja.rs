@@ -1,5 +1,7 @@
 //! 日本語。
 
+use crate::config::Language;
+
 use super::{Texts, WhyTexts};
 
 pub(super) const TEXTS: Texts = Texts {
@@ -45,6 +47,8 @@ pub(super) const TEXTS: Texts = Texts {
         unsubscribed: "宛先が配信を停止しました。",
         resubscribed: "宛先が配信を再開しました。",
     },
+    runs: super::runs::JAPANESE,
+    spoken: Language::Japanese,
     n_events: |shown, _| format!("{shown} 件"),
     n_new: |n| format!("新着 {n} 件"),
     skip: "本文へ移動",
@@ -112,6 +116,11 @@ pub(super) const TEXTS: Texts = Texts {
     live: "リアルタイム表示",
     live_on: "リアルタイム表示中",
     live_stop: "停止",
+    count_them: "件数を集計",
+    searching: "検索中…",
+    bytes_read: |size| format!("BigQuery がこの検索で {size} を読み取りました。"),
+    follows_each_minute: "1分ごとに更新します。更新のたびに同じ量を読み取ります。",
+    look_again: "最新の状態を見る",
     counting: "集計中…",
     export: "書き出し",
     export_note: "この条件のイベント",

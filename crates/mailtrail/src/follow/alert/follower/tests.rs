@@ -5,13 +5,14 @@ use std::future::Future;
 use super::*;
 use crate::config::{Language, Slack, Watched};
 use crate::follow::alert::rule::tests::alert;
+use crate::follow::alert::source::OfTrail;
 use crate::notify::testing::{Answer, OK, Service};
 use crate::notify::{Manner, Patience};
 use crate::protect::BatchRow;
 use crate::stop;
-use crate::store::Paths;
-use crate::store::sqlite::Trail;
+use crate::store::sqlite::{Reader, Trail};
 use crate::store::testing::{batch, encode, plain_seal};
+use crate::store::{Paths, Places};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -44,7 +45,7 @@ impl Fixture {
         self.trail.append(&[encode(rows)], &plain_seal).unwrap();
     }
 
-    fn follower(&self, service: &Service, rules: &[Alert]) -> Follower {
+    async fn follower(&self, service: &Service, rules: &[Alert]) -> Follower<OfTrail> {
         let slack = Slack {
             business: Some(service.url()),
             ops: Some(service.url()),
@@ -53,7 +54,7 @@ impl Fixture {
         };
         let notifier = Notifier::with(slack, None, Manner::default(), Patience::COMMAND).unwrap();
         let (reader, places) = (Reader::open(&self.paths).unwrap(), Places::open(&self.paths).unwrap());
-        Follower::new(rules, reader, places, notifier).unwrap()
+        Follower::new(rules, OfTrail::new(reader, places), notifier).await.unwrap()
     }
 }
 
@@ -66,14 +67,15 @@ fn bounces() -> Alert {
 }
 
 /// Runs a follower until `until` has come true, and stops it.
-async fn run(follower: Follower, until: impl Future<Output = ()>) {
+async fn run(mut follower: Follower<OfTrail>, until: impl Future<Output = ()>) {
     let (stopper, stopped) = stop::channel();
     let work = follower.run(stopped);
     let control = async {
         tokio::time::timeout(PATIENCE, until).await.expect("what was waited for did not come");
         stopper.stop();
     };
-    tokio::join!(work, control);
+    let (ended, ()) = tokio::join!(work, control);
+    ended.unwrap();
 }
 
 async fn posts(service: &Service, count: usize) {
@@ -95,7 +97,7 @@ async fn a_new_rule_begins_at_the_end_and_tells_of_what_comes() {
     let mut fixture = Fixture::new();
     fixture.store(50, "bounce", "real");
     let service = Service::start(&[OK]).await;
-    let follower = fixture.follower(&service, &[bounces()]);
+    let follower = fixture.follower(&service, &[bounces()]).await;
     fixture.store(7, "bounce", "real");
     fixture.store(9, "delivered", "real");
     fixture.store(11, "bounce", "test");
@@ -104,7 +106,7 @@ async fn a_new_rule_begins_at_the_end_and_tells_of_what_comes() {
 
     // Told once: the place was saved.
     fixture.store(3, "bounce", "real");
-    run(fixture.follower(&service, &[bounces()]), posts(&service, 2)).await;
+    run(fixture.follower(&service, &[bounces()]).await, posts(&service, 2)).await;
     assert_eq!(told(&service.posts()[1]), 3);
 }
 
@@ -112,19 +114,19 @@ async fn a_new_rule_begins_at_the_end_and_tells_of_what_comes() {
 async fn what_nobody_took_is_told_after_the_next_start() {
     let mut fixture = Fixture::new();
     let failing = Service::start(&[Answer::Status(503, "", "")]).await;
-    let follower = fixture.follower(&failing, &[bounces()]);
+    let follower = fixture.follower(&failing, &[bounces()]).await;
     fixture.store(40, "bounce", "real");
     run(follower, posts(&failing, 1)).await;
 
     let service = Service::start(&[Answer::Status(500, "", ""), Answer::Cut, OK]).await;
     fixture.store(2, "bounce", "real");
-    run(fixture.follower(&service, &[bounces()]), posts(&service, 3)).await;
+    run(fixture.follower(&service, &[bounces()]).await, posts(&service, 3)).await;
     assert!(service.posts().iter().all(|post| told(post) == 42), "the same message is repeated until it is taken");
 
     // Told now; a rule that is new meanwhile does not tell of it either.
     let other = Alert { name: "other".into(), ..bounces() };
     let quiet = Service::start(&[OK]).await;
-    let follower = fixture.follower(&quiet, &[bounces(), other]);
+    let follower = fixture.follower(&quiet, &[bounces(), other]).await;
     fixture.store(1, "bounce", "real");
     run(follower, posts(&quiet, 2)).await;
     assert!(quiet.posts().iter().all(|post| told(post) == 1));
@@ -134,7 +136,7 @@ async fn what_nobody_took_is_told_after_the_next_start() {
 async fn while_nobody_takes_it_more_is_counted() {
     let mut fixture = Fixture::new();
     let service = Service::start(&[Answer::Status(429, "retry-after: 1\r\n", ""), OK]).await;
-    let follower = fixture.follower(&service, &[bounces()]);
+    let follower = fixture.follower(&service, &[bounces()]).await;
     fixture.store(10, "bounce", "real");
     let told_in_all = || service.posts().iter().map(|post| told(post)).collect::<Vec<_>>();
     let more = async {
@@ -164,15 +166,15 @@ async fn silence_is_told_and_its_end() {
     let of_category = silence("news", Alert { category: Some("news".into()), ..alert(&[], &[]) });
     let of_other = silence("other", Alert { category: Some("other".into()), ..alert(&[], &[]) });
     let rules = [any, of_category, of_other];
-    run(fixture.follower(&service, &rules), posts(&service, 3)).await;
+    run(fixture.follower(&service, &rules).await, posts(&service, 3)).await;
     assert!(service.posts().iter().all(|post| post.contains("No events are coming in")));
 
     // After a restart it is not told again, but its end is.
-    let follower = fixture.follower(&service, &rules);
+    let follower = fixture.follower(&service, &rules).await;
     fixture.store(1, "open", "test");
     let more = async {
         // A test is no sign of life.
-        tokio::time::sleep(LOOK_EVERY * 3).await;
+        tokio::time::sleep(TICK * 3).await;
         assert_eq!(service.posts().len(), 3);
         fixture.store(1, "open", "real");
         posts(&service, 5).await;
@@ -192,7 +194,7 @@ async fn another_trail_is_followed_from_its_end() {
     Places::open(&fixture.paths).unwrap().save([("alert/rule", Some(1_000_000)), ("alert/gone", Some(3))]).unwrap();
     fixture.store(5, "bounce", "real");
     let rule = Alert { watched: Watched { events: vec!["bounce".into()], statuses: vec![] }, ..bounces() };
-    let follower = fixture.follower(&service, &[rule]);
+    let follower = fixture.follower(&service, &[rule]).await;
     fixture.store(2, "bounce", "real");
     run(follower, posts(&service, 1)).await;
     assert_eq!(told(&service.posts()[0]), 2);

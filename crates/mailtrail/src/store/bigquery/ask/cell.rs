@@ -8,7 +8,7 @@ use crate::store::bigquery::schema::{EVENTS, Kind};
 use crate::store::query::EventRecord;
 
 /// What [`records`] expects: every column in its order.
-pub(super) fn columns() -> String {
+pub(in crate::store::bigquery) fn columns() -> String {
     let columns: Vec<String> = EVENTS
         .columns
         .iter()
@@ -70,11 +70,12 @@ pub(in crate::store::bigquery) fn odd(why: &str) -> BigQueryError {
 }
 
 /// Events of an answer with [`columns`].
-pub(super) fn records(rows: &Rows) -> Result<Vec<EventRecord>, BigQueryError> {
+pub(in crate::store::bigquery) fn records(rows: &Rows) -> Result<Vec<EventRecord>, BigQueryError> {
     rows.rows.iter().map(|row| record(&mut Cells::new(row))).collect()
 }
 
-fn record(cells: &mut Cells<'_>) -> Result<EventRecord, BigQueryError> {
+/// One of them.
+pub(super) fn record(cells: &mut Cells<'_>) -> Result<EventRecord, BigQueryError> {
     // A struct's fields are evaluated as written.
     Ok(EventRecord {
         id: 0,

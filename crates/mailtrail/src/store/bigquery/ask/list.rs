@@ -15,7 +15,7 @@ pub(super) const BY_TIME: &str = "timestamp DESC, received_at DESC, event_key DE
 pub(super) const BY_RECEIPT: &str = "received_at DESC, timestamp DESC, event_key DESC";
 
 /// SendGrid repeats for a day, and events come in late: so far back the newest ones are looked for. In µs.
-const RECENT: i64 = 3 * 86_400 * 1_000_000;
+pub(super) const RECENT: i64 = 3 * 86_400 * 1_000_000;
 
 /// The first event time that [`Questions::newest`](crate::store::questions::Questions::newest) looks at.
 pub(super) fn recently() -> i64 {

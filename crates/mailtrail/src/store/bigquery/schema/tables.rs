@@ -16,7 +16,7 @@ const fn list(name: &'static str, kind: Kind, description: &'static str) -> Colu
 }
 
 /// All tables, in the order they are made.
-pub(crate) const TABLES: [&Table; 6] = [&EVENTS, &SENDS, &RUNS, &TOLD, &QUARANTINE, &META];
+pub(crate) const TABLES: [&Table; 8] = [&EVENTS, &SENDS, &RUNS, &TOLD, &QUARANTINE, &META, &LOCKS, &PLACES];
 
 /// Every event. The columns stand in the order of `store::query::EventRecord`; new ones go to the end, since a column's place
 /// is its field's number in the rows' protobuf.
@@ -141,16 +141,41 @@ pub(crate) static QUARANTINE: Table = Table {
     cluster: &[],
 };
 
-/// What mailtrail knows of this dataset. Written by `bigquery init`; locks are taken by their owners.
+/// What mailtrail knows of this dataset. Written by `bigquery init` alone.
 pub(crate) static META: Table = Table {
     purpose: Purpose::Meta,
     default_name: "mailtrail_meta",
-    description: "What mailtrail knows of this dataset: format, keys, locks.",
+    description: "What mailtrail knows of this dataset: format and check values of its keys.",
+    columns: &[required("name", Text, "Of the entry"), column("value", Text, "Of the entry")],
+    partition: None,
+    cluster: &[],
+};
+
+/// Locks among processes; see `lock`.
+pub(crate) static LOCKS: Table = Table {
+    purpose: Purpose::Lock,
+    default_name: "mailtrail_lock",
+    description: "Who does what only one process at a time may do.",
     columns: &[
-        required("name", Text, "Of the entry"),
-        column("value", Text, "Of the entry"),
-        column("owner", Text, "Of a lock: who holds it; null: nobody"),
-        column("fence", Integer, "Of a lock: how often it was taken"),
+        required("name", Text, "Of the lock"),
+        column("owner", Text, "Who holds it; null: nobody"),
+        required("fence", Integer, "How often it was taken"),
+        column("since", Timestamp, "Since when it is held"),
+    ],
+    partition: None,
+    cluster: &[],
+};
+
+/// How far followers have come; see `following`.
+pub(crate) static PLACES: Table = Table {
+    purpose: Purpose::Place,
+    default_name: "mailtrail_place",
+    description: "How far the process that follows events has told of them.",
+    columns: &[
+        required("name", Text, "Of who follows"),
+        column("state", Text, "Up to which receipt each alert rule was told of, and keys of events read lately; JSON"),
+        required("fence", Integer, "Of the lock under which it is saved: an older holder saves nothing more"),
+        column("saved_at", Timestamp, "When it was saved"),
     ],
     partition: None,
     cluster: &[],

@@ -1,0 +1,127 @@
+//! Whom a run did not reach, as a file. The addresses come from a list that is sent along, read in memory and gone with the
+//! answer; it is in no URL, no log and no file.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Multipart, Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use jiff::tz::TimeZone;
+use zeroize::Zeroizing;
+
+use super::super::failure::Failure;
+use super::super::page::App;
+use super::super::visitor::Visitor;
+use super::detail::RunPage;
+use super::held::Held;
+use crate::clock;
+use crate::config::{Language, Role};
+use crate::list::{List, ListError, ListOptions, Listed};
+use crate::outcome::{self, Selector, UNREACHED_COLUMNS, Watched};
+use crate::protect::KeyRing;
+use crate::show::csv::{self, Manner};
+
+/// Longest list, bytes: some hundred thousand rows.
+pub(in crate::web) const LONGEST_LIST: usize = 32 * 1024 * 1024;
+
+/// The form of a run's page: for operators, and only from our own page.
+pub(in crate::web) async fn download(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    Path(name): Path<String>,
+    form: Multipart,
+) -> Result<Response, Failure> {
+    if visitor.person.role < Role::Operator {
+        return Err(Failure::NotAllowed);
+    }
+    let form = Form::read(form).await?;
+    if !visitor.person.sent(&form.csrf) {
+        return Err(Failure::OldForm);
+    }
+    let keys = Arc::clone(&app.keys);
+    let asked = name.clone();
+    let language = visitor.preferences.texts().spoken;
+    let written = app.runs.blocking(move |held| write(held, &keys, &asked, &form, language)).await;
+    match written {
+        Ok(file) => {
+            let headers = [
+                (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+                (header::CONTENT_DISPOSITION, "attachment; filename=\"mailtrail-unreached.csv\""),
+            ];
+            Ok((headers, file).into_response())
+        }
+        Err(Failure::List(error)) => {
+            let problem = format!("{} {error}", visitor.preferences.texts().runs.list_wrong);
+            let page = RunPage::new(&visitor, &name, Some(problem)).render()?;
+            Ok((StatusCode::BAD_REQUEST, Html(page)).into_response())
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+#[derive(Default)]
+struct Form {
+    csrf: String,
+    list: Zeroizing<Vec<u8>>,
+    pending: bool,
+}
+
+impl Form {
+    async fn read(mut parts: Multipart) -> Result<Self, Failure> {
+        // What is wrong with a form is not told: it may quote what was sent.
+        let wrong = |_| Failure::BadForm;
+        let mut form = Self::default();
+        while let Some(part) = parts.next_field().await.map_err(wrong)? {
+            match part.name().unwrap_or_default() {
+                "csrf" => form.csrf = part.text().await.map_err(wrong)?,
+                "pending" => form.pending = part.text().await.map_err(wrong)? == "1",
+                // A file, or what was pasted: whichever is there.
+                "file" | "list" => {
+                    let bytes = part.bytes().await.map_err(wrong)?;
+                    if !bytes.trim_ascii().is_empty() {
+                        form.list = Zeroizing::new(bytes.to_vec());
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(form)
+    }
+
+    fn list(&self) -> Result<Option<List>, ListError> {
+        if self.list.is_empty() {
+            return Ok(None);
+        }
+        match List::read(self.list.as_slice(), &ListOptions::default()) {
+            // Addresses without a heading, as they are pasted.
+            Err(ListError::NoHeading) if !first_line(&self.list).iter().any(|b| matches!(b, b',' | b';' | b'\t')) => {
+                Ok(Some(List::of_addresses(String::from_utf8_lossy(&self.list).lines())))
+            }
+            read => read.map(Some),
+        }
+    }
+}
+
+fn first_line(bytes: &[u8]) -> &[u8] {
+    let text = bytes.trim_ascii_start();
+    text.split(|byte| *byte == b'\n').next().unwrap_or_default()
+}
+
+/// The file, once all that had come in is in the trail.
+fn write(held: &Held, keys: &Arc<KeyRing>, name: &str, form: &Form, language: Language) -> Result<Vec<u8>, Failure> {
+    let listed = form.list()?.map(|list| Listed::new(list, keys));
+    held.sends().catch_up(Arc::<KeyRing>::clone(keys), true)?;
+    let list = listed.as_ref().map(|listed| listed.list.hashes(keys).collect());
+    let selector = Selector { expect: list.is_none().then_some(0), list, ..Selector::of_run(name) };
+    let watched = Watched::begin(held.sends(), selector)?;
+    // For spreadsheets: people asked for it.
+    let manner = Manner { raw: false, terminal: false, zone: &TimeZone::UTC, bom: true };
+    let mut out = Vec::new();
+    csv::heading(&mut out, &UNREACHED_COLUMNS, manner)?;
+    for row in outcome::unreached(&watched, form.pending, clock::now_micros()) {
+        let address = listed.as_ref().and_then(|listed| listed.row(&row.hash)).map(crate::list::Row::address);
+        csv::line(&mut out, &row.cells(address.as_ref(), language), manner)?;
+    }
+    Ok(out)
+}
