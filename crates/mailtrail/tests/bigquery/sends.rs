@@ -136,7 +136,7 @@ fn a_whole_send_is_the_same_on_both_stores_and_mails_nobody_twice() {
     // Whatever a sender wrote: no address, and nobody holds a run.
     let rows = emulator.query("SELECT TO_JSON_STRING(t) FROM `demo.mail.sendgrid_send` AS t");
     assert!(rows.len() > 90 && rows.iter().all(|row| !row[0].contains('@') && !row[0].contains("customer")));
-    assert_eq!(emulator.count("SELECT COUNT(*) FROM `demo.mail.mailtrail_run` WHERE owner IS NOT NULL"), 0);
+    assert_eq!(emulator.count("SELECT COUNT(*) FROM `demo.mail.mailtrail_lock` WHERE owner IS NOT NULL"), 0);
     here.end();
     there.end();
 }

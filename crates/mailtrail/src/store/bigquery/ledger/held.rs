@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::run_lock::RunLock;
+use super::run::RunLock;
 use super::step::{Claimed, Step};
 use super::{read, sql};
 use crate::protect::EmailHash;
@@ -159,7 +159,7 @@ impl Claims for HeldRun {
     fn sending(&mut self, request: RequestId, now: i64) -> Result<(), LedgerError> {
         self.step(request, Step::new(Sent::Sending, None), now)?;
         // In this order: whoever took the run over read that the request may be made, or we read that it is not ours to make.
-        let ours = self.asker.blocking.wait(self.lock.prove());
+        let ours = self.lock.prove();
         if ours.is_err() {
             // It is not made. Where that cannot be written, it counts as uncertain.
             let _doubt = self.step(request, Step::new(Sent::Abandoned, Some("run lost")), now);
