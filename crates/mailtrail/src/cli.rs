@@ -3,6 +3,7 @@
 pub mod exit;
 
 mod activity;
+mod archive;
 mod backup;
 mod bigquery;
 mod completions;
@@ -12,13 +13,17 @@ mod export;
 mod follow;
 mod forget;
 mod hash;
+mod import;
 mod init;
 mod notify;
 mod output;
 mod private_file;
+mod prune;
+mod pruned;
 mod question;
 mod reconcile;
 mod record;
+mod relay;
 mod replay;
 mod restore;
 mod runs;
@@ -90,6 +95,7 @@ enum Command {
     Follow(follow::Args),
     Sql(sql::Args),
     Export(export::Args),
+    Import(import::Args),
     Send(Box<send::Args>),
     Wait(Box<wait::Args>),
     Unreached(unreached::Args),
@@ -100,8 +106,11 @@ enum Command {
     BigQuery(bigquery::Args),
     Reconcile(reconcile::Args),
     Forget(forget::Args),
+    Relay(relay::Args),
     Backup(backup::Args),
     Restore(restore::Args),
+    Archive(archive::Args),
+    Prune(prune::Args),
     Notify(notify::Args),
     Webhook(webhook::Args),
     Hash(hash::Args),
@@ -134,6 +143,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Follow(args) => follow::run(args, global),
         Command::Sql(args) => sql::run(args, global),
         Command::Export(args) => export::run(args, global),
+        Command::Import(args) => import::run(args, global),
         Command::Send(args) => send::run(*args, global),
         Command::Wait(args) => wait::run(*args, global),
         Command::Unreached(args) => unreached::run(args, global),
@@ -143,8 +153,11 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::BigQuery(args) => bigquery::run(args, global),
         Command::Reconcile(args) => reconcile::run(args, global),
         Command::Forget(args) => forget::run(args, global),
+        Command::Relay(args) => relay::run(args, global),
         Command::Backup(args) => backup::run(args, global),
         Command::Restore(args) => restore::run(args, global),
+        Command::Archive(args) => archive::run(args, global),
+        Command::Prune(args) => prune::run(args, global),
         Command::Notify(args) => notify::run(args, global),
         Command::Webhook(args) => webhook::run(args, global),
         Command::Hash(args) => hash::run(args, global),

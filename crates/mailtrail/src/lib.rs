@@ -26,11 +26,15 @@ pub mod list;
 
 pub mod show;
 
+pub mod archive;
+
 pub mod sendgrid;
 
 pub mod event_webhook;
 
 pub mod reconcile;
+
+pub mod import;
 
 pub mod compose;
 
@@ -41,6 +45,8 @@ pub mod outcome;
 pub mod notify;
 
 pub mod follow;
+
+pub mod relay;
 
 pub mod web;
 

@@ -1,17 +1,19 @@
 //! `mailtrail export`
 
 mod file;
-mod parquet;
 
 use std::cell::OnceCell;
 use std::io::{IsTerminal as _, Write};
 use std::path::PathBuf;
+
+use anyhow::Context as _;
 
 use super::Global;
 use super::exit::{Exit, UsageError};
 use super::output::{self, OutputArgs, Sheet};
 use super::question::{FilterArgs, Question, Window};
 use super::record;
+use crate::archive::parquet::{Form, Writer};
 use crate::store::query::{EventRecord, Filter, Scanned};
 use crate::store::questions::Questions;
 
@@ -74,7 +76,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
 fn write<W: Write + Send>(args: &Args, events: Events<'_>, out: W, terminal: bool) -> anyhow::Result<usize> {
     let as_rows = |format| OutputArgs { format, raw_csv: args.raw_csv, bom: false, terminal };
     match args.format {
-        Format::Parquet => parquet::write(events, out),
+        Format::Parquet => write_parquet(events, out),
         Format::Ndjson => write_rows(events, out, as_rows(output::Format::Json)),
         Format::Csv => write_rows(events, out, as_rows(output::Format::Csv)),
     }
@@ -91,6 +93,18 @@ fn write_rows(events: Events<'_>, out: impl Write, output: OutputArgs) -> anyhow
         }
     }
     drop(sheet.end()?);
+    Ok(written)
+}
+
+fn write_parquet<W: Write + Send>(events: Events<'_>, out: W) -> anyhow::Result<usize> {
+    let mut writer = Writer::begin(out, Form::ForExchange).context("beginning the file")?;
+    let mut written = 0;
+    for page in events.pages() {
+        let page = page?;
+        writer.add(&page).context("writing events")?;
+        written += page.len();
+    }
+    writer.finish().context("finishing the file")?.flush().context("finishing the file")?;
     Ok(written)
 }
 

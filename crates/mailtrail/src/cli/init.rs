@@ -20,6 +20,7 @@ use post_url::PublicUrl;
 
 const TEMPLATE: &str = include_str!("init/mailtrail.toml");
 const KEY_FILE: &str = "mailtrail.key";
+const STORE: &str = "mailtrail.db";
 const USER: &str = "sendgrid";
 
 /// Write a first configuration with a new password and key, and say what to do next
@@ -28,6 +29,9 @@ pub(super) struct Args {
     /// Folder for configuration, key and database
     #[arg(long, value_name = "DIR", default_value = ".")]
     dir: PathBuf,
+    /// The database, such as /var/lib/mailtrail/mailtrail.db [default: mailtrail.db in that folder]
+    #[arg(long, value_name = "FILE", default_value = STORE, hide_default_value = true)]
+    store: PathBuf,
     /// Where SendGrid will reach this receiver, such as https://events.example.com
     #[arg(long, value_name = "URL")]
     url: Option<String>,
@@ -50,7 +54,8 @@ pub(super) fn run(args: Args, _global: &Global) -> anyhow::Result<Exit> {
     let url = args.url.as_deref().unwrap_or("https://YOUR-HOST");
     let url = PublicUrl::parse(url).map_err(UsageError)?;
     let password = password::generate()?;
-    let written = write_files(&args.dir, args.force, &url, &password)?;
+    let store = args.store.to_str().ok_or_else(|| UsageError("--store must be UTF-8".to_owned()))?;
+    let written = write_files(&args.dir, store, args.force, &url, &password)?;
     let mut stdout = std::io::stdout().lock();
     let shown = if args.reveal || stdout.is_terminal() { password.as_str() } else { "********" };
     tell(&mut stdout, &written, &url, shown)?;
@@ -63,7 +68,7 @@ struct Written {
     key_is_new: bool,
 }
 
-fn write_files(dir: &Path, force: bool, url: &PublicUrl, password: &str) -> anyhow::Result<Written> {
+fn write_files(dir: &Path, store: &str, force: bool, url: &PublicUrl, password: &str) -> anyhow::Result<Written> {
     let config = dir.join(config::FILE_NAME);
     let key = dir.join(KEY_FILE);
     let key_is_new = !key.exists();
@@ -85,7 +90,9 @@ fn write_files(dir: &Path, force: bool, url: &PublicUrl, password: &str) -> anyh
         private_file::write(&key, &text)?;
     }
     let credential = Zeroizing::new(format!("{USER}:{password}"));
-    let text = Zeroizing::new(TEMPLATE.replace("@path@", &url.path).replace("@credential@", &credential));
+    let store = toml::Value::String(store.to_owned()).to_string();
+    let text = TEMPLATE.replace("@path@", &url.path).replace("@store@", &store);
+    let text = Zeroizing::new(text.replace("@credential@", &credential));
     private_file::write(&config, &text)?;
     Ok(Written { config, key, key_is_new })
 }
@@ -141,7 +148,7 @@ mod tests {
     fn serve_takes_what_was_written_as_it_is() {
         let parent = tempfile::tempdir().unwrap();
         let dir = parent.path().join("new/folder");
-        let written = write_files(&dir, false, &url(), "Secret1").unwrap();
+        let written = write_files(&dir, STORE, false, &url(), "Secret1").unwrap();
         for path in [&written.config, &written.key] {
             assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
         }
@@ -155,14 +162,23 @@ mod tests {
     }
 
     #[test]
+    fn the_database_may_lie_elsewhere_whatever_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        for store in ["/var/lib/mailtrail/mailtrail.db", "/a \"b\"/c\\d.db"] {
+            let written = write_files(dir.path(), store, true, &url(), "Secret1").unwrap();
+            assert_eq!(config::load(Some(&written.config)).unwrap().store.path, Path::new(store));
+        }
+    }
+
+    #[test]
     fn nothing_is_overwritten_and_a_key_never() {
         let dir = tempfile::tempdir().unwrap();
-        let first = write_files(dir.path(), false, &url(), "First1").unwrap();
+        let first = write_files(dir.path(), STORE, false, &url(), "First1").unwrap();
         let key = std::fs::read_to_string(&first.key).unwrap();
-        let refused = write_files(dir.path(), false, &url(), "Second2").err().unwrap();
+        let refused = write_files(dir.path(), STORE, false, &url(), "Second2").err().unwrap();
         assert!(refused.is::<UsageError>() && refused.to_string().contains("--force"), "{refused}");
         assert!(std::fs::read_to_string(&first.config).unwrap().contains("First1"));
-        let forced = write_files(dir.path(), true, &url(), "Third3").unwrap();
+        let forced = write_files(dir.path(), STORE, true, &url(), "Third3").unwrap();
         assert!(std::fs::read_to_string(&forced.config).unwrap().contains("Third3"));
         assert_eq!(std::fs::read_to_string(&forced.key).unwrap(), key);
         assert!(!forced.key_is_new);
@@ -172,7 +188,7 @@ mod tests {
     #[test]
     fn what_to_do_next_is_said_in_order_and_the_password_only_where_it_may() {
         let dir = tempfile::tempdir().unwrap();
-        let written = write_files(dir.path(), false, &url(), "Secret1").unwrap();
+        let written = write_files(dir.path(), STORE, false, &url(), "Secret1").unwrap();
         let mut out = Vec::new();
         tell(&mut out, &written, &url(), "********").unwrap();
         let text = String::from_utf8(out).unwrap();

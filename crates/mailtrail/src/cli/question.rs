@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Global;
 use super::exit::UsageError;
 use super::output::note;
-use super::{subject, time};
+use super::{pruned, subject, time};
 use crate::clock;
 use crate::config::{Config, StoreKind};
 use crate::settle::Status;
@@ -153,6 +153,7 @@ impl Question {
             let before = if filter.until.is_some() { " before --until" } else { "" };
             note(&format!("note: without --since only the last 7 days{before} are looked through"));
         }
+        pruned::tell(self, filter.since);
         Ok(filter)
     }
 

@@ -3,8 +3,9 @@
 use super::Global;
 use super::exit::Exit;
 use super::output::{Cell, Format, OutputArgs, Sheet, note};
+use super::pruned;
 use super::question::Question;
-use crate::outcome::{self, Run};
+use crate::outcome::{self, Run, Selector};
 use crate::settle::Status;
 use crate::store::ledger::Sent;
 
@@ -43,6 +44,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let sends = question.sends()?;
     if let Some(name) = &args.run {
         detail(&outcome::run(&*sends, name)?, args.output)?;
+        pruned::tell_of_send(&question, &Selector::of_run(name));
         question.tell_backlog();
         return Ok(Exit::Done);
     }
@@ -53,6 +55,8 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     }
     drop(sheet.end()?);
     question.tell(runs.len(), "run", None);
+    let first = runs.iter().map(|run| run.record.as_ref().map_or(i64::MIN, |record| record.begun_at)).min();
+    pruned::tell(&question, first.or(Some(i64::MAX)));
     if there > runs.len() {
         note(&format!("only {} of {there} are shown: --limit shows more", runs.len()));
     }

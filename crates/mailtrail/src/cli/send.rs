@@ -18,7 +18,8 @@ use super::Global;
 use super::exit::{Exit, UsageError};
 use super::question::Question;
 use super::selection::Selection;
-use super::{time, wait};
+use super::sent::tell_blind;
+use super::{pruned, time, wait};
 use crate::clock::now_micros;
 use crate::compose::Composer;
 use crate::list::{List, Listed};
@@ -169,6 +170,9 @@ impl Sender {
         let (args, sends, now) = (&self.args, &*self.sends, now_micros());
         let mut sets = Sets::default();
         let run = self.run_name().as_str();
+        if args.resend_uncertain {
+            pruned::refuse_uncertain(&self.question, run)?;
+        }
         let knows_run = || match sends.events() {
             Ok(events) => events.is_some_and(|events| events.knows_run(run).unwrap_or(true)),
             Err(_) => true,
@@ -193,9 +197,11 @@ impl Sender {
         }
         if let Some(since) = &args.not_sent_since {
             let since = time::parse(since, now)?;
+            pruned::tell_of_mailed(&self.question, Some(since));
             let mut recently = HashSet::new();
             for category in &args.category {
                 recently.extend(already_sent(sends, category, Some(since), false)?);
+                tell_blind(sends, &Scope::Category(category.clone()), Some(since))?;
             }
             sets.recently = Some(recently);
         }

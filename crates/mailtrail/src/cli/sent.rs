@@ -3,10 +3,11 @@
 use super::Global;
 use super::exit::{Exit, UsageError};
 use super::output::{Cell, Format, OutputArgs, Sheet, note};
+use super::pruned;
 use super::question::Question;
 use super::selection::SelectionArgs;
 use super::time;
-use crate::outcome::{Earlier, OutcomeError, mailed_before};
+use crate::outcome::{Blind, Earlier, OutcomeError, blind, mailed_before};
 use crate::store::query::Scope;
 use crate::store::sends::Sends;
 
@@ -85,8 +86,28 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
             "note: of {unverified} of them only events say so that nothing vouches for (--ignore-unverified)"
         ));
     }
+    pruned::tell_of_scope(&question, &selection.selector);
+    tell_blind(&*sends, scope, selection.selector.since)?;
     question.tell_backlog();
     Ok(Exit::Done)
+}
+
+/// Says where a no may be none: of imported events that nobody can tell the recipients of.
+pub(super) fn tell_blind(sends: &dyn Sends, scope: &Scope, since: Option<i64>) -> anyhow::Result<()> {
+    let Blind { nobody, left_out } = blind(sends, scope, since)?;
+    if nobody > 0 {
+        note(&format!(
+            "warning: {nobody} imported events of this mail do not say whom they are about: whoever seems not to have got it may \
+             have (mailtrail import --rehash LIST tells them, where the list has their addresses)"
+        ));
+    }
+    if left_out > 0 {
+        note(&format!(
+            "warning: imports left out {left_out} events whose recipients nobody knows: whoever seems not to have got this mail may \
+             have. Import again with --rehash and a list that has their addresses"
+        ));
+    }
+    Ok(())
 }
 
 /// A name that was never used is a slip, and its answer would have everybody mailed again.

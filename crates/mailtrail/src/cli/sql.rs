@@ -74,6 +74,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     };
     sheet.end()?;
     question.tell(usize::try_from(outcome.rows).unwrap_or(usize::MAX), "row", None);
+    super::pruned::tell(&question, None);
     Ok(Exit::Done)
 }
 

@@ -3,7 +3,7 @@
 use super::exit::Exit;
 use super::output::{OutputArgs, note};
 use super::question::{Question, message_id};
-use super::{Global, record, subject};
+use super::{Global, pruned, record, subject};
 use crate::protect::EmailHash;
 use crate::store::query::Subject;
 
@@ -35,6 +35,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let found = events.len();
     record::print(events, args.output)?;
     question.tell(found, "event", answer.scanned.as_ref());
+    pruned::tell(&question, None);
     if found == args.limit {
         note(&format!("only the newest {found} are shown: --limit shows more"));
     }

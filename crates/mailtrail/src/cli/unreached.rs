@@ -7,7 +7,7 @@ use super::exit::Exit;
 use super::output::{Cell, Format, OutputArgs, Sheet, note};
 use super::question::Question;
 use super::selection::{SelectionArgs, need_since};
-use super::{private_file, style};
+use super::{private_file, pruned, style};
 use crate::clock;
 use crate::config::Language;
 use crate::list::Listed;
@@ -52,6 +52,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     drop(sheet.end()?);
     let report = watched.report();
     question.tell(rows.len(), "recipient", None);
+    pruned::tell_of_send(&question, watched.selector());
     let pending = report.recipients - report.settled();
     if pending > 0 && !args.include_pending {
         note(&format!("{pending} of {} are not settled yet (--include-pending)", report.recipients));

@@ -13,7 +13,7 @@ use super::exit::{Exit, UsageError};
 use super::output::{Format, OutputArgs};
 use super::question::Question;
 use super::selection::{Selection, SelectionArgs, need_since};
-use super::time;
+use super::{pruned, time};
 use crate::clock;
 use crate::outcome::Watched;
 use crate::outcome::wait::{End, Limits, Until, wait};
@@ -104,6 +104,7 @@ pub(super) fn watch(
     let started = clock::now_micros();
     sends.catch_up(selection.keys.clone(), false)?;
     let mut watched = Watched::begin(&**sends, selection.selector.clone())?;
+    pruned::tell_of_send(question, &selection.selector);
     let mut console = Console::begin(question, sends, selection.listed.as_ref(), args, started)?;
     let end = wait(&mut watched, &limits, &mut console)?;
     let now = clock::now_micros();

@@ -63,7 +63,7 @@ pub enum Scope {
 }
 
 /// One event: the columns of `sendgrid_event`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the design describes the columns, and the names are theirs")]
 pub struct EventRecord {
     /// Trail order.
@@ -129,6 +129,17 @@ pub struct Place {
     pub timestamp: i64,
     /// Its key, lower-case hex.
     pub event_key: String,
+}
+
+/// What tells one event from all others, in the order of [`Filter`] pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventKey {
+    /// Its id in the trail.
+    pub id: i64,
+    /// µs since the epoch.
+    pub timestamp: i64,
+    /// Column `event_key`.
+    pub event_key: [u8; 16],
 }
 
 /// What one event says of a message, for comparing.

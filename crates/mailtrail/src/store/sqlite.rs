@@ -1,6 +1,7 @@
 //! The embedded store.
 
 mod append;
+mod delete;
 mod error;
 mod forget;
 mod forgotten;
@@ -8,21 +9,26 @@ mod forwarded;
 pub mod health;
 mod identity;
 mod intern;
+mod left_out;
 mod meta;
+mod prune;
 mod quarantine;
 pub mod read;
 mod restored;
 pub mod sql;
 mod statements;
 mod trail;
+mod unproven;
 
 pub use append::Appended;
 pub(super) use append::UNDRAINABLE;
 pub(super) use append::message_digest;
+pub use delete::Deleted;
 pub use error::TrailError;
-pub use forget::{Deleted, Unproven};
+pub(super) use forgotten::replace_mentions;
 pub use forwarded::{Forwarded, RefusedEvent};
 pub use identity::IdentityError;
 pub use read::{ReadError, Reader};
 pub(super) use restored::{restored_from, set_restored_from};
 pub use trail::Trail;
+pub use unproven::Unproven;

@@ -4,20 +4,26 @@
 
 mod support;
 
+mod alarm;
 mod alert;
+mod archive;
 mod ask;
 mod attack;
 mod concern;
 mod contrib;
 mod disk;
+mod erase;
 mod forget;
+mod import;
 mod kill;
 mod operate;
 mod outcome;
 mod payloads;
 mod privacy;
+mod prometheus;
 mod receive;
 mod reconcile;
+mod relay;
 mod restore;
 mod send;
 mod tls;

@@ -19,6 +19,8 @@ const FORMAT: u32 = 1;
 pub(super) const TRAIL: &str = "trail.db";
 /// The ledger of sends.
 const LEDGER: &str = "ledger.db";
+/// What waits to be passed on: bodies with plain addresses, which must not outlive `[[relay]] max_age` in a copy.
+pub(super) const LEFT_OUT: &str = "relay.db";
 /// The key file, where it was asked for.
 pub(in crate::store) const KEY: &str = "mailtrail.key";
 
@@ -62,7 +64,8 @@ pub struct Copied {
 }
 
 impl Keys {
-    pub(super) fn of(keys: &Identity) -> Self {
+    /// Of these keys.
+    pub(crate) fn of(keys: &Identity) -> Self {
         Self {
             hash_mode: keys.hash_mode.clone(),
             key_id: keys.key_id.clone(),
@@ -72,7 +75,7 @@ impl Keys {
     }
 
     /// Whether these keys can work with the backup.
-    pub(in crate::store) fn fit(&self, keys: &Identity) -> bool {
+    pub(crate) fn fit(&self, keys: &Identity) -> bool {
         let hash_key = self.key_id == keys.key_id || keys.previous_key_ids.contains(&self.key_id);
         self.hash_mode == keys.hash_mode && self.dedupe_check == keys.dedupe_check && hash_key
     }

@@ -6,9 +6,11 @@ use bytes::Bytes;
 
 use super::Dataset;
 use super::error::{AppendError, BigQueryError};
+use super::names::Names;
 use super::schema::EVENTS;
 use super::write::{Appender, IN_FLIGHT, MAX_BYTES, ROW_OVERHEAD};
 use super::{json, row};
+use crate::config::BigQuery;
 use crate::store::query::EventRecord;
 
 const DAY: i64 = 86_400_000_000;
@@ -79,8 +81,18 @@ impl Dataset {
     /// The table of events, for people and as a name for saved places.
     #[must_use]
     pub fn event_table(&self) -> String {
-        self.names.shown(&self.names.table(&EVENTS))
+        shown(&self.names)
     }
+}
+
+/// The table of events that a configuration names, as [`Dataset::event_table`] says it.
+#[must_use]
+pub fn event_table(config: &BigQuery) -> String {
+    shown(&Names::of(config))
+}
+
+fn shown(names: &Names) -> String {
+    names.shown(&names.table(&EVENTS))
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub(super) fn without_mentions<'t>(
 }
 
 /// Replaces each mention whose hash `is_theirs`.
-pub(super) fn replace_mentions<'t, E>(
+pub(in crate::store) fn replace_mentions<'t, E>(
     text: &'t str,
     mut is_theirs: impl FnMut(&EmailHash) -> Result<bool, E>,
 ) -> Result<Cow<'t, str>, E> {

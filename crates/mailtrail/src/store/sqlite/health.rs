@@ -5,9 +5,9 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::error::TrailError;
-use super::forget::Unproven;
-use super::identity;
 use super::trail::FORMAT;
+use super::unproven::Unproven;
+use super::{identity, prune};
 use crate::database;
 use crate::store::keys::Identity;
 
@@ -25,6 +25,8 @@ pub struct Trail {
     pub last_received_at: Option<i64>,
     /// Types of the newest events.
     pub seen: Vec<String>,
+    /// Events before this time may be missing since they were pruned, µs since the epoch.
+    pub pruned_until: Option<i64>,
 }
 
 /// Looks at a trail without writing to it.
@@ -70,9 +72,10 @@ pub fn growth(path: &Path, now: i64) -> Result<Option<f64>, TrailError> {
         let received: i64 = at.query_row([middle], |row| row.get(0))?;
         if received < now - window { low = middle + 1 } else { high = middle }
     }
-    let pages: i64 = sql.pragma_query_value(None, "page_count", |row| row.get(0))?;
-    let page: i64 = sql.pragma_query_value(None, "page_size", |row| row.get(0))?;
-    let bytes_an_event = pages as f64 * page as f64 / (last - first + 1) as f64;
+    let pragma = |name| sql.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    // Pages of events that were pruned hold nothing.
+    let pages = pragma("page_count")? - pragma("freelist_count")?;
+    let bytes_an_event = pages as f64 * pragma("page_size")? as f64 / (last - first + 1) as f64;
     Ok(Some(bytes_an_event * (last + 1 - low) as f64 / (window as f64 / DAY as f64)))
 }
 
@@ -92,6 +95,7 @@ fn look(sql: &Connection) -> rusqlite::Result<Trail> {
         quarantined: sql.query_row("SELECT count(*) FROM quarantine", (), |row| row.get(0))?,
         last_received_at: sql.query_row(newest, (), |row| row.get(0)).optional()?,
         seen: sql.prepare(types)?.query_map([EVENTS_LOOKED_AT], |row| row.get(0))?.collect::<Result<_, _>>()?,
+        pruned_until: prune::pruned_until(sql)?,
     })
 }
 
@@ -122,6 +126,25 @@ mod tests {
         keys_fit(&path, &PlainKeys.identity()).expect("the same keys");
         let other = Identity { key_id: "key-2".into(), ..PlainKeys.identity() };
         assert!(matches!(keys_fit(&path, &other), Err(TrailError::Identity(_))));
+    }
+
+    #[test]
+    fn what_was_pruned_does_not_count_as_growth() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("mail.db");
+        let mut writer = super::super::Trail::open(&path).expect("opens");
+        let now = 1_780_000_000_000_000;
+        for (days_ago, events) in [(40, 0..4_000), (2, 4_000..4_400)] {
+            let mut rows = batch(events);
+            rows.received_at = now - days_ago * 86_400 * 1_000_000;
+            writer.append(&[encode(rows)], &plain_seal).expect("appended");
+        }
+        writer.settle().expect("settled");
+        let before = growth(&path, now).expect("readable").expect("known");
+        writer.remove_events(&(1..4_000).collect::<Vec<_>>()).expect("removed");
+        writer.settle().expect("settled");
+        let after = growth(&path, now).expect("readable").expect("known");
+        assert!(after < before * 4.0, "{after} after {before}: the file is as long as before, and mostly free");
     }
 
     #[test]

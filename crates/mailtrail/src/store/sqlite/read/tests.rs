@@ -13,6 +13,7 @@ use crate::store::sqlite::Trail;
 use crate::store::testing::{batch, connect, encode, plain_seal};
 
 mod browse;
+mod keys;
 mod plans;
 
 const EVENTS: u64 = 400;

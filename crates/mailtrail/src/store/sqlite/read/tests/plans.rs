@@ -1,6 +1,7 @@
 //! No statement reads the whole trail: SQLite is asked for the plan of each one.
 
 use super::*;
+use crate::store::query::EventKey;
 
 /// Plans of all statements issued so far.
 fn plans(fixture: &Fixture) -> Vec<(String, Vec<String>)> {
@@ -51,6 +52,10 @@ fn no_statement_walks_over_the_trail() {
     reader.after(10, 10).expect("an answer");
     reader.last_id().expect("an answer");
     reader.last_received(10).expect("an answer");
+    let key = EventKey { id: 1, timestamp: START, event_key: [0; 16] };
+    reader.keys(START + 1_000 * SECOND, None, 10).expect("an answer");
+    reader.keys(START + 1_000 * SECOND, Some(&key), 10).expect("an answer");
+    reader.first_between(START, START + SECOND).expect("an answer");
     reader.seen_of_messages(&texts(&["message-1"]), &texts(&["message-1.x"])).expect("an answer");
     reader.has_event(START, &[0; 16]).expect("an answer");
     reader.briefs(10, 400, None).expect("an answer");

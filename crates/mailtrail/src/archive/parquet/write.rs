@@ -1,17 +1,17 @@
-//! Parquet: the columns of the design, lists as lists, times as timestamps, JSON as text.
+//! Events → rows.
 
 use std::io::Write;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use arrow_array::builder::{ListBuilder, StringBuilder};
 use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_schema::SchemaRef;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::Compression;
+use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-use super::Events;
+use super::FormError;
+use super::schema::schema;
 use crate::store::query::EventRecord;
 
 /// Most events in a row group.
@@ -19,71 +19,62 @@ const ROW_GROUP: usize = 100_000;
 /// About as many bytes of one are kept in memory before it is written, however long the texts are.
 const ROW_GROUP_BYTES: usize = 64 * 1024 * 1024;
 
-/// Writes all events; how many there were.
-pub(super) fn write<W: Write + Send>(events: Events<'_>, out: W) -> anyhow::Result<usize> {
-    let schema = schema();
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::SNAPPY)
-        .set_max_row_group_row_count(Some(ROW_GROUP))
-        .build();
-    let mut writer = ArrowWriter::try_new(out, Arc::clone(&schema), Some(properties)).context("beginning the file")?;
-    let mut written = 0;
-    for page in events.pages() {
-        let page = page?;
-        written += page.len();
-        writer.write(&batch(&page, &schema)?).context("writing events")?;
-        if writer.memory_size() > ROW_GROUP_BYTES {
-            writer.flush().context("writing events")?;
-        }
+/// How the pages are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Quick to write and read by everything: Snappy.
+    ForExchange,
+    /// Small, for what is kept and seldom read: Zstandard.
+    ForKeeping,
+}
+
+/// Writes events to a file.
+pub struct Writer<W: Write + Send> {
+    inner: ArrowWriter<W>,
+    schema: SchemaRef,
+}
+
+impl<W: Write + Send> Writer<W> {
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn begin(out: W, form: Form) -> Result<Self, FormError> {
+        let schema = schema();
+        let compression = match form {
+            Form::ForExchange => Compression::SNAPPY,
+            Form::ForKeeping => Compression::ZSTD(ZstdLevel::default()),
+        };
+        let properties = WriterProperties::builder()
+            .set_compression(compression)
+            .set_max_row_group_row_count(Some(ROW_GROUP))
+            .build();
+        let inner = ArrowWriter::try_new(out, Arc::clone(&schema), Some(properties))?;
+        Ok(Self { inner, schema })
     }
-    writer.close().context("finishing the file")?;
-    Ok(written)
+
+    /// Adds events; their ids are the trail's own and stay out.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn add(&mut self, events: &[EventRecord]) -> Result<(), FormError> {
+        self.inner.write(&batch(events, &self.schema)?)?;
+        if self.inner.memory_size() > ROW_GROUP_BYTES {
+            self.inner.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Ends the file, and hands back what it was written to.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn finish(self) -> Result<W, FormError> {
+        Ok(self.inner.into_inner()?)
+    }
 }
 
-fn schema() -> SchemaRef {
-    let text = |name| Field::new(name, DataType::Utf8, true);
-    let needed = |name| Field::new(name, DataType::Utf8, false);
-    let number = |name| Field::new(name, DataType::Int64, true);
-    let flag = |name| Field::new(name, DataType::Boolean, true);
-    let time = |name| Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false);
-    let list = DataType::List(Arc::new(Field::new("item", DataType::Utf8, true)));
-    Arc::new(Schema::new(vec![
-        text("sg_event_id"),
-        needed("event"),
-        time("timestamp"),
-        text("email_hash"),
-        text("email_domain"),
-        text("email"),
-        text("sg_message_id"),
-        text("message_id"),
-        text("smtp_id"),
-        Field::new("category", list, false),
-        text("reason"),
-        text("response"),
-        text("status"),
-        text("type"),
-        text("bounce_classification"),
-        number("attempt"),
-        number("asm_group_id"),
-        text("url"),
-        text("useragent"),
-        text("ip"),
-        flag("sg_machine_open"),
-        flag("tls"),
-        text("run"),
-        text("recipient"),
-        text("request"),
-        text("custom_args"),
-        text("extra"),
-        time("received_at"),
-        text("verified_by"),
-        text("key_id"),
-        needed("event_key"),
-        needed("fingerprint"),
-    ]))
-}
-
-fn batch(events: &[EventRecord], schema: &SchemaRef) -> anyhow::Result<RecordBatch> {
+fn batch(events: &[EventRecord], schema: &SchemaRef) -> Result<RecordBatch, FormError> {
     let text = |of: fn(&EventRecord) -> &Option<String>| -> ArrayRef {
         Arc::new(events.iter().map(|event| of(event).as_deref()).collect::<StringArray>())
     };
@@ -137,5 +128,5 @@ fn batch(events: &[EventRecord], schema: &SchemaRef) -> anyhow::Result<RecordBat
         needed(|e| &e.event_key),
         needed(|e| &e.fingerprint),
     ];
-    RecordBatch::try_new(Arc::clone(schema), columns).context("building a row group")
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
 }
