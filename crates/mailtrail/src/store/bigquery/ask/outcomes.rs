@@ -50,6 +50,7 @@ impl Outcomes for Arc<Asker> {
     }
 
     fn about_nobody(&self, mailed: &Mailed) -> Result<u64, AskError> {
+        let Some(mailed) = &self.bounded(mailed)? else { return Ok(0) };
         let mut query = select(&self.dataset.names, &of_scope(mailed), "email_hash, verified_by");
         query.sql = format!(
             "WITH found AS ({}) SELECT COUNT(*) FROM found WHERE email_hash IS NULL AND verified_by = 'import'",
