@@ -72,7 +72,12 @@ pub(super) fn begin(app: &App, filter: Filter, format: Format) -> Response {
         let asked = app.source.clone();
         tokio::spawn(async move {
             let failed = sender.clone();
-            let written = asked.ask(move |store| Ok(write_pages(store, &filter, format, &sender))).await;
+            let written = asked
+                .ask(move |store| {
+                    write_pages(store, &filter, format, &sender);
+                    Ok(())
+                })
+                .await;
             if let Err(failure) = written {
                 // An error says that the browser has gone away.
                 let _gone = failed.send(Err(io::Error::other(failure.told()))).await;

@@ -58,7 +58,7 @@ pub(super) async fn list(
     let shown = names.iter().skip(skipped).take(PAGE);
     let page = RunsPage {
         f: Frame::new(&visitor, Section::Runs),
-        runs: shown.map(Link::of).collect(),
+        runs: shown.map(|name| Link::of(name)).collect(),
         costs: app.source.costs(),
         newer: (skipped > 0).then(|| match skipped.saturating_sub(PAGE) {
             0 => "/runs".to_owned(),
@@ -70,7 +70,7 @@ pub(super) async fn list(
 }
 
 impl Link {
-    fn of(name: &String) -> Self {
+    fn of(name: &str) -> Self {
         Self { name: visible(name).into_owned(), url: url(name), id: id(name) }
     }
 }
