@@ -100,10 +100,15 @@ fn parts(newest: &EventRecord, run: Option<&String>) -> Vec<String> {
     let mut parts = vec![
         "/activity/count".to_owned(),
         format!("/activity/count?event=bounce&{week}"),
-        format!("/activity?reason=nobody+has+it&{week}"),
+        // With their lists, which come after the page.
+        format!("/activity?whole=1&event=bounce&{week}"),
+        format!("/activity?whole=1&domain={}&{week}", newest.email_domain.clone().unwrap_or_default()),
+        format!("/activity?whole=1&reason=nobody+has+it&{week}"),
         format!("/overview/figures?{week}"),
     ];
-    parts.extend(run.into_iter().flat_map(|run| [format!("/runs/{run}/row"), format!("/runs/{run}/figures")]));
+    parts.extend(run.into_iter().flat_map(|run| {
+        [format!("/activity?whole=1&run={run}"), format!("/runs/{run}/row"), format!("/runs/{run}/figures")]
+    }));
     parts
 }
 

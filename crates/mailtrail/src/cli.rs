@@ -13,6 +13,7 @@ mod export;
 mod follow;
 mod forget;
 mod hash;
+mod import;
 mod init;
 mod notify;
 mod output;
@@ -22,6 +23,7 @@ mod pruned;
 mod question;
 mod reconcile;
 mod record;
+mod relay;
 mod replay;
 mod restore;
 mod runs;
@@ -94,6 +96,7 @@ enum Command {
     Follow(follow::Args),
     Sql(sql::Args),
     Export(export::Args),
+    Import(import::Args),
     Send(Box<send::Args>),
     Wait(Box<wait::Args>),
     Unreached(unreached::Args),
@@ -104,6 +107,7 @@ enum Command {
     BigQuery(bigquery::Args),
     Reconcile(reconcile::Args),
     Forget(forget::Args),
+    Relay(relay::Args),
     Backup(backup::Args),
     Restore(restore::Args),
     Archive(archive::Args),
@@ -140,6 +144,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Follow(args) => follow::run(args, global),
         Command::Sql(args) => sql::run(args, global),
         Command::Export(args) => export::run(args, global),
+        Command::Import(args) => import::run(args, global),
         Command::Send(args) => send::run(*args, global),
         Command::Wait(args) => wait::run(*args, global),
         Command::Unreached(args) => unreached::run(args, global),
@@ -149,6 +154,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::BigQuery(args) => bigquery::run(args, global),
         Command::Reconcile(args) => reconcile::run(args, global),
         Command::Forget(args) => forget::run(args, global),
+        Command::Relay(args) => relay::run(args, global),
         Command::Backup(args) => backup::run(args, global),
         Command::Restore(args) => restore::run(args, global),
         Command::Archive(args) => archive::run(args, global),

@@ -18,16 +18,18 @@ pub mod privacy;
 mod problem;
 mod reader;
 pub mod receive;
+pub mod relay;
 pub mod secret_file;
 pub mod sendgrid;
 pub mod slack;
 pub mod store;
 mod units;
+pub mod watch;
 pub mod web;
 pub mod webhook;
 
 pub use alert::{Alert, Destination, Watched};
-pub use bigquery::BigQuery;
+pub use bigquery::{BigQuery, Name as BigQueryName};
 pub use hook::HookUrl;
 pub(crate) use keys::nearest;
 pub use language::Language;
@@ -36,9 +38,11 @@ pub use output::Output;
 pub use privacy::{HashMode, IpPolicy, Presence, Privacy, UrlPolicy};
 pub use problem::ConfigError;
 pub use receive::{BasicCredential, Receive, SignatureMode, TlsFiles};
+pub use relay::Relay;
 pub use sendgrid::{ApiKey, SendGrid, Sender};
 pub use slack::Slack;
 pub use store::{Store, StoreKind};
+pub use watch::Watch;
 pub use web::{PublicUrl, Role, TOKEN_PREFIX, Token, User, Web};
 pub use webhook::{Webhook, WebhookSecret};
 
@@ -76,10 +80,14 @@ pub struct Config {
     pub webhook: Option<Webhook>,
     /// `[[alert]]`, each a rule.
     pub alerts: Vec<Alert>,
+    /// `[[relay]]`, each a consumer.
+    pub relays: Vec<Relay>,
     /// `[web]`; `None` where switched off.
     pub web: Option<Web>,
     /// `[metrics] listen`; `None` where switched off.
     pub metrics_listen: Option<SocketAddr>,
+    /// `[watch]`
+    pub watch: Watch,
     /// `[log]`
     pub log: Log,
     /// `[output]`
@@ -199,6 +207,9 @@ impl Loaded {
         let mut rest = Reader::new(&settings);
         if let Some(path) = &file {
             judge_permissions(&mut rest, path, &settings, &SECRETS);
+            for one in settings.repeated("relay") {
+                judge_permissions(&mut rest, path, &one.settings, &["relay.url", "relay.basic_auth"]);
+            }
         }
         let privacy = privacy::read(&mut rest);
         let store = store::read(&mut rest);
@@ -208,8 +219,10 @@ impl Loaded {
         let slack = slack::read(&mut rest, output.language);
         let webhook = webhook::read(&mut rest);
         let alerts = alert::read(&mut rest, slack.business.is_some() || webhook.is_some());
+        let relays = relay::read(&mut rest, store.kind);
         let web = web::read(&mut rest);
         let metrics_listen = metrics::read(&mut rest);
+        let watch = watch::read(&mut rest);
         let log = log::read(&mut rest);
         problems.append(&mut rest.problems);
         warnings.append(&mut door.warnings);
@@ -224,8 +237,10 @@ impl Loaded {
             slack,
             webhook,
             alerts,
+            relays,
             web,
             metrics_listen,
+            watch,
             log,
             output,
             warnings,

@@ -34,6 +34,8 @@ pub mod event_webhook;
 
 pub mod reconcile;
 
+pub mod import;
+
 pub mod compose;
 
 pub mod send;
@@ -43,6 +45,8 @@ pub mod outcome;
 pub mod notify;
 
 pub mod follow;
+
+pub mod relay;
 
 pub mod web;
 

@@ -14,6 +14,7 @@ pub(crate) mod testing;
 pub mod webhook;
 mod words;
 
+pub(crate) use client::Client;
 pub use client::SendError;
 pub use label::Label;
 pub use manner::Manner;

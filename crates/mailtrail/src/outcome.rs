@@ -19,7 +19,7 @@ pub use reason::{Words, plain};
 pub use report::{Details, Report};
 pub use runs::{Run, run, run_names, runs, watch};
 pub use selector::{OutcomeError, Selector, Unanswerable};
-pub use sent::{Earlier, already_sent, events_up_to, known, latest_of, mailed_before, proven};
+pub use sent::{Blind, Earlier, already_sent, blind, events_up_to, known, latest_of, mailed_before, proven};
 pub use tracker::{Known, Tracker};
 pub use unreached::{Again, Row, UNREACHED_COLUMNS, again, soft, unreached};
 pub use watched::Watched;

@@ -20,7 +20,7 @@ mod tls;
 
 pub use access::Access;
 pub use answer::Refusal;
-pub use authentic::{Authentic, VerifiedBy};
+pub use authentic::{Authentic, ProofHeaders, VerifiedBy};
 pub use certificate::certificate_end;
 #[cfg(test)]
 pub(crate) use certificate::testing as certificate_testing;

@@ -87,6 +87,13 @@ impl<'c> Reconciler<'c> {
         Self { logs: Logs::new(client), client, reader, trail, keys, protector, manner }
     }
 
+    /// Of a subuser of the key's account, by its number.
+    #[must_use]
+    pub fn of_subuser(mut self, subuser: Option<u64>) -> Self {
+        self.logs.subuser = subuser;
+        self
+    }
+
     /// Goes on from where `progress` stands, to its end. `save` is called after each window, when all that it repaired is
     /// durable.
     ///

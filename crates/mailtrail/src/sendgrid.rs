@@ -7,6 +7,7 @@
 mod answer;
 mod call;
 mod client;
+mod erase;
 mod mail_send;
 mod outcome;
 mod patience;
@@ -14,6 +15,7 @@ mod rate_limit;
 
 pub use call::CallError;
 pub use client::{Client, ClientError};
+pub use erase::{EraseJob, erase_requests};
 pub use mail_send::{Asm, Content, EmailAddress, MailSend, MailSettings, Personalization, SandboxMode};
 pub use outcome::{ApiError, Outcome};
 pub use patience::Patience;

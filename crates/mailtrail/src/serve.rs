@@ -3,9 +3,11 @@
 
 mod alarm;
 mod metrics_page;
+mod readiness;
 mod reload;
 mod road;
 mod sink;
+mod tell;
 pub(crate) mod watch;
 
 pub use road::Road;
@@ -14,6 +16,7 @@ pub use sink::Sink;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use alarm::Alarm;
 use anyhow::Context as _;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
@@ -24,11 +27,12 @@ use crate::follow::{self, forward::Forward};
 use crate::notify::Notifier;
 use crate::protect::{KeyRing, Protector};
 use crate::receive::{self, Listener, Shared, Tls};
+use crate::relay::{self, Relay};
 use crate::stop::{self, Stop, Stopper};
 use crate::store::bigquery::{self, Dataset, Intake};
 use crate::store::keys::{Identity, Keys as _};
 use crate::store::sqlite::Reader;
-use crate::store::{Keeper, KeeperOptions, Paths};
+use crate::store::{self, Keeper, KeeperOptions, Paths};
 use crate::web;
 
 /// A running receiver.
@@ -55,21 +59,24 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
         StoreKind::Sqlite => on_this_machine(config, Arc::clone(&keys), &identity)?,
         StoreKind::BigQuery => (in_bigquery(config, &identity).await?, None),
     };
+    // Before the first POST: a new consumer gets what comes from here on.
+    let relay = consumers(config, &keys).context("[[relay]]")?;
 
     let tls =
         config.receive.tls.clone().map(Tls::load).transpose().context("[receive] tls_cert, tls_key")?.map(Arc::new);
     let listener = Listener::bind(&config.receive, tls.clone()).await.context("[receive] listen")?;
     let address = listener.address()?;
     let (stop, stopped) = stop::channel();
-    let road = Road::new(protector, sink.clone());
-    let alarm = road.alarm();
+    let alarm = Alarm::new(config.watch.refusals);
+    let road = Road::new(protector, sink.clone(), relay.as_ref().map(|_| Arc::clone(&keys)), alarm.clone());
     let shared = Arc::new(Shared::new(&config.receive, road));
 
     let mut tasks = Vec::new();
     let metrics_address = match config.metrics_listen {
         None => None,
         Some(listen) => {
-            let page = metrics_page::bind(listen, sink.clone()).await.context("[metrics] listen")?;
+            let forwarding = forward.as_ref().map(Forward::forwarding);
+            let page = metrics_page::bind(listen, sink.clone(), forwarding).await.context("[metrics] listen")?;
             let bound = page.address()?;
             tasks.push(tokio::spawn(page.serve(stopped.clone())));
             Some(bound)
@@ -80,18 +87,22 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     tasks.extend(page.map(|page| tokio::spawn(page.serve(stopped.clone()))));
     let notifier = notifier(config);
     // Followers read a trail; of stateless receivers there are many, and each would tell the same.
-    if let Sink::Spool(keeper) = &sink {
+    if sink.keeper().is_some() {
         note_last_event(config);
         tasks.extend(alerts(config, &notifier, stopped.clone()).await);
-        let watch = watch::Watch {
-            keeper: keeper.clone(),
-            trail: config.store.path.clone(),
-            certificate: config.receive.tls.as_ref().map(|tls| tls.cert.clone()),
-            notifier: notifier.clone(),
-        };
-        tasks.push(tokio::spawn(watch.run(stopped.clone())));
     }
-    tasks.push(tokio::spawn(alarm.watch(notifier, stopped.clone())));
+    let watch = watch::Watch {
+        store: sink.keeper().map(|keeper| (keeper.clone(), config.store.path.clone())),
+        certificate: config.receive.tls.as_ref().map(|tls| tls.cert.clone()),
+        relay: relay.as_ref().map(Relay::health),
+        notifier: notifier.clone(),
+        when: config.watch,
+    };
+    tasks.push(tokio::spawn(watch.run(stopped.clone())));
+    if let Some(keeper) = sink.keeper() {
+        tasks.extend(relay.map(|relay| relay.start(keeper, &stopped)).into_iter().flatten());
+    }
+    tasks.push(tokio::spawn(alarm.watch(config.watch.every, notifier, stopped.clone())));
     if let Some(forward) = forward {
         tasks.push(tokio::spawn(forward.run(stopped.clone())));
     }
@@ -110,6 +121,7 @@ fn on_this_machine(
     let options = KeeperOptions {
         max_backlog_bytes: config.store.max_backlog,
         has_public_key: !config.receive.public_keys.is_empty(),
+        keep_posts: !config.relays.is_empty(),
         ..KeeperOptions::default()
     };
     let paths = Paths::new(&config.store.path);
@@ -122,6 +134,30 @@ fn on_this_machine(
         .transpose()
         .context("[bigquery] forward")?;
     Ok((Sink::Spool(keeper), forward))
+}
+
+/// The consumers of POSTs. Where there are none, nothing may lie there for them.
+fn consumers(config: &Config, keys: &Arc<KeyRing>) -> anyhow::Result<Option<Relay>> {
+    if config.store.kind != StoreKind::Sqlite {
+        return Ok(None);
+    }
+    let paths = Paths::new(&config.store.path);
+    if config.relays.is_empty() {
+        if store::relay::discard(&paths)? {
+            tracing::warn!("[[relay]] names no consumer any more: what still waited to be passed on is deleted");
+        }
+        return Ok(None);
+    }
+    let open = || Relay::open(&config.relays, config.store.max_relay, &paths, keys);
+    match open() {
+        Err(relay::StartError::File(error)) if error.is_damage() => {
+            // It holds nothing but what is to be passed on; kept, it would hold the drain up, too.
+            tracing::error!("{error}: a new file takes over, and what waited in this one reaches no consumer");
+            store::relay::discard(&paths)?;
+            Ok(Some(open()?))
+        }
+        opened => Ok(Some(opened?)),
+    }
 }
 
 /// Refuses to start where rows could not be kept, or would be of another key than those that are there.
@@ -143,7 +179,7 @@ async fn page(config: &Config, keys: Arc<KeyRing>, sink: &Sink) -> Option<web::P
         (Sink::BigQuery(_), Some(bigquery)) => web::Store::BigQuery(bigquery),
         (Sink::BigQuery(_), None) => return None,
     };
-    match web::Page::bind(settings, &Paths::new(&config.store.path), store, keys).await {
+    match web::Page::bind(settings, &config.output, &Paths::new(&config.store.path), store, keys).await {
         Ok(page) => Some(page),
         Err(error) => {
             tracing::error!("there is no web page, see [web] listen: {error}");
@@ -214,10 +250,7 @@ impl Server {
     /// The store on this machine that it writes; `None` where that is BigQuery.
     #[must_use]
     pub fn keeper(&self) -> Option<&Keeper> {
-        match &self.sink {
-            Sink::Spool(keeper) => Some(keeper),
-            Sink::BigQuery(_) => None,
-        }
+        self.sink.keeper()
     }
 
     /// Takes over credentials, keys, tokens and certificate from a configuration read again: all of them, or none.

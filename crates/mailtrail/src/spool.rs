@@ -12,7 +12,9 @@ pub mod record;
 mod writer;
 
 pub use backlog::Backlog;
+pub(crate) use look::leave_out_posts;
 pub use look::{Pending, count_events, look, span};
+pub use outlet::SpooledPost;
 pub(crate) use outlet::{Outlet, OutletError};
 pub use record::Record;
 
@@ -25,6 +27,7 @@ use tokio::sync::oneshot;
 
 use crate::clock;
 use crate::database::OpenError;
+use crate::protect::SealedPost;
 use backlog::Shared;
 use file::{Reader, SpoolFile};
 use writer::{Message, Waiting, Writer};
@@ -126,14 +129,15 @@ impl Spool {
         Ok((Self { sender, shared, writer: Mutex::new(Some(thread)) }, outlet))
     }
 
-    /// Makes a batch durable.
-    pub(crate) async fn commit(&self, record: Record) -> Result<CommitReceipt, CommitError> {
+    /// Makes a batch durable, and with it the POST where it is to be passed on: both or none.
+    pub(crate) async fn commit(&self, record: Record, post: Option<SealedPost>) -> Result<CommitReceipt, CommitError> {
         if self.shared.is_closed() {
             return Err(CommitError::Closed);
         }
-        let reserved = Shared::reserve(&self.shared, record.bytes().len() as u64).ok_or(CommitError::Full)?;
+        let bytes = record.bytes().len() + post.as_ref().map_or(0, |post| post.sealed.len());
+        let reserved = Shared::reserve(&self.shared, bytes as u64).ok_or(CommitError::Full)?;
         let (reply, answer) = oneshot::channel();
-        let waiting = Waiting { record, received_at: clock::now_micros(), reserved, reply };
+        let waiting = Waiting { record, post, received_at: clock::now_micros(), reserved, reply };
         self.sender.try_send(Message::Commit(waiting)).map_err(|refused| match refused {
             TrySendError::Full(_) => CommitError::Full,
             TrySendError::Disconnected(_) => CommitError::Closed,

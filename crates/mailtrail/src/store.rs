@@ -14,6 +14,7 @@ pub mod places;
 mod priority;
 pub mod query;
 pub mod questions;
+pub mod relay;
 pub mod remote;
 pub mod replay;
 pub mod restore;

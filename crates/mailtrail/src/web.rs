@@ -31,6 +31,7 @@ mod spot;
 mod texts;
 mod timeline;
 mod visitor;
+mod zone;
 
 pub use listener::{Invitations, Page, Store, WebError};
 pub use password::{HashError, hash_password, new_token};

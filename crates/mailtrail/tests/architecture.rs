@@ -37,6 +37,7 @@ const ONLY: &[Only] = &[
         places: &["reconcile"],
         why: "only what SendGrid's API said is vouched for by it",
     },
+    Only { text: "Authentic::of_import(", places: &["import"], why: "what is imported is vouched for by nobody" },
     Only { text: "CommitReceipt(()", places: &["spool"], why: "only the spool says that a batch is durable" },
 ];
 

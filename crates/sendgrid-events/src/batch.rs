@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::event::{Event, NotAnEvent};
 use crate::split::{self, MAX_DEPTH, Unsplittable};
-use crate::value;
+use crate::value::{self, Object};
 
 /// The items of one body, in the order sent.
 #[derive(Debug)]
@@ -100,23 +100,40 @@ impl<'a> Batch<'a> {
 }
 
 fn parse_element(bytes: &[u8], depth: u32) -> Item<'_> {
-    let rejected = |why| Item::Rejected(Rejected { bytes, why });
+    let event = parse_object(bytes, depth).and_then(|object| {
+        Event::from_object(object).map_err(|why| match why {
+            NotAnEvent::NoEventName => Reject::NoEventName,
+            NotAnEvent::NoTimestamp => Reject::NoTimestamp,
+        })
+    });
+    match event {
+        Ok(event) => Item::Event(event),
+        Err(why) => Item::Rejected(Rejected { bytes, why }),
+    }
+}
+
+fn parse_object(bytes: &[u8], depth: u32) -> Result<Object<'_>, Reject> {
     if depth > MAX_DEPTH {
-        return rejected(Reject::TooDeep);
+        return Err(Reject::TooDeep);
     }
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        return rejected(Reject::NotUtf8);
-    };
+    let text = std::str::from_utf8(bytes).map_err(|_| Reject::NotUtf8)?;
     if !text.starts_with('{') {
-        let why = if value::Value::parse(text).is_ok() { Reject::NotAnObject } else { Reject::Malformed };
-        return rejected(why);
+        return Err(if value::Value::parse(text).is_ok() { Reject::NotAnObject } else { Reject::Malformed });
     }
-    match value::parse_object(text) {
-        Err(_) => rejected(Reject::Malformed),
-        Ok(object) => match Event::from_object(object) {
-            Ok(event) => Item::Event(event),
-            Err(NotAnEvent::NoEventName) => rejected(Reject::NoEventName),
-            Err(NotAnEvent::NoTimestamp) => rejected(Reject::NoTimestamp),
-        },
+    value::parse_object(text).map_err(|_| Reject::Malformed)
+}
+
+/// Reads one object as such, with the bounds that events have: for rows that are not in SendGrid's form.
+///
+/// # Errors
+/// When it is no object, or one that nests too deep.
+pub fn object(bytes: &[u8]) -> Result<Object<'_>, Reject> {
+    match split::split(bytes) {
+        Ok(elements) if bytes.first() == Some(&b'{') => {
+            let element = elements.first().ok_or(Reject::NotJson)?;
+            parse_object(bytes.get(element.range.clone()).unwrap_or_default(), element.depth)
+        }
+        Ok(_) => Err(Reject::NotAnObject),
+        Err(_) => Err(Reject::NotJson),
     }
 }

@@ -3,6 +3,7 @@
 pub mod signature;
 
 pub mod batch;
+pub mod elements;
 mod split;
 
 pub mod event;

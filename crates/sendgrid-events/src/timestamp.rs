@@ -28,11 +28,16 @@ impl Timestamp {
 
     /// Reads a number or a string that holds one: seconds, or milliseconds where above 10¹¹, with or without a fraction.
     pub(crate) fn from_value(value: &Value<'_>) -> Option<Self> {
-        let token = match value {
-            Value::Number(token) => token.as_ref(),
-            Value::String(text) => text.trim(),
-            _ => return None,
-        };
+        match value {
+            Value::Number(token) => Self::from_number(token),
+            Value::String(text) => Self::from_number(text.trim()),
+            _ => None,
+        }
+    }
+
+    /// Reads a number's token: seconds, or milliseconds where above 10¹¹, with or without a fraction.
+    #[must_use]
+    pub fn from_number(token: &str) -> Option<Self> {
         // Integers, the rule, stay exact and cheap.
         if let Ok(number) = token.parse::<i64>() {
             let scale = if number as f64 > MILLISECONDS_ABOVE { 1_000 } else { 1_000_000 };

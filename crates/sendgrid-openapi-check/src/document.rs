@@ -14,6 +14,8 @@ pub const MAIL: &str = "tsg_mail_v3.yaml";
 pub const WEBHOOKS: &str = "tsg_webhooks_v3.yaml";
 /// The file name of the Email Logs API's document.
 pub const LOGS: &str = "tsg_logs_v3.yaml";
+/// The erasure of recipients' data.
+pub const ERASURE: &str = "tsg_recipients_data_erasure_v3.yaml";
 
 /// An OpenAPI 3.1 document of SendGrid.
 pub struct Document {

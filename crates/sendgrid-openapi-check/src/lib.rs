@@ -14,4 +14,4 @@ mod document;
 mod livelike;
 
 pub use breach::{Breach, ReadError};
-pub use document::{Document, LOGS, MAIL, WEBHOOKS};
+pub use document::{Document, ERASURE, LOGS, MAIL, WEBHOOKS};

@@ -1,6 +1,7 @@
 //! SendGrid's Mail API on loopback, for demos and tests of whoever sends: it judges each request by SendGrid's limits,
 //! keeps what it accepts in an outbox, goes wrong by a plan, and posts the events of accepted mail to a webhook. Beside
-//! it stand the settings of the Event Webhook and the Email Logs, for who sets up and reconciles.
+//! it stand the settings of the Event Webhook, the Email Logs and the erasure of recipients' data, for who sets up, reconciles
+//! and forgets.
 //!
 //! ```
 //! use sendgrid_simulator::mail_api::{Fault, MailApi, Options};
@@ -46,6 +47,7 @@
 //! ```
 
 mod answer;
+mod erasure;
 mod events;
 mod fault;
 mod handle;
@@ -65,6 +67,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use erasure::{ERASURE_BYTES, MOST_ERASED};
 pub use events::{Events, Told, Webhook};
 pub use fault::{Fault, FaultPlan, random};
 pub use judge::{CUSTOM_ARGS_BYTES, MOST_PERSONALIZATIONS, SCHEDULE_SECONDS, SUBSTITUTIONS_BYTES};
@@ -96,6 +99,8 @@ pub struct Options {
     pub most_webhooks: usize,
     /// What goes wrong with requests to the Email Logs API, counted by themselves.
     pub log_faults: FaultPlan,
+    /// Whether the key may erase recipients' data.
+    pub may_erase: bool,
 }
 
 impl Options {
@@ -110,6 +115,7 @@ impl Options {
             rate_limit: 10_000,
             most_webhooks: 5,
             log_faults: Arc::new(|_| Fault::None),
+            may_erase: true,
         }
     }
 
@@ -206,6 +212,12 @@ impl MailApi {
     /// Puts messages into the Email Logs.
     pub fn log(&self, messages: Vec<Logged>) {
         self.handler.logs.add(messages);
+    }
+
+    /// The addresses of each job that erases recipients' data, in the order of acceptance.
+    #[must_use]
+    pub fn erased(&self) -> Vec<Vec<String>> {
+        self.handler.erasure.jobs()
     }
 
     /// How many requests the Email Logs got, refused ones too.

@@ -5,6 +5,7 @@ mod certificate;
 mod check;
 mod configuration;
 mod disk;
+mod relay;
 mod running;
 mod store;
 
@@ -54,11 +55,12 @@ fn examine(global: &Global) -> Vec<Check> {
     let mut checks = configuration::checks(loaded.as_ref());
     let Ok(config) = usable else { return checks };
     checks.extend(configuration::key_file(&config.privacy));
-    checks.extend(certificate::check(config.receive.tls.as_ref(), now));
+    checks.extend(certificate::check(config.receive.tls.as_ref(), &config.watch, now));
     checks.extend(bigquery::checks(&config));
     if config.store.kind == StoreKind::Sqlite {
-        checks.extend(disk::checks(&config.store, now));
+        checks.extend(disk::checks(&config.store, &config.watch, now));
         checks.extend(store::checks(&config, now));
+        checks.extend(relay::checks(&config, now));
         checks.extend(running::checks(&config));
     }
     checks

@@ -1,5 +1,6 @@
 //! `mailtrail forget`
 
+mod at_sendgrid;
 mod dataset;
 mod told;
 
@@ -10,6 +11,9 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use zeroize::Zeroizing;
+
+use at_sendgrid::AtSendGrid;
+use told::Done;
 
 use super::Global;
 use super::exit::{Exit, UsageError};
@@ -57,6 +61,12 @@ pub(super) struct Args {
     /// Try again for so long at rows in BigQuery that just came in, such as 2h
     #[arg(long, value_name = "DURATION", conflicts_with_all = ["dry_run", "lift"])]
     wait: Option<String>,
+    /// Also have SendGrid erase what it holds of them, for good
+    #[arg(long, conflicts_with_all = ["unverified", "test", "lift"])]
+    at_sendgrid: bool,
+    /// With --at-sendgrid: do not ask
+    #[arg(long, requires = "at_sendgrid")]
+    yes: bool,
     /// How to print
     #[arg(long, value_enum, default_value_t = told::Format::Text)]
     format: told::Format,
@@ -84,15 +94,18 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         let there = remote.map(|remote| remote.unproven(which, args.dry_run)).transpose()?;
         return told::unproven(args.format, args.dry_run, has_trail.then_some(local), there.as_ref());
     }
-    let mut who = Wanted::default();
+    let (mut who, mut by_hash) = (Wanted::default(), 0);
     for given in &args.address {
         match subject::read(given)? {
-            subject::Given::Hash(hash) => who.add_hash(hash),
+            subject::Given::Hash(hash) => {
+                by_hash += 1;
+                who.add_hash(hash);
+            }
             subject::Given::Address(address) => who.add_address(&address, &keys),
         }
     }
     if let Some(list) = &args.list {
-        add_list(list, &mut who, &keys)?;
+        by_hash += add_list(list, &mut who, &keys)?;
     }
     if who.is_empty() {
         return Err(UsageError("the list names nobody".to_owned()).into());
@@ -104,23 +117,33 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         }
         return told::lifted(args.format, forget::lift(paths, &keys, &who)?);
     }
+    // First whether it can be done at all, and is wanted.
+    let input_is_taken = args.address.iter().any(|given| given == "-") || args.list.as_deref() == Some(Path::new("-"));
+    let sendgrid = match args.at_sendgrid && !args.dry_run {
+        true => Some(AtSendGrid::prepare(&question.config.sendgrid, &who, by_hash, input_is_taken, args.yes)?),
+        false => None,
+    };
     let local = match (has_trail, args.dry_run) {
         (false, _) => None,
         (true, true) => Some(forget::preview(paths, &keys, &who)?),
         (true, false) => Some(forget::forget(paths, &keys, &who)?),
     };
     let archived = in_archives(&args.archive, &keys, &who, args.dry_run)?;
+    let done = Done { local: local.as_ref(), archived: archived.as_ref(), ..Done::default() };
     // After the trail, from where rows are forwarded.
-    let there = remote.map(|remote| remote.people(&keys, &who, args.dry_run)).transpose();
-    let there = match (there, &local) {
-        (Err(error), Some(local)) => {
+    let there = match remote.map(|remote| remote.people(&keys, &who, args.dry_run)).transpose() {
+        Ok(there) => there,
+        Err(error) => {
             // What was done on this machine is said in any case.
-            told::people(args.format, args.dry_run, Some(local), None, archived.as_ref())?;
-            return Err(error.context("the trail is done, and BigQuery is not: repeat this"));
+            told::people(args.format, args.dry_run, done)?;
+            return Err(error.context("BigQuery is not done, and SendGrid was not asked: repeat this"));
         }
-        (there, _) => there?,
     };
-    told::people(args.format, args.dry_run, local.as_ref(), there.as_ref(), archived.as_ref())
+    let asked = match sendgrid {
+        Some(sendgrid) => Some(sendgrid.ask(&who)?),
+        None => args.at_sendgrid.then(|| at_sendgrid::preview(&who)),
+    };
+    told::people(args.format, args.dry_run, Done { there: there.as_ref(), asked: asked.as_ref(), ..done })
 }
 
 /// What all the archives that are named held of them; `None` where none is named.
@@ -140,13 +163,14 @@ fn in_archives(
     Ok(all)
 }
 
-/// An address or a hash a line. What is wrong is told by line, never by what stands there.
-fn add_list(path: &Path, who: &mut Wanted, keys: &KeyRing) -> anyhow::Result<()> {
+/// An address or a hash a line; says how many hashes. What is wrong is told by line, never by what stands there.
+fn add_list(path: &Path, who: &mut Wanted, keys: &KeyRing) -> anyhow::Result<usize> {
     let lines: Box<dyn BufRead> = if path.as_os_str() == "-" {
         Box::new(std::io::stdin().lock())
     } else {
         Box::new(BufReader::new(File::open(path).with_context(|| format!("opening {}", path.display()))?))
     };
+    let mut by_hash = 0;
     for (number, line) in (1..).zip(lines.lines()) {
         let line = Zeroizing::new(line.with_context(|| format!("reading line {number} of the list"))?);
         let given = original(line.trim().trim_start_matches('\u{feff}'));
@@ -154,6 +178,7 @@ fn add_list(path: &Path, who: &mut Wanted, keys: &KeyRing) -> anyhow::Result<()>
             continue;
         }
         if let Some(hash) = EmailHash::parse(given) {
+            by_hash += 1;
             who.add_hash(hash);
         } else if given.contains('@') && !given.contains(char::is_whitespace) {
             who.add_address(given, keys);
@@ -161,5 +186,5 @@ fn add_list(path: &Path, who: &mut Wanted, keys: &KeyRing) -> anyhow::Result<()>
             return Err(UsageError(format!("line {number} of the list is neither an address nor a hash")).into());
         }
     }
-    Ok(())
+    Ok(by_hash)
 }

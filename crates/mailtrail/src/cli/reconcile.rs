@@ -41,8 +41,11 @@ pub(super) struct Args {
     /// Fetch the events of every message, one request each: finds missing opens, clicks and earlier deferrals too
     #[arg(long)]
     every_message: bool,
+    /// Look at the messages of this subuser, by its number (SendGrid: Settings > Subuser Management), instead of the account's own
+    #[arg(long, value_name = "NUMBER")]
+    subuser: Option<u64>,
     /// Go on with one that was interrupted
-    #[arg(long, conflicts_with_all = ["since", "until", "dry_run", "every_message"])]
+    #[arg(long, conflicts_with_all = ["since", "until", "dry_run", "every_message", "subuser"])]
     resume: bool,
 }
 
@@ -67,9 +70,10 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
             begin(&args)?
         }
     };
-    if question.config.sendgrid.on_behalf_of.is_some() {
+    if question.config.sendgrid.on_behalf_of.is_some() && progress.subuser.is_none() {
         note(
-            "note: [sendgrid] on_behalf_of is set, which SendGrid does not document for its logs: use a key of the subuser's own",
+            "note: [sendgrid] on_behalf_of is set, which SendGrid does not document for its logs: name the subuser's number with \
+             --subuser, or use a key of the subuser's own",
         );
     }
     let keys = Arc::new(KeyRing::load(&question.config.privacy)?);
@@ -85,7 +89,8 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
             }
         };
         let mut reconciler =
-            Reconciler::new(&client, question.reader()?, trail, keys, &question.config.privacy, progress.every_message);
+            Reconciler::new(&client, question.reader()?, trail, keys, &question.config.privacy, progress.every_message)
+                .of_subuser(progress.subuser);
         let save = |progress: &Progress| if args.dry_run { Ok(()) } else { progress.save(&saved_at) };
         let ended = reconciler.run(&mut progress, save).await;
         tell(&mut io::stdout().lock(), &progress, args.dry_run)?;
@@ -105,6 +110,12 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
 /// Whatever was sent after the backup that the store came from is in the trail now, and `send` may go by it.
 fn settle_restored(question: &Question, progress: &Progress) -> anyhow::Result<()> {
     let Some(restored) = restored::look(&question.paths)? else { return Ok(()) };
+    if progress.subuser.is_some() && question.config.sendgrid.on_behalf_of.is_none() {
+        note(
+            "note: this store was restored from a backup; `send` waits until the account's own messages are looked at, too",
+        );
+        return Ok(());
+    }
     if progress.since > restored.since {
         let since = time::rfc3339(restored.since);
         note(&format!(
@@ -139,7 +150,7 @@ fn begin(args: &Args) -> anyhow::Result<Progress> {
         ))
         .into());
     }
-    Ok(Progress::new(since, until, args.every_message))
+    Ok(Progress { subuser: args.subuser, ..Progress::new(since, until, args.every_message) })
 }
 
 fn tell(out: &mut impl Write, progress: &Progress, dry_run: bool) -> io::Result<()> {

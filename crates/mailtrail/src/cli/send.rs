@@ -18,6 +18,7 @@ use super::Global;
 use super::exit::{Exit, UsageError};
 use super::question::Question;
 use super::selection::Selection;
+use super::sent::tell_blind;
 use super::{pruned, time, wait};
 use crate::clock::now_micros;
 use crate::compose::Composer;
@@ -196,6 +197,7 @@ impl Sender {
             let mut recently = HashSet::new();
             for category in &args.category {
                 recently.extend(already_sent(sends, category, Some(since), false)?);
+                tell_blind(sends, &Scope::Category(category.clone()), Some(since))?;
             }
             sets.recently = Some(recently);
         }

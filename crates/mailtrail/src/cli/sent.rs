@@ -12,12 +12,12 @@ use super::question::Question;
 use super::selection::SelectionArgs;
 use super::server::{self, ServerArgs};
 use super::time;
-use crate::outcome::{self, Earlier, Selector, columns, latest_of, mailed_before};
+use crate::outcome::{self, Blind, Earlier, Selector, blind, columns, latest_of, mailed_before};
 use crate::protect::EmailHash;
 use crate::settle::Status;
 use crate::store::ledger::Sent;
 use crate::store::query::Scope;
-use crate::store::remote::wire::Mail;
+use crate::store::remote::wire::{About, Mail};
 use crate::store::remote::{Remote, Row};
 use crate::store::sends::Sends;
 
@@ -103,8 +103,37 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         ));
     }
     pruned::tell_of_scope(&question, &selection.selector);
+    match (&question.server, &sends) {
+        (Some(remote), _) => {
+            let About { nobody, left_out, .. } = remote.about();
+            warn(Blind { nobody: nobody.unwrap_or_default(), left_out: left_out.unwrap_or_default() });
+        }
+        (None, Some(sends)) => tell_blind(&**sends, &selection.selector.scope, selection.selector.since)?,
+        (None, None) => {}
+    }
     question.tell_backlog();
     Ok(Exit::Done)
+}
+
+/// Says where a no may be none: of imported events that nobody can tell the recipients of.
+pub(super) fn tell_blind(sends: &dyn Sends, scope: &Scope, since: Option<i64>) -> anyhow::Result<()> {
+    warn(blind(sends, scope, since)?);
+    Ok(())
+}
+
+fn warn(Blind { nobody, left_out }: Blind) {
+    if nobody > 0 {
+        note(&format!(
+            "warning: {nobody} imported events of this mail do not say whom they are about: whoever seems not to have got it may \
+             have (mailtrail import --rehash LIST tells them, where the list has their addresses)"
+        ));
+    }
+    if left_out > 0 {
+        note(&format!(
+            "warning: imports left out {left_out} events whose recipients nobody knows: whoever seems not to have got this mail may \
+             have. Import again with --rehash and a list that has their addresses"
+        ));
+    }
 }
 
 /// Who got it, and up to when events are in.

@@ -34,6 +34,24 @@ pub struct BigQuery {
 }
 
 impl BigQuery {
+    /// Google's own, with defaults for everything else: for reading a table where nothing is configured.
+    #[must_use]
+    pub fn at_google(project: Name, dataset: Name, table: Name) -> Self {
+        let google = |url: &str| Endpoint { url: url.to_owned(), loopback: false };
+        Self {
+            project,
+            dataset,
+            table,
+            location: None,
+            endpoint: google(REST),
+            grpc_endpoint: google(GRPC),
+            forward: false,
+            quota_project: None,
+            max_bytes_billed: 10 << 30,
+            append_timeout: Duration::from_secs(8),
+        }
+    }
+
     /// Whether this is an emulator on this machine, which asks for no credentials.
     #[must_use]
     pub fn is_emulator(&self) -> bool {

@@ -22,6 +22,8 @@ pub struct Store {
     pub path: PathBuf,
     /// Largest backlog in the spool, bytes; beyond it 503.
     pub max_backlog: u64,
+    /// Most that waits for the consumers of `[[relay]]`, bytes; beyond it the oldest is given up.
+    pub max_relay: u64,
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Store {
@@ -30,5 +32,6 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Store {
         kind: reader.choice("store.kind", &kinds).unwrap_or(StoreKind::Sqlite),
         path: reader.path_or("store.path", "mailtrail.db"),
         max_backlog: reader.size("store.max_backlog", 4 << 30, "4GiB"),
+        max_relay: reader.size("store.max_relay", 1 << 30, "1GiB"),
     }
 }

@@ -416,6 +416,47 @@ fn alerts_stand_several_times() {
 }
 
 #[test]
+fn consumers_of_posts_stand_several_times_and_keep_their_secrets() {
+    let text = "[[relay]]\nname = \"a\"\nurl = \"https://a.example/x?token=hunter2\"\nbasic_auth = \"u:hunter2\"\n\
+                [[relay]]\nname = \"b_2\"\nurl = \"http://127.0.0.1:1/\"\ntimeout = \"3s\"\nmax_age = \"1h\"\ntries = 1\n\
+                [store]\nmax_relay = \"5MiB\"";
+    let config = load(&with_auth("", text)).unwrap();
+    let [a, b] = &config.relays[..] else { panic!("{:?}", config.relays) };
+    assert_eq!(
+        (a.name.as_str(), a.timeout, a.max_age),
+        ("a", Duration::from_secs(10), Duration::from_secs(3 * 86_400))
+    );
+    assert_eq!((a.tries, a.basic_auth.as_ref().map(|basic| basic.expose())), (5, Some("u:hunter2")));
+    assert_eq!((b.timeout, b.max_age, b.tries), (Duration::from_secs(3), Duration::from_secs(3600), 1));
+    assert!(b.basic_auth.is_none() && config.store.max_relay == 5 << 20);
+    assert!(config.warnings.iter().any(|warning| warning.contains("plain addresses too, to a, b_2")), "{config:?}");
+    assert!(!format!("{config:?}").contains("hunter2"));
+
+    let one = |more: &str| format!("[[relay]]\nname = \"a\"\nurl = \"https://hunter2.example/\"\n{more}");
+    let refused = [
+        ("[[relay]]\nurl = \"https://a.example/hunter2\"".to_owned(), "[[relay]] has no name"),
+        ("[[relay]]\nname = \"a\"".to_owned(), "[[relay]] has no url"),
+        ("[[relay]]\nname = \"A b\"\nurl = \"https://a.example/\"".to_owned(), "is not 1 to 40 of the characters"),
+        ("[[relay]]\nname = \"a\"\nurl = \"http://hunter2.example/\"".to_owned(), "must begin with https://"),
+        (one("basic_auth = \"hunter2\""), "is not user:password"),
+        (one("tries = 0"), "is not a whole number above 0"),
+        (format!("{}{}", one(""), one("")), "[[relay]] is called \"a\", as another one is"),
+        (
+            one("[store]\nkind = \"bigquery\"\n[bigquery]\nproject = \"p\"\ndataset = \"d\""),
+            "[[relay]] needs a store on this machine",
+        ),
+    ];
+    for (text, expected) in refused {
+        let told = problem(&with_auth("", &text));
+        assert!(told.contains(expected) && !told.contains("hunter2"), "{told:?} does not say {expected:?}");
+    }
+    let folder = Folder::with("");
+    folder.write(FILE_NAME, &with_auth("", &one("")), 0o644);
+    let told = folder.load(&[]).unwrap_err().to_string();
+    assert!(told.contains("[[relay]] url stands in a file that everybody may read"), "{told}");
+}
+
+#[test]
 fn a_secret_is_in_no_message() {
     let texts = [
         "[receive]\nbasic_auth = [\"hunter2\"]",

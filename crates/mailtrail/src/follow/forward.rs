@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-pub use health::describe;
+pub use health::{Forwarding, Standing, describe};
 
 use crate::clock;
 use crate::config::BigQuery;
@@ -68,6 +68,12 @@ impl Forward {
         let state = Forwarded::open(&paths.forwarded(), &dataset.event_table())?;
         let state = Arc::new(Mutex::new(state));
         Ok(Self { dataset, writer, entries, paths: paths.clone(), state, health: Health::default() })
+    }
+
+    /// Says how it stands while it runs.
+    #[must_use]
+    pub fn forwarding(&self) -> Forwarding {
+        Forwarding(self.health.clone())
     }
 
     /// Runs until `stop`.

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Response, StatusCode, redirect};
 
 use crate::config::HookUrl;
 use crate::log::chain;
 
-/// From connecting to the answer's end.
-const TIMEOUT: Duration = Duration::from_secs(10);
 /// So much of an answer is read at most.
 const LONGEST_ANSWER: usize = 1024;
 /// No wait that a server asks for is longer.
@@ -71,29 +69,34 @@ impl SendError {
     }
 }
 
-/// Posts JSON: https with the system's roots, no redirects, ten seconds.
+/// Posts: https with the system's roots, no redirects, bounded in time.
 #[derive(Debug, Clone)]
-pub(super) struct Client {
+pub(crate) struct Client {
     outward: reqwest::Client,
     /// For this machine: a proxy of the environment would lead elsewhere.
     loopback: reqwest::Client,
 }
 
 impl Client {
-    pub(super) fn new() -> Result<Self, SendError> {
+    /// `timeout`: from connecting to the answer's end.
+    pub(crate) fn new(timeout: Duration) -> Result<Self, SendError> {
         let builder = || {
             reqwest::Client::builder()
                 .user_agent(concat!("mailtrail/", env!("CARGO_PKG_VERSION")))
                 .redirect(redirect::Policy::none())
-                .timeout(TIMEOUT)
+                .timeout(timeout)
         };
         let build = |builder: reqwest::ClientBuilder| builder.build().map_err(|error| SendError::Client(chain(error)));
         Ok(Self { outward: build(builder().https_only(true))?, loopback: build(builder().no_proxy())? })
     }
 
     /// Posts once.
-    pub(super) async fn post(&self, url: &HookUrl, mut headers: HeaderMap, body: String) -> Result<(), SendError> {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    pub(crate) async fn post(
+        &self,
+        url: &HookUrl,
+        headers: HeaderMap,
+        body: impl Into<reqwest::Body>,
+    ) -> Result<(), SendError> {
         let client = if url.is_loopback() { &self.loopback } else { &self.outward };
         let request = client.post(url.expose().clone()).headers(headers).body(body);
         let response = request.send().await.map_err(|error| SendError::Unanswered(chain(error)))?;

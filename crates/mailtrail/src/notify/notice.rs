@@ -221,6 +221,7 @@ impl Notice {
             Self::Ops(Ops::ConcernOver(ConcernKind::Certificate)) => "certificate.over",
             Self::Ops(Ops::ConcernOver(ConcernKind::Backlog)) => "backlog.over",
             Self::Ops(Ops::ConcernOver(ConcernKind::Disk)) => "disk.over",
+            Self::Ops(Ops::ConcernOver(ConcernKind::Relay)) => "relay.over",
             Self::Test => "test",
         }
     }

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::rand;
-use reqwest::header::HeaderMap;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::task::JoinSet;
 
 use super::client::{Client, SendError};
@@ -15,6 +16,9 @@ use super::retry::{Backoff, Patience};
 use super::{slack, webhook};
 use crate::clock;
 use crate::config::{Config, HookUrl, Slack, Webhook};
+
+/// Of one POST.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A place that notices are posted to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -119,7 +123,7 @@ impl Notifier {
         if slack.business.is_none() && slack.ops.is_none() && webhook.is_none() {
             return Ok(Self::none());
         }
-        Ok(Self(Some(Arc::new(Parts { client: Client::new()?, slack, webhook, manner, patience }))))
+        Ok(Self(Some(Arc::new(Parts { client: Client::new(TIMEOUT)?, slack, webhook, manner, patience }))))
     }
 
     /// Tells nobody.
@@ -158,7 +162,7 @@ impl Notifier {
         let mut sends = JoinSet::new();
         for channel in self.channels(notice) {
             let (this, notice) = (self.clone(), notice.clone());
-            sends.spawn(async move { (channel, this.insist(channel, &notice).await) });
+            sends.spawn(async move { (channel, this.send_to(channel, &notice).await) });
         }
         let (mut told, mut failed) = (Vec::new(), Vec::new());
         for (channel, result) in sends.join_all().await {
@@ -172,7 +176,11 @@ impl Notifier {
         if failed.is_empty() { Ok(Told { channels: told }) } else { Err(NotifyError { told, failed }) }
     }
 
-    async fn insist(&self, channel: Channel, notice: &Notice) -> Result<(), SendError> {
+    /// Tells one channel, trying again as [`send`](Self::send) does.
+    ///
+    /// # Errors
+    /// When it did not take the notice.
+    pub async fn send_to(&self, channel: Channel, notice: &Notice) -> Result<(), SendError> {
         let Some(parts) = &self.0 else { return Ok(()) };
         let id = NoticeId::random()?;
         let mut backoff = Backoff::new(parts.patience);
@@ -194,17 +202,19 @@ impl Notifier {
     /// When it did not take the notice.
     pub async fn send_once(&self, channel: Channel, notice: &Notice, id: &NoticeId) -> Result<(), SendError> {
         let Some(parts) = &self.0 else { return Ok(()) };
+        let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
         match channel {
             Channel::Slack(destination) => {
                 let Some(url) = parts.slack.url(destination) else { return Ok(()) };
                 let message = slack::message(notice, &parts.manner);
-                parts.client.post(url, HeaderMap::new(), message.to_string()).await
+                parts.client.post(url, HeaderMap::from_iter([json]), message.to_string()).await
             }
             Channel::Webhook => {
                 let Some(to) = &parts.webhook else { return Ok(()) };
                 let now = clock::now_micros();
                 let body = webhook::body(notice, &parts.manner, now);
-                let headers = webhook::headers(&to.secret, id, now.div_euclid(1_000_000), &body);
+                let mut headers = webhook::headers(&to.secret, id, now.div_euclid(1_000_000), &body);
+                headers.extend([json]);
                 parts.client.post(&to.url, headers, body).await
             }
         }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use aws_lc_rs::digest::{SHA256, digest};
+
 /// Trimmed, Unicode lower-cased, nothing provider-specific. SQL's `LOWER(TRIM(email))` says the same for ASCII addresses.
 #[must_use]
 pub fn normalise(address: &str) -> String {
@@ -32,6 +34,14 @@ impl EmailHash {
             *byte = u8::try_from(high * 16 + low).ok()?;
         }
         Some(Self(bytes))
+    }
+
+    /// SHA-256 of a text without any key, as it is: whoever means an address normalises it.
+    #[must_use]
+    pub fn unkeyed(text: &str) -> Self {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+        Self(bytes)
     }
 
     /// From [`as_bytes`](Self::as_bytes).

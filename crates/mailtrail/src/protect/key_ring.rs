@@ -5,8 +5,10 @@
 //! | `email_hash` | HMAC-SHA256(hash key, normalised address); in mode `sha256` SHA-256 of it |
 //! | `event_key` with an id | SHA-256(len id ‖ id ‖ len event ‖ event ‖ timestamp), first 16 bytes; lengths as u32, µs as i64, big endian |
 //! | `fingerprint`, `event_key` without an id | HMAC-SHA256(dedupe key, canonical raw event), first 16 bytes |
+//! | the same of events that came without their raw form | HMAC-SHA256(dedupe key, `import` ‖ 0 ‖ what ‖ 0 ‖ bytes), first 16 bytes |
 //! | quarantine `item_key` | HMAC-SHA256(dedupe key, `quarantine` ‖ 0 ‖ bytes), first 16 bytes |
 //! | sealed bytes | nonce (12) ‖ AES-256-GCM-SIV(seal key, bytes; the seal key's id as associated data) |
+//! | sealed posts, for passing on | nonce (12) ‖ AES-256-GCM-SIV(seal key, postcard of headers and body; seal key's id ‖ 0 ‖ `post 1` as associated data) |
 //! | mark of a forgotten address | HMAC-SHA256(HMAC-SHA256(dedupe key, `mailtrail forgotten addresses`), email_hash), first 16 bytes |
 //! | key ids, check values | HMAC-SHA256(key, `mailtrail key id`), first 8 bytes, hex |
 
@@ -117,17 +119,34 @@ impl KeyRing {
     }
 
     fn hash_under(&self, key: &hmac::Key, normalised: &str) -> EmailHash {
-        let mut bytes = [0; 32];
         match self.mode {
-            HashMode::HmacSha256 => bytes.copy_from_slice(hmac::sign(key, normalised.as_bytes()).as_ref()),
-            HashMode::Sha256 => bytes.copy_from_slice(digest(&SHA256, normalised.as_bytes()).as_ref()),
+            HashMode::HmacSha256 => {
+                let mut bytes = [0; 32];
+                bytes.copy_from_slice(hmac::sign(key, normalised.as_bytes()).as_ref());
+                EmailHash::from_bytes(bytes)
+            }
+            HashMode::Sha256 => EmailHash::unkeyed(normalised),
         }
-        EmailHash::from_bytes(bytes)
     }
 
     /// The digest of the canonical raw event: the same for repeats under another id.
     pub(super) fn fingerprint(&self, event: &Event<'_>) -> [u8; 16] {
         first_16(hmac::sign(&self.dedupe, event.canonical().as_bytes()).as_ref())
+    }
+
+    /// A digest that stands for a key which cannot be known, of an event whose raw form is not at hand.
+    pub(super) fn imported_digest(&self, what: &str, bytes: &[u8]) -> [u8; 16] {
+        let mut keyed = hmac::Context::with_key(&self.dedupe);
+        for part in [b"import\0".as_slice(), what.as_bytes(), b"\0", bytes] {
+            keyed.update(part);
+        }
+        first_16(keyed.sign().as_ref())
+    }
+
+    /// Whether this is the id of a key in use, now or earlier.
+    #[must_use]
+    pub fn knows(&self, key_id: &str) -> bool {
+        self.key_id == key_id || self.previous.iter().any(|(_, id)| id == key_id)
     }
 
     /// Seals bytes that could not be read.
@@ -142,11 +161,7 @@ impl KeyRing {
         if rand::fill(&mut nonce).is_err() {
             nonce.copy_from_slice(&item_key[..NONCE_LEN]);
         }
-        let mut sealed = bytes.to_vec();
-        let aad = Aad::from(self.seal_key_id.as_bytes());
-        let tag = self.seal.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad, &mut sealed);
-        let tag = tag.expect("AES-GCM-SIV takes up to 64 GiB; a body is bounded far below");
-        let sealed = [&nonce[..], &sealed, tag.as_ref()].concat();
+        let sealed = self.encrypt(nonce, self.seal_key_id.as_bytes(), |sealed| sealed.extend_from_slice(bytes));
         SealedRow { item_key, why: why.to_owned(), seal_key_id: self.seal_key_id.clone(), sealed }
     }
 
@@ -158,12 +173,29 @@ impl KeyRing {
         if seal_key_id != self.seal_key_id {
             return Err(OpenError::UnknownKey(seal_key_id.to_owned()));
         }
+        self.decrypt(self.seal_key_id.as_bytes(), sealed)
+    }
+
+    /// Nonce, what `write` appends encrypted, tag. `about` is authenticated with it.
+    pub(super) fn encrypt(&self, nonce: [u8; NONCE_LEN], about: &[u8], write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+        let mut sealed = nonce.to_vec();
+        write(&mut sealed);
+        let (_, plain) = sealed.split_at_mut(NONCE_LEN);
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let tag = self.seal.seal_in_place_separate_tag(nonce, Aad::from(about), plain);
+        let tag = tag.expect("AES-GCM-SIV takes up to 64 GiB; a body is bounded far below");
+        sealed.extend_from_slice(tag.as_ref());
+        sealed
+    }
+
+    /// Undoes [`encrypt`](Self::encrypt).
+    pub(super) fn decrypt(&self, about: &[u8], sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
         let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN).ok_or(OpenError::Damaged)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| OpenError::Damaged)?;
         let mut bytes = sealed.to_vec();
-        let aad = Aad::from(self.seal_key_id.as_bytes());
-        let opened = self.seal.open_in_place(nonce, aad, &mut bytes).map_err(|_| OpenError::Damaged)?.len();
-        bytes.truncate(opened);
+        let opened = self.seal.open_in_place(nonce, Aad::from(about), &mut bytes).map_err(|_| OpenError::Damaged)?;
+        let length = opened.len();
+        bytes.truncate(length);
         Ok(bytes)
     }
 

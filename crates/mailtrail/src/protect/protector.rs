@@ -1,5 +1,7 @@
 //! One event → one row without addresses.
 
+mod imported;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -16,6 +18,8 @@ use super::values;
 use crate::config::{IpPolicy, Presence, Privacy, UrlPolicy};
 use crate::receive::Authentic;
 use crate::run::{RECIPIENT_ARG, REQUEST_ARG, RUN_ARG};
+
+pub use imported::{Imported, Recipient, Vouching};
 
 /// Every sample that SendGrid's console sends on "Test Your Integration" carries this message id.
 const SAMPLE_MESSAGE: &str = "14c5d75ce93.dfd.64b469";

@@ -1,6 +1,7 @@
 //! A body that may be decoded, and what vouches for it.
 
 use bytes::Bytes;
+use http::HeaderValue;
 use sendgrid_events::KeyId;
 
 /// What vouches for a POST: the column `verified_by`.
@@ -14,6 +15,8 @@ pub enum VerifiedBy {
     Basic,
     /// SendGrid's own API told it, asked with our key.
     Api,
+    /// It was imported from a file or another store, on the word of whoever did.
+    Import,
     /// Nothing: the listener was told to accept that.
     Nothing,
 }
@@ -26,12 +29,13 @@ impl VerifiedBy {
             Some("test") => VerifiedBy::Test,
             Some("basic") => VerifiedBy::Basic,
             Some("api") => VerifiedBy::Api,
+            Some("import") => VerifiedBy::Import,
             Some(text) => KeyId::parse(text).map_or(VerifiedBy::Nothing, VerifiedBy::Key),
             None => VerifiedBy::Nothing,
         }
     }
 
-    /// The column's value: a key id, `test`, `basic`, `api`, or null.
+    /// The column's value: a key id, `test`, `basic`, `api`, `import`, or null.
     #[must_use]
     pub fn as_column(&self) -> Option<&str> {
         match self {
@@ -39,15 +43,28 @@ impl VerifiedBy {
             VerifiedBy::Test => Some("test"),
             VerifiedBy::Basic => Some("basic"),
             VerifiedBy::Api => Some("api"),
+            VerifiedBy::Import => Some("import"),
             VerifiedBy::Nothing => None,
         }
     }
+}
+
+/// The headers that whoever checks the signature again needs beside the body, as they came.
+#[derive(Clone, Default)]
+pub struct ProofHeaders {
+    /// `Content-Type`
+    pub content_type: Option<HeaderValue>,
+    /// SendGrid's signature.
+    pub signature: Option<HeaderValue>,
+    /// Its timestamp.
+    pub timestamp: Option<HeaderValue>,
 }
 
 /// A body whose sender was checked as the configuration asks.
 #[derive(Clone)]
 pub struct Authentic {
     body: Bytes,
+    headers: ProofHeaders,
     /// What vouches for it.
     pub verified_by: VerifiedBy,
     /// When it was received, µs since the epoch.
@@ -56,19 +73,30 @@ pub struct Authentic {
 
 impl Authentic {
     /// For `receive`, which checked the sender.
-    pub(crate) fn new(body: Bytes, verified_by: VerifiedBy, received_at: i64) -> Self {
-        Self { body, verified_by, received_at }
+    pub(crate) fn new(body: Bytes, headers: ProofHeaders, verified_by: VerifiedBy, received_at: i64) -> Self {
+        Self { body, headers, verified_by, received_at }
     }
 
     /// For `reconcile` alone: events that SendGrid's Email Logs told, over HTTPS and for our key, in the webhook's shape.
     pub(crate) fn of_api(body: String, received_at: i64) -> Self {
-        Self { body: body.into(), verified_by: VerifiedBy::Api, received_at }
+        Self { body: body.into(), headers: ProofHeaders::default(), verified_by: VerifiedBy::Api, received_at }
+    }
+
+    /// For `import` alone: events in the webhook's shape that somebody else kept.
+    pub(crate) fn of_import(bytes: Vec<u8>, received_at: i64) -> Self {
+        Self { body: bytes.into(), headers: ProofHeaders::default(), verified_by: VerifiedBy::Import, received_at }
     }
 
     /// For the quarantine, which kept it with what vouched for it, and for tests.
     #[must_use]
     pub fn from_quarantine(bytes: Vec<u8>, verified_by: VerifiedBy, received_at: i64) -> Self {
-        Self { body: bytes.into(), verified_by, received_at }
+        Self { body: bytes.into(), headers: ProofHeaders::default(), verified_by, received_at }
+    }
+
+    /// The headers it came with; none where it did not come by the listener.
+    #[must_use]
+    pub fn headers(&self) -> &ProofHeaders {
+        &self.headers
     }
 
     /// The body as received.

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderMap};
 use hyper::{Method, Request, Response, StatusCode};
+use sendgrid_events::signature::{SIGNATURE_HEADER, TIMESTAMP_HEADER};
 
 use super::access::{Access, Admitted};
 use super::answer::{self, Refusal};
-use super::authentic::Authentic;
+use super::authentic::{Authentic, ProofHeaders};
 use super::body::{self, Budget};
 use super::head;
 use crate::clock;
@@ -91,7 +93,7 @@ impl<K: Keep> Shared<K> {
         let (parts, mut body) = request.into_parts();
         let outcome = match self.admit(raw_head.as_deref(), &parts) {
             Err(refusal) => Err((refusal, true)),
-            Ok((access, admitted)) => self.take(&access, &admitted, &mut body).await,
+            Ok((access, admitted)) => self.take(&access, &admitted, &parts.headers, &mut body).await,
         };
         let response = match outcome {
             Ok(kept) => answer::accepted(kept),
@@ -132,6 +134,7 @@ impl<K: Keep> Shared<K> {
         &self,
         access: &Arc<Access>,
         admitted: &Admitted,
+        headers: &HeaderMap,
         body: &mut Incoming,
     ) -> Result<Kept, (Refusal, bool)> {
         let body::Held { bytes, share: _share } = body::read(body, self.max_body, self.body_timeout, &self.budget)
@@ -139,7 +142,7 @@ impl<K: Keep> Shared<K> {
             .map_err(|refusal| (refusal, true))?;
         let received_at = clock::now_micros();
         let verified_by = access.verify(admitted, &bytes).map_err(|refusal| (refusal, false))?;
-        let authentic = Authentic::new(bytes, verified_by, received_at);
+        let authentic = Authentic::new(bytes, proof_headers(headers), verified_by, received_at);
         match tokio::time::timeout(self.answer_timeout, self.keep.keep(authentic)).await {
             Ok(kept) => kept.map_err(|refusal| (refusal, false)),
             // It may be stored all the same; SendGrid repeats it and the repetition is found by its key.
@@ -159,6 +162,16 @@ impl<K: Keep> Shared<K> {
                 );
             });
         }
+    }
+}
+
+/// `head` has seen that each is there once at most.
+fn proof_headers(headers: &HeaderMap) -> ProofHeaders {
+    let one = |name: &str| headers.get(name).cloned();
+    ProofHeaders {
+        content_type: headers.get(CONTENT_TYPE).cloned(),
+        signature: one(SIGNATURE_HEADER),
+        timestamp: one(TIMESTAMP_HEADER),
     }
 }
 

@@ -60,23 +60,29 @@ pub(super) fn is_full(found: &[Found]) -> bool {
 
 pub(super) struct Logs<'c> {
     client: &'c Client,
+    /// SendGrid shows a subuser's messages to its parent's key only where asked for it by number.
+    pub(super) subuser: Option<u64>,
 }
 
 impl<'c> Logs<'c> {
     pub(super) fn new(client: &'c Client) -> Self {
-        Self { client }
+        Self { client, subuser: None }
     }
 
     /// Messages made from a time on and before another (ms since 1970), with a status where one is asked for.
     pub(super) async fn search(&self, from: i64, to: i64, status: Option<&str>) -> Result<Vec<Found>, CallError> {
-        let body = json!({"query": query(from, to, status), "limit": MOST_MESSAGES});
+        let mut body = json!({"query": query(from, to, status), "limit": MOST_MESSAGES});
+        if let Some(subuser) = self.subuser {
+            body["subusers"] = json!([subuser.to_string()]);
+        }
         let page: Page = self.client.query(&["v3", "logs"], &body, &PATIENCE).await?;
         Ok(page.messages)
     }
 
     /// `None` where SendGrid has it no more.
     pub(super) async fn details(&self, sg_message_id: &str) -> Result<Option<Details>, CallError> {
-        match self.client.get(&["v3", "logs", sg_message_id], &PATIENCE).await {
+        let query: Vec<_> = self.subuser.iter().map(|subuser| ("subuser", subuser.to_string())).collect();
+        match self.client.get_with(&["v3", "logs", sg_message_id], &query, &PATIENCE).await {
             Ok(details) => Ok(Some(details)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),

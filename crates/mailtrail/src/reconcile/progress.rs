@@ -19,6 +19,9 @@ pub struct Progress {
     pub edge: i64,
     /// Whether every message's events are fetched.
     pub every_message: bool,
+    /// Whose messages; `None`: the account's own.
+    #[serde(default)]
+    pub subuser: Option<u64>,
     /// Messages looked at.
     pub messages: u64,
     /// Those whose events were fetched, since something was missing.
@@ -46,6 +49,7 @@ impl Progress {
             until,
             edge: since,
             every_message,
+            subuser: None,
             messages: 0,
             incomplete: 0,
             repaired: 0,

@@ -89,6 +89,23 @@ impl Client {
         parse(&self.call(&call, patience).await?)
     }
 
+    /// [`get`](Self::get) with a query of names and values.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn get_with<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+        patience: &Patience,
+    ) -> Result<T, CallError> {
+        let mut call = self.prepare(Method::GET, path, None::<&()>, Repeat::Always)?;
+        if !query.is_empty() {
+            call.url.query_pairs_mut().extend_pairs(query);
+        }
+        parse(&self.call(&call, patience).await?)
+    }
+
     /// `POST` that only asks, so that it may be repeated.
     ///
     /// # Errors

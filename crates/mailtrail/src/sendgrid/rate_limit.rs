@@ -9,6 +9,9 @@ use reqwest::header::HeaderMap;
 /// Longer waits than this are no rate limit but a mistake.
 const LONGEST: i64 = 3600 * 1_000_000;
 
+/// A number of seconds up to this is a time to wait, not a moment.
+const LONGEST_SAID: i64 = 86_400;
+
 /// When the next request may go, µs since 1970; 0: at once.
 #[derive(Default)]
 pub(super) struct RateLimit(AtomicI64);
@@ -21,7 +24,11 @@ impl RateLimit {
         let spent = too_many || number("x-ratelimit-remaining") == Some(0);
         let reset = number("x-ratelimit-reset")
             .filter(|_| spent)
-            .and_then(|seconds| seconds.checked_mul(1_000_000)?.checked_sub(now));
+            // Most of its APIs say when, some how long.
+            .and_then(|seconds| match seconds {
+                ..=LONGEST_SAID => seconds.checked_mul(1_000_000),
+                _ => seconds.checked_mul(1_000_000)?.checked_sub(now),
+            });
         let wait = after.or(reset).map(|wait| wait.clamp(0, LONGEST));
         self.0.store(wait.map_or(0, |wait| now.saturating_add(wait)), Ordering::Relaxed);
         wait.map(|wait| Duration::from_micros(wait.unsigned_abs()))

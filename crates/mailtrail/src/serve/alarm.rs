@@ -1,4 +1,4 @@
-//! The built-in alarm: several POSTs refused and none accepted for ten minutes means that events are being lost, for
+//! The built-in alarm: several POSTs refused and none accepted for ten minutes (`[watch] refusals`) means that events are being lost, for
 //! good after 24 hours. Told in the log at `error`, in a metric, and to who is notified.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,17 +6,20 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::notify::{Notice, Notifier, Ops};
+use super::tell::Teller;
+use crate::notify::{Notifier, Ops};
 use crate::receive::Refusal;
 use crate::stop::Stop;
 
-const AFTER: Duration = Duration::from_secs(600);
 const AT_LEAST: u32 = 3;
-const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// Counts refusals since the last POST that was accepted.
-#[derive(Clone, Default)]
-pub(super) struct Alarm(Arc<Mutex<Run>>);
+#[derive(Clone)]
+pub(super) struct Alarm {
+    run: Arc<Mutex<Run>>,
+    /// After so long without an accepted POST.
+    after: Duration,
+}
 
 /// Refusals without an accepted POST between them.
 #[derive(Default)]
@@ -32,6 +35,10 @@ struct Run {
 }
 
 impl Alarm {
+    pub(super) fn new(after: Duration) -> Self {
+        Self { run: Arc::default(), after }
+    }
+
     pub(super) fn accepted(&self) {
         let mut run = self.lock();
         if run.told {
@@ -51,18 +58,16 @@ impl Alarm {
     }
 
     /// Says once for each such time that nothing is accepted; runs until `stop`.
-    pub(super) async fn watch(self, notifier: Notifier, mut stop: Stop) {
+    pub(super) async fn watch(self, every: Duration, notifier: Notifier, mut stop: Stop) {
         metrics::gauge!("mailtrail_refusing_everything").set(0.0);
+        let mut teller = Teller::new(notifier);
         loop {
             tokio::select! {
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = tokio::time::sleep(every) => {}
                 () = stop.requested() => return,
             }
-            let Some(notice) = self.look().map(Notice::Ops) else { continue };
             tokio::select! {
-                sent = notifier.send(&notice) => if let Err(error) = sent {
-                    tracing::error!("{error}");
-                },
+                () = teller.tell(self.look()) => {}
                 () = stop.requested() => return,
             }
         }
@@ -75,7 +80,7 @@ impl Alarm {
             return Some(Ops::RefusalsOver);
         }
         let (Some(since), Some(last)) = (run.since, run.last) else { return None };
-        if run.told || run.refused < AT_LEAST || since.elapsed() < AFTER {
+        if run.told || run.refused < AT_LEAST || since.elapsed() < self.after {
             return None;
         }
         run.told = true;
@@ -105,7 +110,7 @@ impl Alarm {
 
     fn lock(&self) -> MutexGuard<'_, Run> {
         // Nothing under the lock can panic half way.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -113,9 +118,11 @@ impl Alarm {
 mod tests {
     use super::*;
 
+    const AFTER: Duration = Duration::from_secs(600);
+
     #[tokio::test(start_paused = true)]
     async fn told_after_ten_minutes_of_refusals_alone() {
-        let alarm = Alarm::default();
+        let alarm = Alarm::new(AFTER);
         for _ in 0..AT_LEAST {
             alarm.refused(Refusal::SignatureWrong);
         }
@@ -134,7 +141,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_accepted_post_keeps_it_silent() {
-        let alarm = Alarm::default();
+        let alarm = Alarm::new(AFTER);
         for _ in 0..10 {
             alarm.refused(Refusal::SignatureWrong);
         }

@@ -1,4 +1,4 @@
-//! Prometheus metrics on a listener of their own.
+//! Prometheus metrics on a listener of their own, and how ready everything is, in detail.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -17,9 +17,11 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use super::readiness;
 use super::sink::Sink;
-use crate::follow::forward;
+use crate::follow::forward::{self, Forwarding};
 use crate::receive::Refusal;
+use crate::relay;
 use crate::stop::Stop;
 
 /// Scrapers at once; more are turned away.
@@ -32,14 +34,19 @@ static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 pub(super) struct MetricsPage {
     tcp: TcpListener,
     sink: Sink,
+    forwarding: Option<Forwarding>,
     recorder: PrometheusHandle,
 }
 
-pub(super) async fn bind(listen: SocketAddr, sink: Sink) -> anyhow::Result<MetricsPage> {
+pub(super) async fn bind(
+    listen: SocketAddr,
+    sink: Sink,
+    forwarding: Option<Forwarding>,
+) -> anyhow::Result<MetricsPage> {
     let recorder = recorder()?;
     describe();
     let tcp = TcpListener::bind(listen).await.map_err(|error| anyhow::anyhow!("cannot listen on {listen}: {error}"))?;
-    Ok(MetricsPage { tcp, sink, recorder })
+    Ok(MetricsPage { tcp, sink, forwarding, recorder })
 }
 
 fn recorder() -> anyhow::Result<PrometheusHandle> {
@@ -71,6 +78,7 @@ fn describe() {
         "items found to be in the trail already, since the start"
     );
     forward::describe();
+    relay::describe();
     metrics::describe_counter!(
         "mailtrail_trail_quarantined_total",
         "unreadable items written to the quarantine, since the start"
@@ -141,16 +149,23 @@ impl MetricsPage {
     }
 
     fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-        if request.method() != Method::GET || request.uri().path() != "/metrics" {
-            let mut response = Response::new(Full::new(Bytes::from_static(b"see /metrics\n")));
-            *response.status_mut() = StatusCode::NOT_FOUND;
-            return response;
-        }
-        self.sample();
-        self.recorder.run_upkeep();
-        let mut response = Response::new(Full::new(Bytes::from(self.recorder.render())));
-        let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-        response.headers_mut().insert(CONTENT_TYPE, kind);
+        let get = request.method() == Method::GET;
+        let (status, kind, body) = match request.uri().path() {
+            "/metrics" if get => {
+                self.sample();
+                self.recorder.run_upkeep();
+                (StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", self.recorder.render())
+            }
+            "/readyz" if get => {
+                let (ready, detail) = readiness::look(&self.sink, self.forwarding.as_ref());
+                let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+                (status, "application/json", format!("{detail}\n"))
+            }
+            _ => (StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "see /metrics and /readyz\n".to_owned()),
+        };
+        let mut response = Response::new(Full::new(Bytes::from(body)));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        *response.status_mut() = status;
         response
     }
 

@@ -9,63 +9,80 @@ use super::alarm::Alarm;
 use super::sink::{Ready, Sink};
 use crate::clock;
 use crate::decode::decode;
-use crate::protect::Protector;
+use crate::protect::{KeyRing, Protector};
 use crate::receive::{Authentic, Keep, Kept, Refusal};
+use crate::relay;
 
 /// Larger bodies are worked on beside the runtime's threads, so that one of them does not hold up many small ones.
 const LARGE_BODY: usize = 128 * 1024;
 
 /// What the public listener hands its bodies to.
 pub struct Road {
-    protector: Arc<Protector>,
-    sink: Sink,
+    hands: Hands,
     alarm: Alarm,
     /// As many large bodies at once as there are processors.
     large_bodies: Semaphore,
 }
 
 impl Road {
-    /// A road that ends in `sink`.
-    #[must_use]
-    pub fn new(protector: Protector, sink: Sink) -> Self {
+    /// A road that ends in `sink` and feeds `alarm`. `sealer`: the keys that seal POSTs, where they are passed on.
+    pub(super) fn new(protector: Protector, sink: Sink, sealer: Option<Arc<KeyRing>>, alarm: Alarm) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { protector: Arc::new(protector), sink, alarm: Alarm::default(), large_bodies: Semaphore::new(processors) }
-    }
-
-    /// The alarm that this road feeds.
-    pub(super) fn alarm(&self) -> Alarm {
-        self.alarm.clone()
+        Self {
+            hands: Hands { protector: Arc::new(protector), sink, sealer },
+            alarm,
+            large_bodies: Semaphore::new(processors),
+        }
     }
 
     async fn protect(&self, body: Authentic) -> Result<Protected, Refusal> {
         // Either way the body is dropped here, before the wait for the commit.
         if body.bytes().len() <= LARGE_BODY {
-            return Ok(protect(&self.protector, &self.sink, &body));
+            return self.hands.protect(&body);
         }
         let _turn = self.large_bodies.acquire().await.map_err(|_| Refusal::StoreFailing)?;
-        let (protector, sink) = (Arc::clone(&self.protector), self.sink.clone());
+        let hands = self.hands.clone();
         // A panic in there would be a defect: it costs this POST, which SendGrid repeats, and nobody else's.
-        tokio::task::spawn_blocking(move || protect(&protector, &sink, &body)).await.map_err(|_| Refusal::StoreFailing)
+        tokio::task::spawn_blocking(move || hands.protect(&body)).await.map_err(|_| Refusal::StoreFailing)?
     }
+}
+
+/// What works on a body.
+#[derive(Clone)]
+struct Hands {
+    protector: Arc<Protector>,
+    sink: Sink,
+    /// Seals POSTs that are passed on; `None` where none is.
+    sealer: Option<Arc<KeyRing>>,
 }
 
 struct Protected {
     ready: Ready,
     kept: Kept,
+    /// Whether there is anything to keep.
+    any: bool,
 }
 
-fn protect(protector: &Protector, sink: &Sink, body: &Authentic) -> Protected {
-    let batch = protector.protect(decode(body), body);
-    let rows = batch.rows();
-    count_events(rows.events.iter().map(|event| event.event.as_str()));
-    let kept = Kept { accepted: rows.events.len(), quarantined: rows.sealed.len() };
-    Protected { ready: sink.prepare(&batch), kept }
+impl Hands {
+    fn protect(&self, body: &Authentic) -> Result<Protected, Refusal> {
+        let batch = self.protector.protect(decode(body), body);
+        let rows = batch.rows();
+        count_events(rows.events.iter().map(|event| event.event.as_str()));
+        let kept = Kept { accepted: rows.events.len(), quarantined: rows.sealed.len() };
+        let post = match self.sealer.as_ref().filter(|_| relay::is_passed_on(&body.verified_by)) {
+            // What is to be passed on and cannot be sealed must come again.
+            Some(keys) => Some(keys.seal_post(body).ok_or(Refusal::StoreFailing)?),
+            None => None,
+        };
+        let any = kept.accepted + kept.quarantined > 0 || post.is_some();
+        Ok(Protected { ready: self.sink.prepare(&batch, post), kept, any })
+    }
 }
 
 impl Keep for Road {
     async fn keep(&self, body: Authentic) -> Result<Kept, Refusal> {
-        let Protected { ready, kept } = self.protect(body).await?;
-        if kept.accepted + kept.quarantined > 0 {
+        let Protected { ready, kept, any } = self.protect(body).await?;
+        if any {
             ready.keep().await?;
         }
         if kept.accepted > 0 {
@@ -78,7 +95,7 @@ impl Keep for Road {
     }
 
     fn ready(&self) -> bool {
-        self.sink.is_ready()
+        self.hands.sink.is_ready()
     }
 
     fn refused(&self, refusal: Refusal) {

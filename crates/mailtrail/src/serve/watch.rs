@@ -1,51 +1,54 @@
-//! Looks once a minute at what would stop the receiving if nobody acts: clock, certificate, backlog, disk. Each is told once
+//! Looks again and again at what would stop the receiving if nobody acts (clock, certificate, backlog, disk) or keeps it from
+//! others (relay). Each is told once
 //! when it begins, again when it gets worse, and once when it is over; in the log, as a metric, and to who is notified.
 
 pub(crate) mod rules;
 mod sample;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use crate::notify::{Concern, ConcernKind, Notice, Notifier, Ops};
+use super::tell::Teller;
+use crate::config;
+use crate::notify::{Concern, ConcernKind, Notifier, Ops};
 use crate::receive::skew;
+use crate::relay::Health;
 use crate::stop::Stop;
 use crate::store::Keeper;
 use rules::ClockRule;
 use sample::Sample;
 
-const LOOK_EVERY: Duration = Duration::from_secs(60);
-
 /// What is looked at.
 pub(super) struct Watch {
-    pub(super) keeper: Keeper,
-    pub(super) trail: PathBuf,
+    /// The store on this machine, with its trail; `None` where events go to BigQuery.
+    pub(super) store: Option<(Keeper, PathBuf)>,
     pub(super) certificate: Option<PathBuf>,
+    pub(super) relay: Option<Health>,
     pub(super) notifier: Notifier,
+    pub(super) when: config::Watch,
 }
 
 impl Watch {
     /// Runs until `stop`.
     pub(super) async fn run(self, mut stop: Stop) {
-        let mut concerns = Concerns::default();
+        let mut concerns = Concerns::new(self.when);
+        let mut teller = Teller::new(self.notifier);
         loop {
-            let (trail, certificate, state) = (self.trail.clone(), self.certificate.clone(), self.keeper.state());
-            let look = move || Sample::take(&state, &trail, certificate.as_deref());
+            let store = self.store.as_ref().map(|(keeper, trail)| (keeper.state(), trail.clone()));
+            let (certificate, relay) = (self.certificate.clone(), self.relay.clone());
+            let look = move || {
+                let store = store.as_ref().map(|(state, trail)| (state, trail.as_path()));
+                Sample::take(store, certificate.as_deref(), relay.as_ref())
+            };
             // Files and the trail are read beside the runtime's threads; a panic there would cost one look.
             if let Ok(sample) = tokio::task::spawn_blocking(look).await {
                 sample.show();
-                for told in concerns.judge(&sample, skew::take()) {
-                    let notice = Notice::Ops(told);
-                    tokio::select! {
-                        sent = self.notifier.send(&notice) => if let Err(error) = sent {
-                            tracing::error!("{error}");
-                        },
-                        () = stop.requested() => return,
-                    }
+                tokio::select! {
+                    () = teller.tell(concerns.judge(&sample, skew::take())) => {}
+                    () = stop.requested() => return,
                 }
             }
             tokio::select! {
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = tokio::time::sleep(self.when.every) => {}
                 () = stop.requested() => return,
             }
         }
@@ -53,21 +56,28 @@ impl Watch {
 }
 
 /// What was told.
-#[derive(Default)]
 struct Concerns {
+    when: config::Watch,
     clock: ClockRule,
-    told: [Option<Concern>; 4],
+    told: [Option<Concern>; ConcernKind::ALL.len()],
 }
 
 impl Concerns {
+    fn new(when: config::Watch) -> Self {
+        Self { when, clock: ClockRule::default(), told: [None; ConcernKind::ALL.len()] }
+    }
+
     /// What is to be told now.
     fn judge(&mut self, sample: &Sample, ages: Option<skew::Ages>) -> Vec<Ops> {
-        let filling = matches!(self.told[2], Some(Concern::Backlog { .. }));
+        let when = &self.when;
+        let [_, certificate, filling, disk, late] = self.told;
         let now = [
-            self.clock.judge(sample.now, ages),
-            sample.certificate_end.and_then(|end| rules::certificate(end, sample.now)),
-            rules::backlog(sample.backlog, sample.max_backlog, sample.oldest, filling),
-            sample.free.and_then(|free| rules::disk(free, sample.growth)),
+            self.clock.judge(sample.now, ages, when.clock),
+            // What cannot be read just now, as a certificate that is being written, is as it was.
+            sample.certificate_end.map_or(certificate, |end| rules::certificate(when, end, sample.now)),
+            rules::backlog(when, sample.backlog, sample.max_backlog, sample.oldest, filling.is_some()),
+            sample.free.map_or(disk, |free| rules::disk(when, free, sample.growth)),
+            sample.relay.and_then(|standing| rules::relay(when, &standing, late.is_some())),
         ];
         let mut news = Vec::new();
         for ((kind, told), now) in ConcernKind::ALL.into_iter().zip(&mut self.told).zip(now) {
@@ -78,7 +88,7 @@ impl Concerns {
                     tracing::info!(concern = kind.as_str(), "over");
                     news.push(Ops::ConcernOver(kind));
                 }
-                (Some(before), Some(now)) if rules::severity(&now) <= rules::severity(before) => continue,
+                (Some(before), Some(now)) if rules::severity(when, &now) <= rules::severity(when, before) => continue,
                 (_, Some(now)) => {
                     tracing::error!(concern = kind.as_str(), "{now:?}: run `mailtrail doctor`");
                     news.push(Ops::Concern(now));

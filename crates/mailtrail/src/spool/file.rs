@@ -7,11 +7,28 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::backlog::Backlog;
 use super::record::{FORMAT as RECORD_FORMAT, Record};
+use super::writer::Waiting;
 use crate::database::{self, Format, OpenError, Wal};
+use crate::protect::SealedPost;
 
 /// The spool's file format. The format of a batch within is a number of its own.
-pub(super) const FORMAT: Format =
-    Format { name: "spool", application_id: 0x4d54_5350, migrations: &[include_str!("0001_spool.sql")] };
+pub(super) const FORMAT: Format = Format {
+    name: "spool",
+    application_id: 0x4d54_5350,
+    migrations: &[include_str!("0001_spool.sql"), include_str!("0002_post.sql")],
+};
+
+/// As an earlier version left it: without POSTs to be passed on. A file that is only read is not brought up to date.
+const WITHOUT_POSTS: Format = Format { migrations: &[include_str!("0001_spool.sql")], ..FORMAT };
+
+/// Opens a file of this version or an earlier one for reading; says whether POSTs may be in it.
+pub(super) fn open_to_read(path: &Path) -> Result<(Connection, bool), OpenError> {
+    match database::open_read_only(path, &FORMAT) {
+        Ok(connection) => Ok((connection, true)),
+        Err(OpenError::Older { .. }) => Ok((database::open_read_only(path, &WITHOUT_POSTS)?, false)),
+        Err(error) => Err(error),
+    }
+}
 
 /// Pages in the log before a checkpoint: the file is small, and its pages are used again and again.
 const CHECKPOINT_PAGES: i32 = 8_000;
@@ -45,7 +62,7 @@ impl SpoolFile {
     /// Stores batches and deletes drained ones in one commit, durable when this returns; says the last id.
     pub(super) fn commit<'a>(
         &mut self,
-        batches: impl Iterator<Item = (i64, &'a Record)>,
+        batches: impl Iterator<Item = &'a Waiting>,
         drained_through: Option<i64>,
     ) -> rusqlite::Result<i64> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -53,11 +70,17 @@ impl SpoolFile {
         {
             let mut insert = transaction
                 .prepare_cached("INSERT INTO batch (received_at, format, items, body) VALUES (?1, ?2, ?3, ?4)")?;
-            for (received_at, record) in batches {
+            let mut insert_post =
+                transaction.prepare_cached("INSERT INTO post (batch, seal_key_id, sealed) VALUES (?1, ?2, ?3)")?;
+            for Waiting { received_at, record, post, .. } in batches {
                 insert.execute((received_at, record.format(), record.items(), record.bytes()))?;
                 last_id = transaction.last_insert_rowid();
+                if let Some(post) = post {
+                    insert_post.execute((last_id, &post.seal_key_id, &post.sealed))?;
+                }
             }
             if let Some(id) = drained_through {
+                transaction.prepare_cached("DELETE FROM post WHERE batch <= ?1")?.execute([id])?;
                 transaction.prepare_cached("DELETE FROM batch WHERE id <= ?1")?.execute([id])?;
             }
         }
@@ -106,7 +129,7 @@ impl SpoolFile {
     }
 
     pub(super) fn backlog(&self) -> rusqlite::Result<Backlog> {
-        backlog(&self.connection)
+        backlog(&self.connection, true)
     }
 
     pub(super) fn last_id(&self) -> i64 {
@@ -153,11 +176,17 @@ fn refuse_newer(path: &Path, newest: Option<u16>) -> Result<(), OpenError> {
     }
 }
 
-fn backlog(connection: &Connection) -> rusqlite::Result<Backlog> {
-    connection.query_row("SELECT count(*), ifnull(sum(items), 0), ifnull(sum(length(body)), 0) FROM batch", (), |row| {
-        let count = |index| row.get::<_, i64>(index).map(i64::unsigned_abs);
-        Ok(Backlog { rows: count(0)?, items: count(1)?, bytes: count(2)? })
-    })
+fn backlog(connection: &Connection, with_posts: bool) -> rusqlite::Result<Backlog> {
+    let count = |row: &rusqlite::Row<'_>, index| row.get::<_, i64>(index).map(i64::unsigned_abs);
+    let batches = "SELECT count(*), ifnull(sum(items), 0), ifnull(sum(length(body)), 0) FROM batch";
+    let mut backlog = connection.query_row(batches, (), |row| {
+        Ok(Backlog { rows: count(row, 0)?, items: count(row, 1)?, bytes: count(row, 2)? })
+    })?;
+    if with_posts {
+        let posts = "SELECT ifnull(sum(length(sealed)), 0) FROM post";
+        backlog.bytes += connection.query_row(posts, (), |row| count(row, 0))?;
+    }
+    Ok(backlog)
 }
 
 /// A batch as read back.
@@ -165,37 +194,55 @@ pub(super) struct Stored {
     pub(super) id: i64,
     pub(super) received_at: i64,
     pub(super) record: Record,
+    pub(super) post: Option<SealedPost>,
+}
+
+impl Stored {
+    /// Size of all that waits.
+    pub(super) fn bytes(&self) -> usize {
+        self.record.bytes().len() + self.post.as_ref().map_or(0, |post| post.sealed.len())
+    }
 }
 
 /// The reading end; never writes to the file.
 pub(super) struct Reader {
     connection: Connection,
+    with_posts: bool,
 }
 
 impl Reader {
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
-        let connection = database::open_read_only(path, &FORMAT)?;
-        Ok(Self { connection })
+        let (connection, with_posts) = open_to_read(path)?;
+        Ok(Self { connection, with_posts })
     }
 
     pub(super) fn backlog(&self) -> rusqlite::Result<Backlog> {
-        backlog(&self.connection)
+        backlog(&self.connection, self.with_posts)
     }
 
     /// The batches after `id`, oldest first, up to about so many items and bytes. The read ends before this returns, so
     /// that it holds no checkpoint back.
     pub(super) fn read_after(&self, id: i64, max_items: u64, max_bytes: usize) -> rusqlite::Result<Vec<Stored>> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT id, received_at, format, items, body FROM batch WHERE id > ?1 ORDER BY id")?;
+        let sql = if self.with_posts {
+            "SELECT id, received_at, format, items, body, seal_key_id, sealed
+             FROM batch LEFT JOIN post ON post.batch = batch.id WHERE id > ?1 ORDER BY id"
+        } else {
+            "SELECT id, received_at, format, items, body, NULL, NULL FROM batch WHERE id > ?1 ORDER BY id"
+        };
+        let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query([id])?;
         let (mut found, mut items, mut bytes) = (Vec::new(), 0, 0);
         while items < max_items && bytes < max_bytes {
             let Some(row) = rows.next()? else { break };
             let record = Record::from_stored(row.get(2)?, row.get(3)?, row.get(4)?);
-            items += u64::from(record.items());
-            bytes += record.bytes().len();
-            found.push(Stored { id: row.get(0)?, received_at: row.get(1)?, record });
+            let post = match row.get(5)? {
+                Some(seal_key_id) => Some(SealedPost { seal_key_id, sealed: row.get(6)? }),
+                None => None,
+            };
+            let stored = Stored { id: row.get(0)?, received_at: row.get(1)?, record, post };
+            items += u64::from(stored.record.items());
+            bytes += stored.bytes();
+            found.push(stored);
         }
         Ok(found)
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::file::{FORMAT, Reader};
+use super::file::{FORMAT, Reader, open_to_read};
 use crate::database::{self, OpenError};
 
 /// What waits in a spool file.
@@ -21,7 +21,7 @@ pub struct Pending {
 /// # Errors
 /// When the file is no spool of this version or cannot be read.
 pub fn look(path: &Path) -> Result<Pending, OpenError> {
-    let sql = database::open_read_only(path, &FORMAT)?;
+    let (sql, _) = open_to_read(path)?;
     let row = sql.query_row("SELECT count(*), ifnull(sum(items), 0), min(received_at) FROM batch", (), |row| {
         Ok(Pending { batches: row.get(0)?, events: row.get(1)?, oldest_received_at: row.get(2)? })
     });
@@ -33,11 +33,24 @@ pub fn look(path: &Path) -> Result<Pending, OpenError> {
 /// # Errors
 /// As [`look`].
 pub fn span(path: &Path) -> Result<Option<(i64, i64)>, OpenError> {
-    let sql = database::open_read_only(path, &FORMAT)?;
+    let (sql, _) = open_to_read(path)?;
     let row = sql.query_row("SELECT min(id), max(id) FROM batch", (), |row| Ok((row.get(0)?, row.get(1)?)));
     let (first, last): (Option<i64>, Option<i64>) =
         row.map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })?;
     Ok(first.zip(last))
+}
+
+/// Takes the POSTs that are to be passed on out of a copy of a spool file, to the last byte; durable when this returns.
+///
+/// # Errors
+/// When the copy cannot be written.
+pub(crate) fn leave_out_posts(copy: &Path) -> Result<(), OpenError> {
+    let sql = database::open(copy, &FORMAT)?;
+    let of = |source| OpenError::Sqlite { path: copy.to_owned(), source };
+    sql.pragma_update(None, "temp_store", "MEMORY").map_err(of)?;
+    sql.execute_batch("DELETE FROM post; VACUUM").map_err(of)?;
+    // One file, as copies are: a log beside it would be left behind.
+    sql.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get::<_, String>(0)).map(drop).map_err(of)
 }
 
 /// How many events in a spool file `is_theirs`, by the hash of the address. Batches that cannot be decoded count as none.

@@ -6,19 +6,31 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use super::backlog::{Backlog, Shared};
-use super::file::Reader;
+use super::file::{Reader, Stored};
 use super::record::Record;
 use super::writer::{Drained, Message};
 use super::{FileName, Position};
 use crate::database::{self, OpenError, Trouble};
+use crate::protect::SealedPost;
 
 /// Memory for one chunk, about; a batch is bounded by the listener.
 const CHUNK_BYTES: usize = 16 * 1024 * 1024;
+
+/// A POST that is to be passed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpooledPost {
+    /// When it came in, µs since the epoch.
+    pub received_at: i64,
+    /// As it came, sealed.
+    pub post: SealedPost,
+}
 
 /// Batches to be drained together.
 pub(crate) struct Chunk {
     /// In the order committed.
     pub(crate) records: Vec<Record>,
+    /// Those of their POSTs that are to be passed on, in the same order.
+    pub(crate) posts: Vec<SpooledPost>,
     /// The last of them.
     pub(crate) through: Position,
     amount: Backlog,
@@ -111,13 +123,17 @@ impl Outlet {
         let (Some(first), Some(last)) = (found.first(), found.last()) else { return Ok(None) };
         self.shared.set_oldest(Some(first.received_at));
         let through = Position { generation, id: last.id };
-        let records: Vec<Record> = found.into_iter().map(|stored| stored.record).collect();
         let amount = Backlog {
-            rows: records.len() as u64,
-            items: records.iter().map(|record| u64::from(record.items())).sum(),
-            bytes: records.iter().map(|record| record.bytes().len() as u64).sum(),
+            rows: found.len() as u64,
+            items: found.iter().map(|stored| u64::from(stored.record.items())).sum(),
+            bytes: found.iter().map(|stored| stored.bytes() as u64).sum(),
         };
-        Ok(Some(Chunk { records, through, amount }))
+        let (mut records, mut posts) = (Vec::with_capacity(found.len()), Vec::new());
+        for Stored { received_at, record, post, .. } in found {
+            records.push(record);
+            posts.extend(post.map(|post| SpooledPost { received_at, post }));
+        }
+        Ok(Some(Chunk { records, posts, through, amount }))
     }
 
     fn remove(&mut self, path: &Path) -> Result<(), OutletError> {

@@ -5,6 +5,7 @@ use rusqlite::ffi;
 
 use super::backlog::Reservation;
 use super::*;
+use crate::database;
 use crate::store::testing::record;
 
 fn files(folder: &Path) -> SpoolFiles {
@@ -38,7 +39,7 @@ impl Bench {
         let record = record(first..first + 2);
         let reserved: Reservation = Shared::reserve(&self.shared, record.bytes().len() as u64).expect("room");
         let (reply, answer) = oneshot::channel();
-        (Waiting { record, received_at: 7, reserved, reply }, answer)
+        (Waiting { record, post: None, received_at: 7, reserved, reply }, answer)
     }
 
     fn commit(&mut self, first: u64) -> Result<(), CommitError> {
@@ -200,7 +201,7 @@ fn ids_are_never_used_again() {
 async fn a_client_that_hangs_up_takes_no_room_for_ever() {
     let temp = tempfile::tempdir().expect("a folder");
     let (spool, mut outlet) = Spool::open(files(temp.path()), 1 << 20, Arc::new(())).expect("opened");
-    let hung_up = tokio::time::timeout(std::time::Duration::ZERO, spool.commit(record(0..2))).await;
+    let hung_up = tokio::time::timeout(std::time::Duration::ZERO, spool.commit(record(0..2), None)).await;
     drop(hung_up);
     spool.close();
     while let Some(chunk) = outlet.next(10).expect("readable") {
@@ -208,4 +209,56 @@ async fn a_client_that_hangs_up_takes_no_room_for_ever() {
     }
     spool.stop();
     assert_eq!(spool.shared().backlog(), Backlog::default());
+}
+
+fn sealed(n: u8) -> SealedPost {
+    SealedPost { seal_key_id: "k".to_owned(), sealed: vec![n; 100] }
+}
+
+#[test]
+fn a_post_is_stored_with_its_batch_counts_as_backlog_and_goes_with_it() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let mut bench = bench(temp.path());
+    let (first, mut answer) = bench.waiting(0);
+    let (second, _other_answer) = bench.waiting(2);
+    let second = Waiting { post: Some(sealed(7)), ..second };
+    bench.writer.commit(&mut vec![first, second]);
+    answer.try_recv().expect("answered").map(drop).expect("stored");
+    let chunk = bench.outlet.next(10).expect("readable").expect("a chunk");
+    assert_eq!(chunk.records, records(&[0, 2]));
+    assert_eq!(chunk.posts, [SpooledPost { received_at: 7, post: sealed(7) }]);
+    let path = temp.path().join("1.db");
+    let records_alone: usize = chunk.records.iter().map(|record| record.bytes().len()).sum();
+    assert_eq!(
+        Reader::open(&path).map(|reader| reader.backlog().expect("read").bytes).expect("opened"),
+        records_alone as u64 + 100
+    );
+
+    let copy = temp.path().join("copy.db");
+    database::snapshot(&path, &copy).expect("copied");
+    leave_out_posts(&copy).expect("left out");
+    let left = Reader::open(&copy).expect("opened").read_after(0, 10, 1 << 20).expect("read");
+    assert!(left.len() == 2 && left.iter().all(|stored| stored.post.is_none()));
+    assert!(!std::fs::read(&copy).expect("read").windows(40).any(|window| window == [7; 40]));
+
+    bench.outlet.drained(&chunk);
+    bench.pass_messages();
+    assert_eq!(bench.writer.file_mut().backlog().expect("read"), Backlog::default());
+}
+
+#[test]
+fn an_earlier_version_s_old_file_is_drained_as_it_is() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let mut old = bench(temp.path());
+    old.commit(0).expect("stored");
+    drop(old);
+    let sql = rusqlite::Connection::open(temp.path().join("1.db")).expect("opened");
+    sql.execute_batch("DROP TABLE post; PRAGMA user_version = 1").expect("as it was");
+    drop(sql);
+    drop(SpoolFile::open(&temp.path().join("2.db")).expect("a newer file"));
+    assert_eq!(look(&temp.path().join("1.db")).expect("readable").batches, 1);
+    let (spool, mut outlet) = Spool::open(files(temp.path()), 1 << 20, Arc::new(())).expect("opened");
+    let chunk = outlet.next(10).expect("readable").expect("a chunk");
+    assert_eq!((chunk.records, chunk.through), (records(&[0]), Position { generation: 1, id: 1 }));
+    spool.stop();
 }

@@ -11,6 +11,7 @@ use super::file::SpoolFile;
 use super::record::Record;
 use super::{CommitError, CommitReceipt, FileName, Position};
 use crate::database::{self, Trouble};
+use crate::protect::SealedPost;
 
 /// How often a write is tried while none succeeds, so that mending shows without traffic.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
@@ -33,6 +34,8 @@ pub(super) enum Message {
 /// A batch whose sender waits for the commit.
 pub(super) struct Waiting {
     pub(super) record: Record,
+    /// The POST as it came, where it is passed on.
+    pub(super) post: Option<SealedPost>,
     pub(super) received_at: i64,
     pub(super) reserved: Reservation,
     pub(super) reply: oneshot::Sender<Result<CommitReceipt, CommitError>>,
@@ -57,6 +60,13 @@ pub(super) struct Writer {
     opened: Option<Instant>,
 }
 
+impl Waiting {
+    /// Size of all that is to be written.
+    fn bytes(&self) -> usize {
+        self.record.bytes().len() + self.post.as_ref().map_or(0, |post| post.sealed.len())
+    }
+}
+
 impl Writer {
     pub(super) fn new(file: SpoolFile, generation: u32, name: FileName, shared: Arc<Shared>) -> Self {
         Self { file: Some(file), generation, name, shared, drained: None, failing: false, opened: None }
@@ -79,7 +89,7 @@ impl Writer {
             while let Some(message) = next {
                 match message {
                     Message::Commit(waiting) => {
-                        bytes += waiting.record.bytes().len();
+                        bytes += waiting.bytes();
                         group.push(waiting);
                     }
                     Message::Drained(drained) => self.note_drained(drained),
@@ -133,8 +143,7 @@ impl Writer {
                 &self.shared.why_blocked().unwrap_or_else(|| Arc::from("no spool file can be opened")),
             );
         };
-        let batches = group.iter().map(|waiting| (waiting.received_at, &waiting.record));
-        match file.commit(batches, self.drained.map(|drained| drained.through.id)) {
+        match file.commit(group.iter(), self.drained.map(|drained| drained.through.id)) {
             Ok(last_id) => {
                 // Counted before this thread can learn that they are drained.
                 let replies: Vec<_> = group

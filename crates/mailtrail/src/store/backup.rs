@@ -2,7 +2,7 @@
 //!
 //! The order makes it so. What moves from spool to trail meanwhile is in both copies, never in none: the spool comes before the
 //! trail. Places of followers come before that, so that no follower is ahead of its trail; the ledger last, since what
-//! it lacks may be mailed again.
+//! it lacks may be mailed again. POSTs that wait to be passed on are left out: they hold plain addresses, and may not get old.
 
 pub mod manifest;
 
@@ -17,7 +17,8 @@ use super::paths::Paths;
 use super::sqlite::{TrailError, health};
 use crate::clock;
 use crate::database::{self, OpenError};
-use manifest::{Copied, KEY, Keys, Manifest, TRAIL};
+use crate::spool;
+use manifest::{Copied, KEY, Keys, LEFT_OUT, Manifest, TRAIL};
 
 /// Why there is no backup, or none that can be relied on.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +86,7 @@ pub fn backup(paths: &Paths, keys: &Identity, folder: &Path, key_file: Option<&P
         let from = manifest::place(paths, &part);
         let to = folder.join(&part);
         match database::snapshot(&from, &to) {
+            Ok(()) if part.starts_with("spool-") => spool::leave_out_posts(&to)?,
             Ok(()) => {}
             // A spool file that was drained and removed since it was listed: its events are in the trail, which follows.
             Err(_) if part.starts_with("spool-") && !from.exists() => continue,
@@ -113,7 +115,9 @@ fn parts(paths: &Paths) -> Result<Vec<String>, BackupError> {
     for entry in std::fs::read_dir(folder).map_err(io_at(folder))? {
         let name = entry.map_err(io_at(folder))?.file_name();
         let part = name.to_str().and_then(|name| name.strip_prefix(&stem)?.strip_prefix('.'));
-        parts.extend(part.filter(|part| manifest::is_part(part) && *part != TRAIL).map(str::to_owned));
+        parts.extend(
+            part.filter(|part| manifest::is_part(part) && ![TRAIL, LEFT_OUT].contains(part)).map(str::to_owned),
+        );
     }
     parts.sort_by_key(|part| (manifest::turn(part), part.clone()));
     Ok(parts)

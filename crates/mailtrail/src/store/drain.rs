@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::keys::Keys;
+use super::paths::Paths;
 use super::priority::give_way;
+use super::relay::{RelayError, RelayFile};
 use super::scrub::Scrubber;
 use super::sqlite::{Appended, Trail, TrailError};
-use crate::spool::{Outlet, OutletError, Position};
+use crate::spool::{Outlet, OutletError, Position, SpooledPost};
 
 /// Items in one transaction, about: large ones are what makes the trail fast (`BEGIN IMMEDIATE` lets other writers in
 /// between).
@@ -91,16 +93,48 @@ enum DrainError {
     Spool(#[from] OutletError),
     #[error(transparent)]
     Trail(#[from] TrailError),
+    #[error(transparent)]
+    Relay(#[from] RelayError),
+}
+
+/// Where posts go that are to be passed on. Opened with the first one: most stores pass nothing on. Whoever drains needs it,
+/// also a command that knows nothing of consumers, or their posts would be lost with the spool's rows.
+pub(super) struct Relayed {
+    paths: Paths,
+    wanted: bool,
+    file: Option<RelayFile>,
+}
+
+impl Relayed {
+    pub(super) fn new(paths: Paths, wanted: bool) -> Self {
+        Self { paths, wanted, file: None }
+    }
+
+    fn add(&mut self, posts: &[SpooledPost]) -> Result<(), RelayError> {
+        if posts.is_empty() || !self.wanted {
+            return Ok(());
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(RelayFile::open(&self.paths)?),
+        };
+        let added = file.add(posts);
+        if added.is_err() {
+            // Opened anew, and so settled, before it is trusted again.
+            self.file = None;
+        }
+        added
+    }
 }
 
 /// Runs until told to stop.
-pub(super) fn run(mut outlet: Outlet, mut trail: Trail, keys: &dyn Keys, state: &DrainState) {
+pub(super) fn run(mut outlet: Outlet, mut trail: Trail, mut relayed: Relayed, keys: &dyn Keys, state: &DrainState) {
     give_way("the drain");
     let mut pause = RETRY.0;
     let mut scrubber = Scrubber::default();
     while !state.must_stop() {
         let begun = Instant::now();
-        match step(&mut outlet, &mut trail, keys, state) {
+        match step(&mut outlet, &mut trail, &mut relayed, keys, state) {
             Ok(drained) => {
                 pause = RETRY.0;
                 state.set_trouble(None);
@@ -141,12 +175,15 @@ enum Amount {
 fn step(
     outlet: &mut Outlet,
     trail: &mut Trail,
+    relayed: &mut Relayed,
     keys: &dyn Keys,
     state: &DrainState,
 ) -> Result<Option<Amount>, DrainError> {
     let Some(chunk) = outlet.next(ITEMS_A_COMMIT)? else { return Ok(None) };
     let appended = trail.append(&chunk.records, &|bytes, why| keys.seal(bytes, why))?;
-    // Durable in the trail: only now may the spool let go.
+    // Behind the trail, whose rows are told apart where this fails and all is read again; posts are not.
+    relayed.add(&chunk.posts)?;
+    // Durable in both: only now may the spool let go.
     outlet.drained(&chunk);
     *state.totals.lock().unwrap_or_else(PoisonError::into_inner) += appended;
     // The chunk is in; a failing checkpoint is tried again at the next commit.

@@ -1,7 +1,7 @@
 //! Forgets people, beside a running receiver or without one: spool, trail and quarantine, down to the bytes in the files.
 //!
 //! In this order: their marks, so that nothing of them is stored from here on; the spool, drained past everything that came in
-//! before and written anew; the trail; the quarantine; the logs. Each step can be interrupted, and the whole repeated.
+//! before and written anew; what waits to be passed on; the trail; the quarantine; the logs. Each step can be interrupted, and the whole repeated.
 
 mod bytes;
 
@@ -15,8 +15,9 @@ use super::keeper::{Keeper, KeeperOptions, StartError};
 use super::keys::Keys as _;
 use super::lock::LockError;
 use super::paths::Paths;
+use super::relay::{RelayError, remove as relay};
 use super::sqlite::{Deleted, Trail, TrailError, UNDRAINABLE, Unproven, replace_mentions};
-use crate::protect::{EmailHash, KeyRing, Wanted};
+use crate::protect::{EmailHash, KeyRing, SealedPost, Wanted};
 use crate::spool::{self, Record};
 
 /// How long a running receiver may take to drain and clean its spool.
@@ -37,6 +38,9 @@ pub enum ForgetError {
     /// The spool, looked at.
     #[error(transparent)]
     Spool(#[from] crate::database::OpenError),
+    /// What waits to be passed on.
+    #[error(transparent)]
+    Relay(#[from] RelayError),
     /// A file that is to be searched.
     #[error("cannot read {path}: {source}. Run as the user that runs mailtrail serve")]
     Read {
@@ -60,6 +64,10 @@ pub struct Report {
     pub unreadable_spools: usize,
     /// The receiver has not cleaned its spool in time.
     pub spool_pending: bool,
+    /// POSTs that waited to be passed on and speak of them; events of others in them go, too, since a POST is whole or not.
+    pub relayed: u64,
+    /// POSTs that wait to be passed on and that no configured key opens.
+    pub relay_locked: u64,
     /// A long reader keeps the trail's log.
     pub log_pending: bool,
     /// Places in the trail's files where they can still be read.
@@ -87,6 +95,7 @@ pub fn preview(paths: &Paths, keys: &KeyRing, who: &Wanted) -> Result<Report, Fo
         }
     }
     search_quarantine(&Trail::look(paths.trail())?, keys, who, &mut report)?;
+    note_relayed(&mut report, relay::count(paths, |post| judge(post, keys, who))?);
     Ok(report)
 }
 
@@ -98,6 +107,8 @@ pub fn forget(paths: &Paths, keys: &Arc<KeyRing>, who: &Wanted) -> Result<Report
     let mut trail = open(paths, keys)?;
     let wish = trail.mark_forgotten(who.hashes(), &keys.forgotten_key())?;
     let mut report = Report { spool_pending: !clean_spool(paths, keys, &trail, wish)?, ..Report::default() };
+    // The drain has moved there what waited in the spool.
+    note_relayed(&mut report, relay::remove(paths, |post| judge(post, keys, who))?);
     report.deleted = trail.delete_people(who)?;
     for entry in search_quarantine(&trail, keys, who, &mut report)? {
         trail.release_quarantined(entry)?;
@@ -167,6 +178,19 @@ fn clean_spool(paths: &Paths, keys: &Arc<KeyRing>, trail: &Trail, wish: i64) -> 
         keeper.stop();
     }
     Ok(scrubbed)
+}
+
+/// Whether a POST that waits to be passed on speaks of them.
+fn judge(post: &SealedPost, keys: &KeyRing, who: &Wanted) -> relay::Verdict {
+    match keys.open_post(post) {
+        Err(_) => relay::Verdict::Locked,
+        Ok(post) if who.is_in(&post.body, keys) => relay::Verdict::Goes,
+        Ok(_) => relay::Verdict::Stays,
+    }
+}
+
+fn note_relayed(report: &mut Report, removed: relay::Removed) {
+    (report.relayed, report.relay_locked) = (removed.posts, removed.locked);
 }
 
 /// Entries of the quarantine that speak of them.

@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::drain::{self, DrainState};
+use super::drain::{self, DrainState, Relayed};
 use super::keys::Keys;
 use super::lock::{Lock, LockError};
 use super::paths::Paths;
 use super::sqlite::{Trail, TrailError};
 use crate::clock;
 use crate::database::{self, OpenError};
-use crate::spool::{Backlog, CommitError, CommitReceipt, Record, Spool, SpoolFiles};
+use crate::protect::SealedPost;
+use crate::spool::{Backlog, CommitError, CommitReceipt, Position, Record, Spool, SpoolFiles};
 
 /// What a keeper may use.
 #[derive(Debug, Clone)]
@@ -22,13 +23,20 @@ pub struct KeeperOptions {
     pub max_backlog_bytes: u64,
     /// Whether a public key of SendGrid's is configured: the store remembers since when.
     pub has_public_key: bool,
+    /// Whether POSTs in the spool that are to be passed on are kept for that; else they go with their batches.
+    pub keep_posts: bool,
     /// How long [`Keeper::stop`] drains; what is left waits for the next start.
     pub drain_at_stop: Duration,
 }
 
 impl Default for KeeperOptions {
     fn default() -> Self {
-        Self { max_backlog_bytes: 1 << 30, has_public_key: false, drain_at_stop: Duration::from_secs(10) }
+        Self {
+            max_backlog_bytes: 1 << 30,
+            has_public_key: false,
+            keep_posts: true,
+            drain_at_stop: Duration::from_secs(10),
+        }
     }
 }
 
@@ -118,8 +126,9 @@ impl Keeper {
         let (spool, outlet) = Spool::open(files, options.max_backlog_bytes, Arc::clone(&lock) as Arc<dyn Send + Sync>)?;
         let drain = Arc::new(DrainState::new());
         let state = Arc::clone(&drain);
+        let relayed = Relayed::new(paths.clone(), options.keep_posts);
         let spawned = thread::Builder::new().name("drain".to_owned()).spawn(move || {
-            drain::run(outlet, trail, keys.as_ref(), &state);
+            drain::run(outlet, trail, relayed, keys.as_ref(), &state);
             drop(lock);
         });
         match spawned {
@@ -143,7 +152,15 @@ impl Keeper {
     /// # Errors
     /// When the batch was not, or not certainly, stored: the sender must repeat it (503).
     pub async fn commit(&self, record: Record) -> Result<CommitReceipt, CommitError> {
-        self.parts.spool.commit(record).await
+        self.parts.spool.commit(record, None).await
+    }
+
+    /// Stores a batch together with its POST as it came, which is to be passed on: both outlive any crash, or none does.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub async fn commit_with_post(&self, record: Record, post: SealedPost) -> Result<CommitReceipt, CommitError> {
+        self.parts.spool.commit(record, Some(post)).await
     }
 
     /// How it is doing.
@@ -182,10 +199,27 @@ impl Keeper {
         let _reached = position.wait_for(|position| *position >= head || self.parts.spool.shared().is_closed()).await;
     }
 
+    /// Hears whenever the drain has looked, whether it moved something or not.
+    #[must_use]
+    pub fn watch_drain(&self) -> Looks {
+        Looks(self.parts.drain.watch())
+    }
+
     /// Takes no more batches, answers those that wait, drains within a bound, settles the files and closes them.
     /// Blocks meanwhile.
     pub fn stop(&self) {
         self.parts.stop(self.parts.drain_at_stop);
+    }
+}
+
+/// Hears of the drain's looks.
+pub struct Looks(tokio::sync::watch::Receiver<Position>);
+
+impl Looks {
+    /// Waits for the next look, or for the drain's end.
+    pub async fn next(&mut self) {
+        // An error says that the drain ended: whoever waits is told to stop then.
+        let _ended = self.0.changed().await;
     }
 }
 

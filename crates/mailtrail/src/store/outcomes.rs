@@ -47,6 +47,18 @@ pub trait Outcomes: Send {
     /// When the store cannot be read.
     fn unproven(&self, mailed: &Mailed) -> Result<u64, AskError>;
 
+    /// How many imported events of that mail do not say whom they are about.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn about_nobody(&self, mailed: &Mailed) -> Result<u64, AskError>;
+
+    /// How many events of any mail imports have left out because nobody knows whom they are about.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn left_out(&self) -> Result<u64, AskError>;
+
     /// The requests of a run that an event of SendGrid's confirms; `between` two marks: those at least that are new.
     ///
     /// # Errors
@@ -97,6 +109,14 @@ impl Outcomes for Reader {
 
     fn unproven(&self, mailed: &Mailed) -> Result<u64, AskError> {
         Ok(Self::unproven(self, mailed)?)
+    }
+
+    fn about_nobody(&self, mailed: &Mailed) -> Result<u64, AskError> {
+        Ok(Self::about_nobody(self, mailed)?)
+    }
+
+    fn left_out(&self) -> Result<u64, AskError> {
+        Ok(Self::left_out(self)?)
     }
 
     fn proven_requests(&self, mailed: &Mailed, between: Option<(i64, i64)>) -> Result<Vec<String>, AskError> {

@@ -71,6 +71,12 @@ impl Paths {
         self.trail.with_extension("follow.db")
     }
 
+    /// What waits to be passed on.
+    #[must_use]
+    pub fn relay(&self) -> PathBuf {
+        self.trail.with_extension("relay.db")
+    }
+
     /// Whom SendGrid was asked to mail.
     #[must_use]
     pub fn ledger(&self) -> PathBuf {

@@ -9,6 +9,7 @@ mod forwarded;
 pub mod health;
 mod identity;
 mod intern;
+mod left_out;
 mod meta;
 mod prune;
 mod quarantine;

@@ -88,7 +88,7 @@ pub(super) async fn page(
 /// The filter of a view, and what is to be said of it. BigQuery reads every day that is asked for, so there only some are.
 pub(super) fn filter(app: &App, asked: &Asked, t: &Texts) -> Result<(Filter, Option<&'static str>), String> {
     let now = clock::now_micros();
-    let (mut filter, mut note) = asked.filter(now, t)?;
+    let (mut filter, mut note) = asked.filter(now, &app.output.time_zone, t)?;
     if app.source.costs() && filter.since.is_none() {
         filter.limit_to_recent(now);
         note = Some(t.only_recent);
@@ -141,7 +141,7 @@ pub(super) async fn live(
         swap: "afterbegin",
         opens: opens(&Asked { live: true, ..bare.clone() }),
         news: (t.n_new)(rows.len()),
-        rows: rows.into_iter().map(|event| EventView::new(event, t)).collect(),
+        rows: rows.into_iter().map(|event| EventView::new(event, t, &visitor.zone)).collect(),
     };
     if app.source.costs() {
         // Nothing there tells what is new: the list is asked for again.

@@ -76,13 +76,15 @@ impl Asked {
         true
     }
 
-    /// The filter, and what is to be said of it. `now`: µs since the epoch.
-    pub(super) fn filter(&self, now: i64, t: &Texts) -> Result<(Filter, Option<&'static str>), String> {
+    /// The filter, and what is to be said of it. `now`: µs since the epoch; `zone`: whose days are meant.
+    pub(super) fn filter(
+        &self,
+        now: i64,
+        zone: &TimeZone,
+        t: &Texts,
+    ) -> Result<(Filter, Option<&'static str>), String> {
         let time = |text: &Option<String>| {
-            text.as_deref()
-                .map(|text| time::parse(text, now, &TimeZone::UTC))
-                .transpose()
-                .map_err(|_| t.not_a_time.to_owned())
+            text.as_deref().map(|text| time::parse(text, now, zone)).transpose().map_err(|_| t.not_a_time.to_owned())
         };
         let mut filter = Filter {
             hashes: self.recipients.clone(),
@@ -217,7 +219,7 @@ mod tests {
             query.extend_pairs(&pairs);
             let asked = Asked::parse(&query.finish());
             prop_assert_eq!(&Asked::parse(&asked.query()), &asked);
-            let _no_panic = asked.filter(NOW, Lang::English.texts());
+            let _no_panic = asked.filter(NOW, &TimeZone::UTC, Lang::English.texts());
             for (name, value) in asked.bare().fields() {
                 let rest = asked.without(name, &value);
                 prop_assert!(!rest.fields().contains(&(name, value)));
@@ -233,11 +235,12 @@ mod tests {
     #[test]
     fn what_no_index_leads_to_is_looked_for_in_the_last_days() {
         let t = Lang::English.texts();
-        let (filter, note) = Asked::parse("event=bounce").filter(NOW, t).expect("a filter");
+        let (filter, note) = Asked::parse("event=bounce").filter(NOW, &TimeZone::UTC, t).expect("a filter");
         assert_eq!((filter.since, note.is_some()), (Some(NOW - 7 * 86_400_000_000), true));
-        let (filter, note) = Asked::parse("category=news&event=bounce").filter(NOW, t).expect("a filter");
+        let (filter, note) =
+            Asked::parse("category=news&event=bounce").filter(NOW, &TimeZone::UTC, t).expect("a filter");
         assert_eq!((filter.since, note), (None, None));
-        assert!(Asked::parse("since=yesterday").filter(NOW, t).is_err());
-        assert!(Asked::parse("since=1h&until=2h").filter(NOW, t).is_err());
+        assert!(Asked::parse("since=yesterday").filter(NOW, &TimeZone::UTC, t).is_err());
+        assert!(Asked::parse("since=1h&until=2h").filter(NOW, &TimeZone::UTC, t).is_err());
     }
 }

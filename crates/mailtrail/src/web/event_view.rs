@@ -6,6 +6,7 @@ use super::plain_words::Why;
 use super::runs;
 use super::spot::Spot;
 use super::texts::Texts;
+use super::zone::Zone;
 use crate::settle::Status;
 use crate::show::{record, time, visible};
 use crate::store::query::EventRecord;
@@ -76,11 +77,11 @@ pub(super) struct EventView {
 }
 
 impl EventView {
-    pub(super) fn new(event: EventRecord, t: &Texts) -> Self {
+    pub(super) fn new(event: EventRecord, t: &Texts, zone: &Zone) -> Self {
         let shown = |text: &Option<String>| text.as_deref().map(|text| visible(text.trim()).into_owned());
         let status = event.mail_status();
         let datetime = time::rfc3339(event.timestamp);
-        let (day, clock) = day_and_clock(event.timestamp);
+        let (day, clock) = zone.day_and_clock(event.timestamp);
         let hash = event.email_hash.clone().unwrap_or_default();
         let start: String = hash.chars().take(HASH_DIGITS).collect();
         let detail = [&event.reason, &event.response, &event.url].into_iter().find_map(shown);
@@ -107,20 +108,6 @@ impl EventView {
             raw: raw(event),
         }
     }
-}
-
-/// `2026-11-24` and `10:02:03`, UTC.
-pub(super) fn day_and_clock(micros: i64) -> (String, String) {
-    jiff::Timestamp::from_microsecond(micros).map_or_else(
-        |_| (micros.to_string(), String::new()),
-        |time| (time.strftime("%Y-%m-%d").to_string(), time.strftime("%H:%M:%S").to_string()),
-    )
-}
-
-/// `2026-11-24 10:02`, UTC.
-pub(super) fn minute(micros: i64) -> String {
-    let (day, clock) = day_and_clock(micros);
-    format!("{day} {}", clock.get(..5).unwrap_or_default()).trim_end().to_owned()
 }
 
 /// SendGrid's name, with what tells two things of the same name apart.
@@ -174,7 +161,7 @@ pub(super) mod tests {
             custom_args: text(),
             ..event(1, "")
         };
-        let view = EventView::new(event, Lang::Japanese.texts());
+        let view = EventView::new(event, Lang::Japanese.texts(), &Zone::new(&TimeZone::UTC));
         let shown = [view.name, view.detail, view.run, view.domain, view.message, view.class, view.code];
         let raw = view.raw.into_iter().map(|(_, text)| text);
         for text in shown.into_iter().chain(view.categories).chain(raw) {
@@ -194,7 +181,7 @@ pub(super) mod tests {
             ("unheard_of", None, "calm"),
         ] {
             let event = EventRecord { r#type: r#type.map(str::to_owned), ..event(1, name) };
-            assert_eq!(EventView::new(event, Lang::English.texts()).tone, tone, "{name}");
+            assert_eq!(EventView::new(event, Lang::English.texts(), &Zone::new(&TimeZone::UTC)).tone, tone, "{name}");
         }
     }
 }

@@ -20,22 +20,29 @@ use crate::config::Role;
 use crate::show::csv::{self, Manner};
 use crate::show::{json, record};
 use crate::store::query::{EventRecord, Filter, Place};
-use crate::store::questions::Questions;
+use crate::store::questions::{AskError, Questions};
 
 /// Events read at once.
 const PAGE: usize = 2_000;
 
+/// By which clock CSV is written, and how it begins. JSON is UTC.
+#[derive(Debug, Clone)]
+pub(super) struct Style {
+    zone: TimeZone,
+    bom: bool,
+}
+
 /// What is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) enum Format {
-    Csv,
+    Csv(Style),
     Ndjson,
 }
 
 impl Format {
-    pub(super) fn parse(name: &str) -> Option<Self> {
+    pub(super) fn parse(name: &str, style: Style) -> Option<Self> {
         match name {
-            "csv" => Some(Self::Csv),
+            "csv" => Some(Self::Csv(style)),
             "ndjson" => Some(Self::Ndjson),
             _ => None,
         }
@@ -58,7 +65,8 @@ pub(super) async fn from_form(
     if visitor.person.role < Role::Operator {
         return Err(Failure::NotAllowed);
     }
-    let format = field("format").as_deref().and_then(Format::parse).unwrap_or(Format::Csv);
+    let style = Style { zone: app.output.time_zone.clone(), bom: app.output.csv_bom };
+    let format = field("format").and_then(|name| Format::parse(&name, style)).ok_or(Failure::OldForm)?;
     let asked = Asked::parse(query.as_deref().unwrap_or_default());
     let (filter, _) = activity::filter(&app, &asked, visitor.preferences.texts()).map_err(Failure::Wrong)?;
     Ok(begin(&app, filter, format))
@@ -68,22 +76,18 @@ pub(super) async fn from_form(
 pub(super) fn begin(app: &App, filter: Filter, format: Format) -> Response {
     if app.source.costs() {
         let (sender, receiver) = mpsc::channel(2);
+        let response = answer(receiver, &format);
         // One question, whose answer comes page by page.
         let asked = app.source.clone();
         tokio::spawn(async move {
             let failed = sender.clone();
-            let written = asked
-                .ask(move |store| {
-                    write_pages(store, &filter, format, &sender);
-                    Ok(())
-                })
-                .await;
+            let written = asked.ask(move |store| write_pages(store, &filter, &format, &sender)).await;
             if let Err(failure) = written {
                 // An error says that the browser has gone away.
                 let _gone = failed.send(Err(io::Error::other(failure.told()))).await;
             }
         });
-        return answer(receiver, format);
+        return response;
     }
     stream(&app.readers, filter, format)
 }
@@ -92,14 +96,15 @@ pub(super) fn begin(app: &App, filter: Filter, format: Format) -> Response {
 /// like a whole one.
 fn stream(readers: &Arc<Readers>, filter: Filter, format: Format) -> Response {
     let (sender, receiver) = mpsc::channel(2);
+    let response = answer(receiver, &format);
     tokio::spawn(write(Arc::clone(readers), filter, format, sender));
-    answer(receiver, format)
+    response
 }
 
-fn answer(receiver: mpsc::Receiver<Chunk>, format: Format) -> Response {
+fn answer(receiver: mpsc::Receiver<Chunk>, format: &Format) -> Response {
     let chunks = Chunks(receiver);
     let (kind, name) = match format {
-        Format::Csv => ("text/csv; charset=utf-8", "attachment; filename=\"mailtrail-events.csv\""),
+        Format::Csv(_) => ("text/csv; charset=utf-8", "attachment; filename=\"mailtrail-events.csv\""),
         Format::Ndjson => ("application/x-ndjson", "attachment; filename=\"mailtrail-events.ndjson\""),
     };
     let headers: [(HeaderName, &str); 2] = [(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)];
@@ -117,7 +122,7 @@ async fn write(readers: Arc<Readers>, filter: Filter, format: Format, sender: mp
         let chunk = match page {
             Ok(events) => {
                 after = events.last().map(EventRecord::place);
-                rows(events, format, first).map(Bytes::from)
+                rows(events, &format, first).map(Bytes::from)
             }
             Err(failure) => Err(io::Error::other(failure.told())),
         };
@@ -130,37 +135,45 @@ async fn write(readers: Arc<Readers>, filter: Filter, format: Format, sender: mp
     }
 }
 
-fn write_pages(store: &dyn Questions, filter: &Filter, format: Format, sender: &mpsc::Sender<Chunk>) {
+fn write_pages(
+    store: &dyn Questions,
+    filter: &Filter,
+    format: &Format,
+    sender: &mpsc::Sender<Chunk>,
+) -> Result<(), AskError> {
     let mut first = true;
     for page in store.pages(filter, PAGE) {
-        let chunk = match page {
-            Ok(page) => rows(page.value, format, first).map(Bytes::from),
-            Err(error) => Err(io::Error::other(Failure::from(error).told())),
-        };
+        let chunk = rows(page?.value, format, first).map(Bytes::from);
         first = false;
         let failed = chunk.is_err();
         if sender.blocking_send(chunk).is_err() || failed {
-            return;
+            return Ok(());
         }
     }
     if first {
         // Nothing was found: the heading alone.
         let _gone = sender.blocking_send(rows(Vec::new(), format, true).map(Bytes::from));
     }
+    Ok(())
 }
 
-fn rows(events: Vec<EventRecord>, format: Format, first: bool) -> io::Result<Vec<u8>> {
+fn rows(events: Vec<EventRecord>, format: &Format, first: bool) -> io::Result<Vec<u8>> {
     let mut out = Vec::with_capacity(events.len() * 512 + 512);
-    let manner = Manner { raw: false, terminal: false, zone: &TimeZone::UTC, bom: false };
-    if first && format == Format::Csv {
-        csv::heading(&mut out, &record::COLUMNS, manner)?;
-    }
-    let columns: Vec<String> = record::COLUMNS.iter().map(|name| (*name).to_owned()).collect();
-    for event in events {
-        let cells = record::cells(event);
-        match format {
-            Format::Csv => csv::line(&mut out, &cells, manner)?,
-            Format::Ndjson => json::line(&mut out, &columns, &cells)?,
+    match format {
+        Format::Csv(style) => {
+            let manner = Manner { raw: false, terminal: false, zone: &style.zone, bom: style.bom };
+            if first {
+                csv::heading(&mut out, &record::COLUMNS, manner)?;
+            }
+            for event in events {
+                csv::line(&mut out, &record::cells(event), manner)?;
+            }
+        }
+        Format::Ndjson => {
+            let columns: Vec<String> = record::COLUMNS.iter().map(|name| (*name).to_owned()).collect();
+            for event in events {
+                json::line(&mut out, &columns, &record::cells(event))?;
+            }
         }
     }
     Ok(out)

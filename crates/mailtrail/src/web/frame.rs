@@ -24,6 +24,8 @@ pub(super) struct Frame {
     pub(super) languages: [Lang; 2],
     pub(super) theme: &'static str,
     pub(super) section: Section,
+    /// The name of the clock that is shown.
+    pub(super) zone: String,
     pub(super) urls: &'static Urls,
     /// Path and query, to come back to.
     pub(super) here: String,
@@ -42,7 +44,11 @@ pub(super) struct Who {
 impl Frame {
     pub(super) fn new(visitor: &Visitor, section: Section) -> Self {
         let t = visitor.preferences.texts();
-        Self { who: Some(Who::new(&visitor.person, t)), ..Self::empty(visitor.preferences, section, &visitor.here) }
+        Self {
+            who: Some(Who::new(&visitor.person, t)),
+            zone: visitor.zone.name(),
+            ..Self::empty(visitor.preferences, section, &visitor.here)
+        }
     }
 
     /// For who is not logged in.
@@ -53,6 +59,7 @@ impl Frame {
             languages: Lang::ALL,
             theme: preferences.theme,
             section,
+            zone: String::new(),
             urls: &URLS,
             here: here.to_owned(),
             who: None,

@@ -22,7 +22,7 @@ use super::router::router;
 use super::runs::Held;
 use super::source::Source;
 use super::visitor::Peer;
-use crate::config::{BigQuery, Token, Web};
+use crate::config::{BigQuery, Output, Token, Web};
 use crate::protect::KeyRing;
 use crate::stop::Stop;
 use crate::store::bigquery::{Asker, BigQueryError, BigQuerySends};
@@ -95,7 +95,13 @@ impl Page {
     ///
     /// # Errors
     /// When the address cannot be bound, the system gives no randomness, or there are no credentials for the store.
-    pub async fn bind(web: &Web, paths: &Paths, store: Store<'_>, keys: Arc<KeyRing>) -> Result<Self, WebError> {
+    pub async fn bind(
+        web: &Web,
+        output: &Output,
+        paths: &Paths,
+        store: Store<'_>,
+        keys: Arc<KeyRing>,
+    ) -> Result<Self, WebError> {
         let listen = |source| WebError::Listen { address: web.listen, source };
         let tcp = TcpListener::bind(web.listen).await.map_err(listen)?;
         let address = tcp.local_addr().map_err(listen)?;
@@ -113,6 +119,7 @@ impl Page {
             runs: Held::new(sends),
             hosts: Hosts::new(web, address),
             keys,
+            output: output.clone(),
             keeper,
         });
         Ok(Self { tcp, app, address })

@@ -35,7 +35,7 @@ fn answer(
 ) -> Result<Response, Failure> {
     let web = app.guard.web();
     let page = LogInPage {
-        f: Frame::empty(Preferences::of(headers), Section::LogIn, "/login"),
+        f: Frame::empty(Preferences::of(headers, app.output.language), Section::LogIn, "/login"),
         next: own_path(next).to_owned(),
         has_passwords: app.guard.has_passwords(),
         has_link: web.listen.ip().is_loopback() && web.public_url.is_none(),
@@ -69,7 +69,7 @@ pub(super) async fn log_in(
             _ => {}
         }
     }
-    let t = Preferences::of(&headers).texts();
+    let t = Preferences::of(&headers, app.output.language).texts();
     match app.guard.log_in(peer, name.trim(), password).await {
         Ok(token) => Ok(begin_session(&app, &token, own_path(&next))),
         Err(Denied::Wrong) => answer(&app, &headers, &next, StatusCode::UNAUTHORIZED, Some(t.log_in_wrong)),
@@ -90,7 +90,7 @@ pub(super) async fn by_link(
     match app.guard.accept(&token) {
         Some(session) => Ok(begin_session(&app, &session, "/activity")),
         None => {
-            let t = Preferences::of(&headers).texts();
+            let t = Preferences::of(&headers, app.output.language).texts();
             answer(&app, &headers, "", StatusCode::UNAUTHORIZED, Some(t.link_used))
         }
     }

@@ -12,7 +12,6 @@ use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::{Html, IntoResponse, Response};
 
-use super::event_view::minute;
 use super::failure::Failure;
 use super::frame::{Frame, Section};
 use super::page::App;
@@ -55,7 +54,7 @@ pub(super) async fn page(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
     let now = clock::now_micros();
-    let range = Range::parse(query.as_deref().unwrap_or_default(), now);
+    let range = Range::parse(query.as_deref().unwrap_or_default(), now, &visitor.zone);
     let health = match &app.keeper {
         None => None,
         Some(keeper) => {
@@ -64,7 +63,7 @@ pub(super) async fn page(
             Some(Health {
                 receiver_ok: state.not_writable.is_none() && state.not_draining.is_none(),
                 waiting: grouped(state.backlog.items),
-                last_event: last.map(minute),
+                last_event: last.map(|at| visitor.zone.minute(at)),
                 last_event_ago: last.map(|at| time::age(now.saturating_sub(at))).unwrap_or_default(),
             })
         }
@@ -81,8 +80,8 @@ pub(super) async fn page(
         presets: PRESETS.iter().map(|(name, _)| (*name, label(name), range.preset == Some(name))).collect(),
         query: range.query(),
         is_zoomed: range.preset.is_none(),
-        from: minute(range.since),
-        until: minute(range.until),
+        from: visitor.zone.minute(range.since),
+        until: visitor.zone.minute(range.until),
         health,
     };
     Ok(Html(page.render()?).into_response())
@@ -92,6 +91,8 @@ pub(super) async fn page(
 #[template(path = "figures.html")]
 struct Figures {
     t: &'static Texts,
+    /// The name of the clock.
+    zone: String,
     total: u64,
     total_text: String,
     delivery_rate: String,
@@ -119,9 +120,11 @@ pub(super) async fn figures(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
     let began = std::time::Instant::now();
-    let range = Range::parse(query.as_deref().unwrap_or_default(), clock::now_micros());
+    let range = Range::parse(query.as_deref().unwrap_or_default(), clock::now_micros(), &visitor.zone);
     let t = visitor.preferences.texts();
     let asked = range.clone();
+    // Hours that begin elsewhere than UTC's are counted by their own clock, which takes longer.
+    let own_hours = (!visitor.zone.has_whole_hours(range.until)).then(|| visitor.zone.inner().clone());
     let found = app
         .source
         .ask(move |store| {
@@ -131,7 +134,10 @@ pub(super) async fn figures(
             let by =
                 |filter: &Filter, by: &[Dimension]| store.stats(filter, by, Counted::Rows).map(|answer| answer.value);
             Ok(Found {
-                over_time: by(&filter, &[Dimension::Hour, Dimension::Status, Dimension::Event])?,
+                over_time: by(
+                    &Filter { zone: own_hours, ..filter.clone() },
+                    &[Dimension::Hour, Dimension::Status, Dimension::Event],
+                )?,
                 by_domain: by(&outcomes, &[Dimension::Domain, Dimension::Event])?,
                 by_category: by(&outcomes, &[Dimension::Category, Dimension::Event])?,
             })
@@ -157,6 +163,7 @@ pub(super) async fn figures(
     let total: u64 = found.over_time.iter().map(|group| group.count).sum();
     let page = Figures {
         t,
+        zone: visitor.zone.name(),
         total,
         total_text: (t.n_events)(&grouped(total), total),
         delivery_rate: percent(delivered, outcomes),
@@ -167,7 +174,7 @@ pub(super) async fn figures(
         machine_opens: grouped(machine_opens),
         clicks: grouped(count("click")),
         quarantined: quarantined.map(grouped),
-        chart: Chart::new(&found.over_time, &range, t),
+        chart: Chart::new(&found.over_time, &range, t, &visitor.zone),
         tables: tables
             .into_iter()
             .map(|(title, heading, name, groups)| RateTable {

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::page::App;
 use super::texts::{Lang, Texts};
 use super::visitor::{cookie, own_path, set_cookie};
+use crate::config::Language;
 
 const LANGUAGE: &str = "mailtrail_language";
 const THEME: &str = "mailtrail_theme";
@@ -25,10 +26,14 @@ pub(super) struct Preferences {
 }
 
 impl Preferences {
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    /// `otherwise`: the language of who neither chose one nor has a browser that names one.
+    pub(super) fn of(headers: &HeaderMap, otherwise: Language) -> Self {
         let chosen = cookie(headers, LANGUAGE).and_then(|code| Lang::parse(&code));
         let theme = cookie(headers, THEME).and_then(|name| THEMES.into_iter().find(|known| *known == name));
-        Self { lang: chosen.unwrap_or_else(|| of_browser(headers)), theme: theme.unwrap_or("auto") }
+        Self {
+            lang: chosen.or_else(|| of_browser(headers)).unwrap_or(Lang::of(otherwise)),
+            theme: theme.unwrap_or("auto"),
+        }
     }
 
     pub(super) fn texts(self) -> &'static Texts {
@@ -36,11 +41,11 @@ impl Preferences {
     }
 }
 
-/// Japanese where the browser names it before English.
-fn of_browser(headers: &HeaderMap) -> Lang {
+/// The first that the browser names and the page has.
+fn of_browser(headers: &HeaderMap) -> Option<Lang> {
     let wanted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut codes = wanted.split(',').map(|part| part.trim().split(['-', ';']).next().unwrap_or_default());
-    codes.find_map(Lang::parse).unwrap_or(Lang::English)
+    codes.find_map(Lang::parse)
 }
 
 /// Keeps a choice. It tells nothing about anybody, so that it is taken before the log-in, too.
@@ -86,8 +91,10 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT_LANGUAGE, HeaderValue::from_static(browser));
             headers.insert(header::COOKIE, HeaderValue::from_static(cookies));
-            let found = Preferences::of(&headers);
+            let found = Preferences::of(&headers, Language::English);
             assert_eq!((found.lang, found.theme), (lang, theme), "{browser} {cookies}");
         }
+        let silent = Preferences::of(&HeaderMap::new(), Language::Japanese);
+        assert_eq!(silent.lang, Lang::Japanese, "as configured");
     }
 }

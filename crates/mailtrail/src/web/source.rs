@@ -50,7 +50,8 @@ impl Source {
 
     /// Whether an answer may take long enough that a page should be there before it.
     pub(super) fn takes_long(&self, filter: &Filter) -> bool {
-        self.costs() || filter.scans()
+        // A run leads to all of its mail by an index, but its newest events are found only among all of them.
+        self.costs() || filter.scans() || !filter.runs.is_empty()
     }
 
     /// Asks what every store answers.

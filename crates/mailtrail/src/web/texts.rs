@@ -18,6 +18,13 @@ pub(super) enum Lang {
 impl Lang {
     pub(super) const ALL: [Self; 2] = [Self::English, Self::Japanese];
 
+    pub(super) fn of(language: Language) -> Self {
+        match language {
+            Language::English => Self::English,
+            Language::Japanese => Self::Japanese,
+        }
+    }
+
     pub(super) fn code(self) -> &'static str {
         match self {
             Self::English => "en",
@@ -109,7 +116,7 @@ pub(super) struct Texts {
     pub(super) recipient: &'static str,
     pub(super) detail: &'static str,
     pub(super) event: &'static str,
-    pub(super) time_utc: &'static str,
+    pub(super) when: &'static str,
     pub(super) test: &'static str,
     pub(super) machine_open: &'static str,
     pub(super) blocked: &'static str,

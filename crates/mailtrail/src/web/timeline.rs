@@ -29,7 +29,7 @@ pub(super) async fn render(app: &App, asked: &Asked, t: &'static Texts) -> Resul
         t,
         open: asked.open.is_some(),
         close_url: Asked { open: None, ..asked.clone() }.url(),
-        events: events.into_iter().map(|event| EventView::new(event, t)).collect(),
+        events: events.into_iter().map(|event| EventView::new(event, t, &app.zone())).collect(),
         current: asked.open.as_ref().map(Spot::short).unwrap_or_default(),
     };
     Ok(timeline.render()?)

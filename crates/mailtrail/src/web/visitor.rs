@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::guard::{Person, SESSION};
 use super::page::App;
 use super::preferences::Preferences;
+use super::zone::Zone;
 
 /// Where a connection comes from.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +21,8 @@ pub(super) struct Peer(pub(super) IpAddr);
 pub(super) struct Visitor {
     pub(super) person: Person,
     pub(super) preferences: Preferences,
+    /// The clock that is shown.
+    pub(super) zone: Zone,
     /// Path and query.
     pub(super) here: String,
     /// The id of the element that a script will fill; `None` where a whole page is wanted.
@@ -35,7 +38,8 @@ impl FromRequestParts<Arc<App>> for Visitor {
         let restoring = parts.headers.contains_key("hx-history-restore-request");
         let part = parts.headers.get("hx-target").filter(|_| !restoring);
         let part = part.and_then(|id| id.to_str().ok()).map(str::to_owned);
-        Ok(Self { person, preferences: Preferences::of(&parts.headers), here, part })
+        let preferences = Preferences::of(&parts.headers, app.output.language);
+        Ok(Self { person, preferences, zone: app.zone(), here, part })
     }
 }
 

@@ -179,7 +179,12 @@ impl Fake {
         self.kept().rows.iter().flat_map(|row| row.get(name).cloned().unwrap_or_default()).collect()
     }
 
-    /// The same, each once.
+    /// How many rows were kept, repetitions included.
+    pub fn rows(&self) -> usize {
+        self.kept().rows.len()
+    }
+
+    /// Values of a column, each once.
     pub fn unique(&self, name: &str) -> Vec<String> {
         let mut values = self.column(name);
         values.sort();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::emulator::Emulator;
-use crate::support::{Running, Site, batch, event, now};
+use crate::support::{Running, Site, batch, event, now, request};
 use crate::{point, run, wait_for};
 
 fn forwarding(emulator: &Emulator) -> Site {
@@ -69,8 +69,27 @@ fn what_was_there_before_forwarding_was_switched_on_goes_too() {
     assert_eq!(server.metric("mailtrail_forward_up"), 0.0);
     wait_for(&server, "what waits to be counted", || server.metric("mailtrail_forward_waiting_events") == 505.0);
     assert!(server.metric("mailtrail_forward_lag_seconds") > 0.0);
+    // In detail where the metrics are, and nowhere else: posts are taken, so it is ready all the same.
+    let (status, detail) = request(server.metrics, "GET", "/readyz", &[], b"").unwrap();
+    let detail: serde_json::Value = serde_json::from_str(&detail).unwrap();
+    assert_eq!((status, &detail["ready"], &detail["forward"]["up"]), (200, &true.into(), &false.into()), "{detail}");
+    assert_eq!(detail["forward"]["waiting_events"], 505);
+    assert!(detail["forward"]["lag_seconds"].as_f64() > Some(0.0) && detail["forward"]["failures"].as_u64() > Some(0));
+    assert!(detail["forward"]["last_failure"].as_str().unwrap().contains("bigquery init"), "{detail}");
+    assert!(detail["backlog"]["max_bytes"].as_u64() > Some(0) && detail["backlog"]["not_draining"].is_null());
+    let (_, public) = request(server.address, "GET", "/readyz", &[], b"").unwrap();
+    assert!(!public.contains("forward") && public.len() < 20, "{public}");
+    let doctor =
+        site.command(&["doctor"]).env("MAILTRAIL_METRICS_LISTEN", server.metrics.to_string()).output().unwrap();
+    let told = String::from_utf8(doctor.stdout).unwrap();
+    assert!(told.contains("505 events wait in the trail") && told.contains("tries failed"), "{told}");
     assert!(run(&site, &["bigquery", "init"]).0);
     wait_for(&server, "all events in BigQuery", || stored(&emulator) == 505);
+    wait_for(&server, "the detail to say so", || {
+        let (_, detail) = request(server.metrics, "GET", "/readyz", &[], b"").unwrap();
+        let forward = serde_json::from_str::<serde_json::Value>(&detail).unwrap()["forward"].clone();
+        forward["up"] == true && forward["lag_seconds"] == 0.0 && forward["last_failure"].is_null()
+    });
     server.stop();
 }
 

@@ -43,6 +43,9 @@ fn the_guide_s_queries_run_and_find_something() {
         let makes_a_view = query.trim_start().starts_with("CREATE");
         assert!(makes_a_view || !rows.is_empty(), "finds nothing:\n{query}");
     }
+    let outcome = GUIDE.split("```sql\n").find(|query| query.contains("AS recipients\nFROM (")).expect("it is there");
+    let outcome = outcome.split("```").next().unwrap().replace("my-project.mail", "demo.mail");
+    assert_eq!(emulator.query(outcome.trim()), [["news", "delivered", "2"], ["news", "bounce", "1"]]);
     assert_eq!(emulator.count("SELECT COUNT(*) FROM `demo.mail.delivery_by_day`"), 3, "the view has a row a domain");
 }
 

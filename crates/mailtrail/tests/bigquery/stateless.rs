@@ -7,7 +7,8 @@ use tonic::Code;
 
 use crate::emulator::Emulator;
 use crate::fake::{Fake, Reply};
-use crate::support::{Client, Site, batch, event, now, request, signed_headers};
+use crate::hook::Hook;
+use crate::support::{Client, Running, Site, batch, event, now, request, signed_headers, wait_for};
 use crate::{point, run};
 
 fn body(name: &str, events: usize) -> Vec<u8> {
@@ -224,4 +225,41 @@ fn send(site: &Site, mut client: Client, name: &str, stop: &AtomicBool) -> (Vec<
         }
     }
     (acknowledged, unanswered)
+}
+
+/// A receiver without a store of its own has a clock and perhaps a certificate; it says so when one of them needs somebody.
+#[test]
+fn clock_and_certificate_are_looked_after_without_a_store_too() {
+    let fake = Fake::start();
+    let hook = Hook::start();
+    let mut site = fake.stateless_site();
+    site.environment("MAILTRAIL_SLACK_OPS_WEBHOOK_URL", &hook.url);
+    site.environment("MAILTRAIL_SLACK_WEBHOOK_URL", &hook.url);
+    let concerns = |server: &Running| {
+        let (_, page) = request(server.metrics, "GET", "/metrics", &[], b"").unwrap();
+        let lines = page.lines().filter(|line| line.starts_with("mailtrail_concern{"));
+        lines.map(str::to_owned).collect::<Vec<String>>()
+    };
+    let calm = site.serve();
+    wait_for("the first look", || concerns(&calm).len() >= 4);
+    assert!(concerns(&calm).iter().all(|line| line.ends_with(" 0")), "{:?}", concerns(&calm));
+    let (status, detail) = request(calm.metrics, "GET", "/readyz", &[], b"").unwrap();
+    assert_eq!((status, detail.trim()), (200, r#"{"ready":true,"store":"bigquery"}"#));
+    let (_, page) = request(calm.metrics, "GET", "/metrics", &[], b"").unwrap();
+    assert!(!page.contains("mailtrail_disk_free_bytes ") && !page.contains("mailtrail_backlog_max_bytes "), "{page}");
+    calm.stop();
+    assert!(hook.posts(200).is_empty());
+
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2020, 2, 1);
+    site.write_secret("cert.pem", &params.self_signed(&key).unwrap().pem());
+    site.write_secret("key.pem", &key.serialize_pem());
+    site.environment("MAILTRAIL_RECEIVE_TLS_CERT", "cert.pem");
+    site.environment("MAILTRAIL_RECEIVE_TLS_KEY", "key.pem");
+    let server = site.serve();
+    wait_for("somebody to be told", || hook.posts(200).iter().any(|post| post.contains("certificate")));
+    assert!(concerns(&server).iter().any(|line| line == "mailtrail_concern{kind=\"certificate\"} 1"));
+    server.stop();
 }

@@ -143,7 +143,15 @@ pub struct Place {
 
 impl Place {
     pub fn open() -> Self {
+        Self::open_with(&[])
+    }
+
+    /// With further variables of the environment.
+    pub fn open_with(variables: &[(&str, &str)]) -> Self {
         let mut site = Site::new();
+        for (name, value) in variables {
+            site.environment(name, value);
+        }
         let users = [("mia", "operator"), ("ken", "viewer")].map(|(name, role)| {
             let hash = mailtrail::web::hash_password(PASSWORD).unwrap();
             format!("{name}:{role}:{hash}")

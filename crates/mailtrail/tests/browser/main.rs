@@ -9,6 +9,7 @@ mod browser;
 mod traffic;
 
 mod accessible;
+mod clock;
 mod keyboard;
 mod looks;
 mod mailing;

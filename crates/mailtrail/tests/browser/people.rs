@@ -27,6 +27,8 @@ async fn roles_and_files() {
     browser.css("input[name=password]").await.send_keys(PASSWORD).await.unwrap();
     browser.css("main button.primary").await.click().await.unwrap();
     browser.until("the page asked for", "location.search === '?event=open'").await;
+    // The list comes after the page, and the form with it.
+    browser.css("form[action^='/activity/export']").await;
 
     browser.driver.set_script_timeout(crate::support::PATIENCE).await.unwrap();
     for (format, kind, lines) in [("csv", "text/csv", 61), ("ndjson", "application/x-ndjson", 60)] {

@@ -70,7 +70,7 @@ fn at(seconds: i64) -> String {
 
 #[test]
 fn old_months_move_to_an_archive_beside_serve_and_questions_say_what_is_missing() {
-    let site = Site::new();
+    let mut site = Site::new();
     let server = site.serve();
     let all = history(&site, &server, 0..140, 2);
     let before = at(now() - 65 * DAY);
@@ -126,6 +126,17 @@ fn old_months_move_to_an_archive_beside_serve_and_questions_say_what_is_missing(
     let sent = ["sent", "--category", "news", "--since", "200d", "--list", "list.csv"];
     let (_, _, note) = run(&site, &sent);
     assert!(note.contains("not of mail of other tools"), "{note}");
+    // Nobody is mailed by the absence of events that are gone.
+    site.environment("MAILTRAIL_SENDGRID_FROM", "News <news@example.com>");
+    std::fs::write(site.path().join("mail.html"), "<p>Hello</p>").unwrap();
+    let send = ["send", "list.csv", "--run", "autumn", "--subject", "S", "--html", "mail.html", "--dry-run"];
+    let (code, _, note) = run(&site, &[&send[..], &["--category", "news", "--not-sent-since", "200d"]].concat());
+    assert!(code == Some(0) && note.contains("not of mail of other tools"), "{note}");
+    let (code, _, note) = run(&site, &[&send[..], &["--category", "news", "--not-sent-since", "10d"]].concat());
+    assert!(code == Some(0) && !note.contains(missing), "{note}");
+    let (code, _, why) = run(&site, &[&send[..], &["--resend-uncertain"]].concat());
+    assert!(code == Some(2) && why.contains("goes by the absence of events"), "{why}");
+    assert!(site.ask(&["doctor"]).contains("were pruned"));
 
     // Whoever is forgotten is taken out of the archive, too, where it is named.
     let theirs = ["forget", "p1@example.com", "--archive", "archive"];
@@ -167,6 +178,40 @@ fn without_an_archive_bigquery_s_word_counts_event_by_event() {
     let (code, said, why) = run(&site, &["prune", "--before", &before, "--archive", "archive"]);
     assert!(code == Some(0) && said.contains("removed from the trail"), "{said}{why}");
     assert_eq!(in_archive(&site), all.difference(&in_trail(&site)).cloned().collect());
+}
+
+#[test]
+fn an_archive_is_brought_back_as_it_was_and_may_go_again() {
+    let site = Site::new();
+    let server = site.serve();
+    history(&site, &server, 0..120, 3);
+    // A row's number in the trail is new each time it is stored.
+    let export = || -> Vec<serde_json::Value> {
+        let text = site.ask(&["export", "--out", "-"]);
+        let mut rows: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        rows.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().remove("id").unwrap()));
+        rows
+    };
+    let before = export();
+    let old = at(now() - 40 * DAY);
+    let prune = ["archive", "--before", &old, "--to", "archive", "--prune"];
+    site.ask(&prune);
+    let pruned = export();
+    assert!(pruned.len() < before.len() - 100);
+
+    let files = std::fs::read_dir(archive_path(&site)).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<String> = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "parquet"))
+        .map(|path| path.to_str().unwrap().to_owned())
+        .collect();
+    let import: Vec<&str> =
+        ["import", "--keep-verified-by"].into_iter().chain(files.iter().map(String::as_str)).collect();
+    site.ask(&import);
+    assert!(export() == before, "not every event is there again in every column");
+    let (code, said, why) = run(&site, &prune);
+    assert!(code == Some(0) && said.contains("archived and read back: 0 events"), "{said}{why}");
+    assert!(export().len() <= pruned.len() + 1, "the event stored last stays");
+    server.stop();
 }
 
 /// Killed after a while, a different one in every round (waiting is what is tested: there is no event to await), and then as soon as

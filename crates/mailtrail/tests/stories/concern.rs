@@ -8,7 +8,7 @@ fn concern(server: &Running, kind: &str) -> Option<f64> {
     page.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok())
 }
 
-fn with_certificate(site: &Site, days: i64) {
+pub fn with_certificate(site: &Site, days: i64) {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     params.not_before = rcgen::date_time_ymd(2020, 1, 1);

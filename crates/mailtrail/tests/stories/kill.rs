@@ -1,7 +1,6 @@
 //! SIGKILL at random points under load: what was acknowledged is stored, each event once.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -37,9 +36,11 @@ fn a_kill_at_any_point_loses_and_doubles_nothing() {
         let stop = Arc::new(AtomicBool::new(false));
         let senders: Vec<_> = (0..SENDERS)
             .map(|sender| {
-                let (told, stop, address) = (Arc::clone(&told), Arc::clone(&stop), server.address);
+                // Before the kill can come: a connection that is refused says nothing.
+                let client = Client::connect(server.address);
+                let (told, stop) = (Arc::clone(&told), Arc::clone(&stop));
                 let signer = Arc::clone(&site.signer);
-                thread::spawn(move || send_until_killed(address, &signer, round, sender, &told, &stop))
+                thread::spawn(move || send_until_killed(client, &signer, round, sender, &told, &stop))
             })
             .collect();
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -67,14 +68,13 @@ fn a_kill_at_any_point_loses_and_doubles_nothing() {
 }
 
 fn send_until_killed(
-    address: SocketAddr,
+    mut client: Client,
     signer: &Signer,
     round: usize,
     sender: usize,
     told: &Mutex<Told>,
     stop: &AtomicBool,
 ) {
-    let mut client = Client::connect(address);
     let timestamp = FIRST_TIMESTAMP + i64::try_from(round).unwrap();
     for post in 0.. {
         if stop.load(Ordering::Relaxed) {

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod alarm;
 mod alert;
 mod api;
 mod archive;
@@ -13,7 +14,9 @@ mod concern;
 mod contract;
 mod contrib;
 mod disk;
+mod erase;
 mod forget;
+mod import;
 mod kill;
 mod operate;
 mod outcome;
@@ -22,6 +25,7 @@ mod privacy;
 mod prometheus;
 mod receive;
 mod reconcile;
+mod relay;
 mod restore;
 mod send;
 mod tls;

@@ -186,6 +186,24 @@ fn without_serve_what_waits_in_the_spool_is_not_taken_for_missing() {
     assert_eq!(stage.keys("verified_by = 'api'"), withheld);
 }
 
+/// A parent's key sees its subusers' messages one subuser at a time, by number.
+#[test]
+fn a_subusers_messages_are_looked_at_by_its_number() {
+    let stage = Stage::new(|_| Fault::None);
+    let Mail { logged, posted, withheld } = mail(1000);
+    stage.api.log(logged.into_iter().map(|message| message.of_subuser("20223230")).collect());
+    let server = stage.site.serve();
+    stage.post(&server, &posted);
+    assert_eq!(said(&stage.site.ask(&["reconcile", "--since", "4d"]), " messages looked at"), 0);
+    let told = stage.site.ask(&["reconcile", "--since", "4d", "--subuser", "20223230"]);
+    assert_eq!(said(&told, " messages looked at"), 1000);
+    assert_eq!(said(&told, " events were missing and are added"), withheld.len(), "{told}");
+    assert_eq!(stage.keys("verified_by = 'api'"), withheld);
+    let by_name = stage.site.command(&["reconcile", "--since", "4d", "--subuser", "news"]).output().unwrap();
+    assert_eq!(by_name.status.code(), Some(2));
+    server.stop();
+}
+
 #[test]
 fn what_makes_no_sense_is_said() {
     let stage = Stage::new(|_| Fault::None);

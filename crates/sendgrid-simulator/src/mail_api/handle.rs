@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::answer::{self, Answer, Rate, Refusal};
+use super::erasure::Erasure;
 use super::fault::Fault;
 use super::judge::{self, Verdict};
 use super::logs::{self, Logs};
@@ -33,6 +34,7 @@ pub(crate) struct Handler {
     pub(crate) outbox: Outbox,
     pub(crate) settings: Settings,
     pub(crate) logs: Logs,
+    pub(crate) erasure: Erasure,
     started: Instant,
     /// The present second, and requests in it.
     second: Mutex<(i64, u32)>,
@@ -51,7 +53,8 @@ impl Handler {
         let outbox = Outbox::new(options.seed);
         let settings = Settings::new(options.seed, options.most_webhooks);
         let logs = Logs::new(options.log_faults.clone());
-        Self { options, outbox, settings, logs, started: Instant::now(), second: Mutex::new((0, 0)) }
+        let erasure = Erasure::new(options.seed, options.may_erase);
+        Self { options, outbox, settings, logs, erasure, started: Instant::now(), second: Mutex::new((0, 0)) }
     }
 
     /// Unix seconds.
@@ -84,11 +87,15 @@ impl Handler {
                 }
             };
         }
-        let answer = match self.keyed(&head.headers) {
+        let keyed = self.keyed(&head.headers);
+        if let Some(answer) = self.erasure.answer(&head.method, path, body.as_deref(), keyed.is_ok()) {
+            return Ok(rate.say(answer));
+        }
+        let answer = match keyed {
             Err(refused) => refused.answer(),
             Ok(()) => {
                 let body = body.unwrap_or_default();
-                match self.logs.answer(&head.method, path, &body) {
+                match self.logs.answer(&head.method, path, head.uri.query(), &body) {
                     Some(logs::Turn::Cut) => return Err(Cut),
                     Some(logs::Turn::TooMany(after)) => {
                         return Ok(rate.used_up(self.now(), after).say(answer::too_many()));

@@ -63,7 +63,7 @@ impl Logs {
     }
 
     /// `None` where the path is not of this API.
-    pub(crate) fn answer(&self, method: &Method, path: &str, body: &[u8]) -> Option<Turn> {
+    pub(crate) fn answer(&self, method: &Method, path: &str, query: Option<&str>, body: &[u8]) -> Option<Turn> {
         let rest = path.strip_prefix(PATH)?;
         let number = {
             let mut inner = self.inner();
@@ -81,7 +81,7 @@ impl Logs {
         }
         Some(Turn::Answer(match (rest.strip_prefix('/'), method) {
             (None, &Method::POST) if rest.is_empty() => self.search(body),
-            (Some(id), &Method::GET) => self.details(id),
+            (Some(id), &Method::GET) => self.details(id, query),
             (None, _) if rest.is_empty() => answer::method_not_allowed("POST"),
             (Some(_), _) => answer::method_not_allowed("GET"),
             _ => return None,
@@ -101,19 +101,31 @@ impl Logs {
         let Some(query) = Query::parse(body["query"].as_str().unwrap_or_default()) else {
             return bad("invalid query");
         };
+        // A parent's key sees a subuser's messages only where it names the subuser, and one at a time.
+        let subuser = match &body["subusers"] {
+            Value::Null => None,
+            Value::Array(ids) if ids.len() <= 1 && ids.iter().all(is_id) => ids.first().and_then(Value::as_str),
+            _ => return bad("subusers must have at most one numeric id"),
+        };
         let inner = self.inner();
         // Newest first, as the console shows them.
-        let found = inner.messages.iter().rev().filter(|message| query.fits(message));
+        let mine = inner.messages.iter().rev().filter(|message| message.subuser.as_deref() == subuser);
+        let found = mine.filter(|message| query.fits(message));
         let messages: Vec<Value> =
             found.take(usize::try_from(limit).unwrap_or(usize::MAX)).map(Logged::summary).collect();
         answer::json(StatusCode::OK, &json!({"messages": messages}))
     }
 
-    fn details(&self, id: &str) -> Answer {
+    fn details(&self, id: &str, query: Option<&str>) -> Answer {
+        let subuser = query.and_then(|query| query.strip_prefix("subuser="));
         let inner = self.inner();
         match inner.by_id.get(id).and_then(|at| inner.messages.get(*at)) {
-            Some(message) => answer::json(StatusCode::OK, &message.details()),
-            None => answer::error(StatusCode::NOT_FOUND, "message not found"),
+            Some(message) if message.subuser.as_deref() == subuser => answer::json(StatusCode::OK, &message.details()),
+            _ => answer::error(StatusCode::NOT_FOUND, "message not found"),
         }
     }
+}
+
+fn is_id(id: &Value) -> bool {
+    id.as_str().is_some_and(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()))
 }

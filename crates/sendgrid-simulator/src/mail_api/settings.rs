@@ -242,7 +242,7 @@ fn date(seconds: i64) -> Option<String> {
     jiff::Timestamp::from_second(seconds).ok().map(|time| time.to_string())
 }
 
-fn uuid(random: &mut Random) -> String {
+pub(super) fn uuid(random: &mut Random) -> String {
     let hex: String = random.sixteen().iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{}-{}-11ed-a1eb-{}", &hex[..8], &hex[8..12], &hex[20..])
 }

@@ -75,6 +75,28 @@ async fn searches_have_no_second_page_and_details_are_as_documented() {
 }
 
 #[tokio::test]
+async fn a_subusers_messages_show_only_where_it_is_named() {
+    let api = sound_api().await;
+    let mut logged = messages(5);
+    let theirs = logged.split_off(3).into_iter().map(|message| message.of_subuser("20223230"));
+    logged.extend(theirs);
+    api.log(logged.clone());
+    let found = |answer: &Answer| answer.json()["messages"].as_array().map(Vec::len);
+    assert_eq!(found(&search(&api, &json!({"limit": 9})).await), Some(3));
+    assert_eq!(found(&search(&api, &json!({"limit": 9, "subusers": ["20223230"]})).await), Some(2));
+    assert_eq!(found(&search(&api, &json!({"limit": 9, "subusers": ["1"]})).await), Some(0));
+    for wrong in [json!(["1", "2"]), json!(["name"]), json!("1")] {
+        assert_eq!(search(&api, &json!({"subusers": wrong})).await.status, 400);
+    }
+    let id = &logged[4].sg_message_id;
+    for (query, status) in [("", 404), ("?subuser=20223230", 200), ("?subuser=1", 404)] {
+        let told = answer(request(&api, Method::GET, &format!("{PATH}/{id}{query}"))).await.expect("answered");
+        assert_eq!(told.status, status, "{query}");
+    }
+    api.stop().await;
+}
+
+#[tokio::test]
 async fn too_many_requests_say_until_when() {
     let plan = |number| match number {
         0 => Fault::TooMany { reset_after: Duration::from_secs(2) },

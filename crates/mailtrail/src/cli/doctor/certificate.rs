@@ -1,15 +1,12 @@
 //! Until when the certificate of the listener holds.
 
 use super::check::Check;
-use crate::config::TlsFiles;
+use crate::config::{TlsFiles, Watch};
 use crate::receive::certificate_end;
+use crate::serve::watch::rules;
 use crate::show::time::age;
 
-const DAY: i64 = 86_400 * 1_000_000;
-/// By then certificates are usually renewed.
-const SOON: i64 = 14 * DAY;
-
-pub(super) fn check(tls: Option<&TlsFiles>, now: i64) -> Option<Check> {
+pub(super) fn check(tls: Option<&TlsFiles>, watch: &Watch, now: i64) -> Option<Check> {
     let tls = tls?;
     let shown = tls.cert.display();
     let text = match std::fs::read_to_string(&tls.cert) {
@@ -31,7 +28,7 @@ pub(super) fn check(tls: Option<&TlsFiles>, now: i64) -> Option<Check> {
     };
     Some(if end <= now {
         Check::fail("certificate", format!("{shown} ran out {} ago", age(now - end)), "renew it; SendGrid refuses it")
-    } else if end - now < SOON {
+    } else if rules::certificate(watch, end, now).is_some() {
         Check::warn("certificate", format!("{shown} runs out in {}", age(end - now)), "renew it")
     } else {
         Check::pass("certificate", format!("{shown} holds for {}", age(end - now)))
@@ -55,8 +52,8 @@ mod tests {
             ("2039-12-25T00:00:00Z", Verdict::Warn),
             ("2040-01-02T00:00:00Z", Verdict::Fail),
         ] {
-            assert_eq!(check(Some(&files), at(now)).unwrap().verdict, expected, "{now}");
+            assert_eq!(check(Some(&files), &Watch::default(), at(now)).unwrap().verdict, expected, "{now}");
         }
-        assert!(check(None, 0).is_none());
+        assert!(check(None, &Watch::default(), 0).is_none());
     }
 }

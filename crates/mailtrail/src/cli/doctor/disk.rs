@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::check::Check;
-use crate::config::Store;
+use crate::config::{Store, Watch};
 use crate::serve::watch::rules;
 use crate::store::Paths;
 use crate::store::sqlite::health;
@@ -23,7 +23,7 @@ const NETWORK: [(i64, &str); 7] = [
     (0x5346_414f, "AFS"),
 ];
 
-pub(super) fn checks(store: &Store, now: i64) -> Vec<Check> {
+pub(super) fn checks(store: &Store, watch: &Watch, now: i64) -> Vec<Check> {
     let paths = Paths::new(&store.path);
     let folder = paths.folder();
     if !folder.is_dir() {
@@ -32,7 +32,7 @@ pub(super) fn checks(store: &Store, now: i64) -> Vec<Check> {
     }
     let growth = health::growth(paths.trail(), now).ok().flatten();
     let mut checks = match rules::free_space(folder) {
-        Ok(free) => vec![space(free, growth, folder)],
+        Ok(free) => vec![space(watch, free, growth, folder)],
         Err(error) => vec![Check::warn("disk", format!("free space is unknown: {error}"), "look with df")],
     };
     checks.extend(network(folder));
@@ -42,7 +42,7 @@ pub(super) fn checks(store: &Store, now: i64) -> Vec<Check> {
 }
 
 /// `growth`: bytes a day.
-fn space(free: u64, growth: Option<f64>, folder: &Path) -> Check {
+fn space(watch: &Watch, free: u64, growth: Option<f64>, folder: &Path) -> Check {
     let left = rules::days_left(free, growth).map(|days| format!(", enough for {days:.0} days at the present growth"));
     let what = format!("{} MiB free at {}{}", free >> 20, folder.display(), left.unwrap_or_default());
     if free < NOTHING {
@@ -51,7 +51,7 @@ fn space(free: u64, growth: Option<f64>, folder: &Path) -> Check {
             what,
             "free some now: without space posts are answered 503, and SendGrid gives up after 24 hours",
         )
-    } else if rules::disk(free, growth).is_some() {
+    } else if rules::disk(watch, free, growth).is_some() {
         Check::warn(
             "disk",
             what,
@@ -93,7 +93,7 @@ fn writable(folder: &Path) -> Check {
 /// Files that others than their owner may read or write.
 fn modes(paths: &Paths) -> Vec<Check> {
     let spools = paths.spools().unwrap_or_default().into_iter().map(|n| paths.spool(n));
-    let databases: Vec<_> = std::iter::once(paths.trail().to_owned()).chain(spools).collect();
+    let databases: Vec<_> = [paths.trail().to_owned(), paths.relay()].into_iter().chain(spools).collect();
     let beside = databases.iter().flat_map(|path| {
         ["", "-wal", "-shm"].map(|suffix| {
             let mut name = path.as_os_str().to_owned();
@@ -127,7 +127,7 @@ mod tests {
             (gib - 1, None, Verdict::Warn),
             (NOTHING - 1, None, Verdict::Fail),
         ] {
-            let check = space(free, growth, Path::new("x"));
+            let check = space(&Watch::default(), free, growth, Path::new("x"));
             assert_eq!(check.verdict, expected, "{check:?}");
             assert_eq!(check.what.contains("days"), growth.is_some());
         }

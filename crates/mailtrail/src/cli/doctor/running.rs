@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::check::Check;
+use crate::cli::time;
 use crate::config::Config;
 use crate::store::Paths;
 
@@ -70,23 +71,42 @@ fn from_metrics(page: &str) -> Vec<Check> {
     if value(page, "mailtrail_store_writable") == Some(0.0) {
         checks.push(Check::fail("receiving", "the store takes no writes", "the log of mailtrail serve says why"));
     }
-    if let Some(up) = value(page, "mailtrail_forward_up") {
-        let waiting = value(page, "mailtrail_forward_waiting_events").unwrap_or(0.0);
-        checks.push(if up == 0.0 {
-            Check::warn(
-                "forwarding",
-                format!("does not get through to BigQuery; {waiting:.0} events wait in the trail and are not lost"),
-                "the log of mailtrail serve says why; mailtrail bigquery check tries it",
-            )
-        } else {
-            Check::pass("forwarding", format!("goes to BigQuery, {waiting:.0} events wait"))
-        });
-    }
+    checks.extend(forwarding(page));
     if value(page, "mailtrail_refusing_everything") == Some(1.0) {
         checks.push(Check::fail(
             "receiving",
-            "posts are refused and none was accepted for ten minutes",
+            "posts are refused and none has been accepted for long ([watch] refusals)",
             "the log of mailtrail serve says why; SendGrid gives up on each post after 24 hours",
+        ));
+    }
+    checks
+}
+
+/// How far BigQuery is behind the trail, and what it will not take.
+fn forwarding(page: &str) -> Vec<Check> {
+    let Some(up) = value(page, "mailtrail_forward_up") else { return Vec::new() };
+    let number = |name| value(page, name).unwrap_or(0.0);
+    let waiting = number("mailtrail_forward_waiting_events");
+    let lag = time::long((number("mailtrail_forward_lag_seconds") * 1e6) as i64);
+    let failures = number("mailtrail_forward_failures_total");
+    let mut checks = vec![if up == 0.0 {
+        Check::warn(
+            "forwarding",
+            format!(
+                "does not get through to BigQuery, {failures:.0} tries failed; {lag} behind, {waiting:.0} events wait in the trail and are \
+                 not lost"
+            ),
+            "the log of mailtrail serve says why; mailtrail bigquery check tries it",
+        )
+    } else {
+        Check::pass("forwarding", format!("goes to BigQuery, {lag} behind, {waiting:.0} events wait"))
+    }];
+    let refused = number("mailtrail_forward_refused_rows_total");
+    if refused > 0.0 {
+        checks.push(Check::warn(
+            "forwarding",
+            format!("BigQuery refused {refused:.0} events since the start; they are in the trail"),
+            "the table forward_failed in mailtrail.forward.db has the reason of each",
         ));
     }
     checks
@@ -162,6 +182,12 @@ mod tests {
         assert_eq!(verdicts("mailtrail_store_writable 0\r\n"), [Verdict::Fail]);
         assert_eq!(verdicts("mailtrail_forward_up 0\n"), [Verdict::Warn]);
         assert_eq!(verdicts("mailtrail_forward_up 1\n"), [Verdict::Pass]);
+        let refused = "mailtrail_forward_up 1\nmailtrail_forward_refused_rows_total 2\n";
+        assert_eq!(verdicts(refused), [Verdict::Pass, Verdict::Warn]);
+        let behind = from_metrics(
+            "mailtrail_forward_up 0\nmailtrail_forward_lag_seconds 7260.5\nmailtrail_forward_failures_total 9\n",
+        );
+        assert!(behind[0].what.contains("9 tries failed; 2h 1m behind"), "{}", behind[0].what);
         assert_eq!(verdicts("mailtrail_refusing_everything 1\n"), [Verdict::Fail]);
     }
 

@@ -5,7 +5,7 @@ use sendgrid_events::EVENT_NAMES;
 use super::check::Check;
 use crate::config::Config;
 use crate::protect::KeyRing;
-use crate::show::time::age;
+use crate::show::time::{age, rfc3339};
 use crate::store::Paths;
 use crate::store::keys::Keys as _;
 use crate::store::sqlite::health::{self, EVENTS_LOOKED_AT, Trail};
@@ -62,6 +62,9 @@ fn events(trail: &Trail, now: i64) -> Vec<Check> {
             "upgrade mailtrail and run mailtrail replay; nothing of them is lost",
         )
     });
+    if let Some(until) = trail.pruned_until {
+        checks.push(Check::pass("pruned", format!("events before {} were pruned", rfc3339(until))));
+    }
     let Some(last) = trail.last_received_at else {
         checks.push(Check::warn(
             "events",

@@ -31,6 +31,17 @@ pub enum Concern {
         /// When there will be none at the present growth; `None`: nothing grows.
         left: Option<Duration>,
     },
+    /// POSTs are not passed on.
+    Relay {
+        /// How many the consumer furthest behind is still to get.
+        waiting: u64,
+        /// How long the oldest has waited.
+        oldest: Duration,
+        /// How many were refused for good.
+        set_aside: u64,
+        /// How many were given up lately.
+        dropped: u64,
+    },
 }
 
 /// What a concern is about: also the label of the metric.
@@ -44,6 +55,8 @@ pub enum ConcernKind {
     Backlog,
     /// [`Concern::Disk`]
     Disk,
+    /// [`Concern::Relay`]
+    Relay,
 }
 
 impl Concern {
@@ -55,13 +68,14 @@ impl Concern {
             Self::Certificate { .. } => ConcernKind::Certificate,
             Self::Backlog { .. } => ConcernKind::Backlog,
             Self::Disk { .. } => ConcernKind::Disk,
+            Self::Relay { .. } => ConcernKind::Relay,
         }
     }
 }
 
 impl ConcernKind {
     /// All there are.
-    pub const ALL: [Self; 4] = [Self::Clock, Self::Certificate, Self::Backlog, Self::Disk];
+    pub const ALL: [Self; 5] = [Self::Clock, Self::Certificate, Self::Backlog, Self::Disk, Self::Relay];
 
     /// As in metrics and JSON.
     #[must_use]
@@ -71,6 +85,7 @@ impl ConcernKind {
             Self::Certificate => "certificate",
             Self::Backlog => "backlog",
             Self::Disk => "disk",
+            Self::Relay => "relay",
         }
     }
 }

@@ -101,6 +101,9 @@ fn ops(event: &Ops) -> Value {
         Ops::Concern(Concern::Disk { free, left }) => {
             json!({ "free_bytes": free, "left_s": left.map(|left| left.as_secs()) })
         }
+        Ops::Concern(Concern::Relay { waiting, oldest, set_aside, dropped }) => json!({
+            "waiting": waiting, "oldest_s": oldest.as_secs(), "set_aside": set_aside, "dropped": dropped,
+        }),
         Ops::ConcernOver(_) => json!({}),
     }
 }

@@ -95,6 +95,7 @@ impl Words for English {
                 ConcernKind::Certificate => "The certificate holds again",
                 ConcernKind::Backlog => "The backlog is worked off",
                 ConcernKind::Disk => "There is room on the disk again",
+                ConcernKind::Relay => "POSTs are passed on again",
             }
             .to_owned(),
             Notice::Test => "mailtrail test notice".to_owned(),
@@ -139,6 +140,9 @@ impl Words for English {
                     "Nothing is lost; when it is full, POSTs are refused. mailtrail doctor says why it is not stored."
                 }
                 ConcernKind::Disk => "Make room: on a full disk every POST is refused, and lost after 24 hours.",
+                ConcernKind::Relay => {
+                    "mailtrail's own trail lacks nothing. mailtrail doctor says which consumer it is and what to do."
+                }
             }
             .to_owned(),
             Notice::Test => "If you can read this, notices arrive here.".to_owned(),
@@ -171,6 +175,19 @@ impl English {
                 grouped(free >> 20),
                 self.duration(*left)
             ),
+            Concern::Relay { waiting, oldest, set_aside, dropped } => {
+                let mut parts = Vec::new();
+                if *dropped > 0 {
+                    parts.push(format!("{} were given up", grouped(*dropped)));
+                }
+                if *set_aside > 0 {
+                    parts.push(format!("{} are refused", grouped(*set_aside)));
+                }
+                if *waiting > 0 {
+                    parts.push(format!("{} wait, the oldest for {}", grouped(*waiting), self.duration(*oldest)));
+                }
+                format!("POSTs do not reach a consumer of [[relay]]: {}", parts.join("; "))
+            }
         }
     }
 }

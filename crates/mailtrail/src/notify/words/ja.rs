@@ -107,6 +107,7 @@ impl Words for Japanese {
                 ConcernKind::Certificate => "証明書が更新されました",
                 ConcernKind::Backlog => "保存待ちのイベントが解消しました",
                 ConcernKind::Disk => "ディスクの空き容量が回復しました",
+                ConcernKind::Relay => "POST の転送が再開しました",
             }
             .to_owned(),
             Notice::Test => "mailtrail のテスト通知".to_owned(),
@@ -144,6 +145,9 @@ impl Words for Japanese {
                 ConcernKind::Disk => {
                     "空き容量を確保してください。満杯になるとすべての POST を拒否し、24 時間後にはイベントが失われます。"
                 }
+                ConcernKind::Relay => {
+                    "mailtrail 自体の記録に欠けはありません。対象の転送先と対処は mailtrail doctor で確認してください。"
+                }
             }
             .to_owned(),
             Notice::Test => "このメッセージが見えていれば、通知は正しく届いています。".to_owned(),
@@ -173,6 +177,19 @@ impl Japanese {
                 grouped(free >> 20),
                 self.duration(*left)
             ),
+            Concern::Relay { waiting, oldest, set_aside, dropped } => {
+                let mut parts = Vec::new();
+                if *dropped > 0 {
+                    parts.push(format!("転送断念 {} 件", grouped(*dropped)));
+                }
+                if *set_aside > 0 {
+                    parts.push(format!("転送先による拒否 {} 件", grouped(*set_aside)));
+                }
+                if *waiting > 0 {
+                    parts.push(format!("転送待ち {} 件、最長 {}", grouped(*waiting), self.duration(*oldest)));
+                }
+                format!("[[relay]] の転送先に POST が届いていません（{}）", parts.join("、"))
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::rules;
 use crate::clock;
 use crate::receive::certificate_end;
+use crate::relay::{Health, Standing};
 use crate::store::KeeperState;
 use crate::store::sqlite::health;
 
@@ -26,25 +27,32 @@ pub(super) struct Sample {
     pub(super) free: Option<u64>,
     /// Bytes a day.
     pub(super) growth: Option<f64>,
+    /// `None`: nothing is passed on.
+    pub(super) relay: Option<Standing>,
 }
 
 impl Sample {
-    pub(super) fn take(state: &KeeperState, trail: &Path, certificate: Option<&Path>) -> Self {
+    /// `store`: that on this machine, where there is one, with its trail.
+    pub(super) fn take(
+        store: Option<(&KeeperState, &Path)>,
+        certificate: Option<&Path>,
+        relay: Option<&Health>,
+    ) -> Self {
         let now = clock::now_micros();
-        let oldest = state.oldest_received_at.map_or(0, |oldest| u64::try_from(now - oldest).unwrap_or(0));
-        let folder = trail.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // What cannot be read is told elsewhere, by who needs it.
-        Self {
-            now,
-            certificate_end: certificate
-                .and_then(|path| std::fs::read_to_string(path).ok())
-                .and_then(|text| certificate_end(&text)),
-            backlog: state.backlog.bytes,
-            max_backlog: state.max_backlog_bytes,
-            oldest: Duration::from_micros(oldest),
-            free: rules::free_space(folder).ok(),
-            growth: health::growth(trail, now).ok().flatten(),
+        let certificate_end =
+            certificate.and_then(|path| std::fs::read_to_string(path).ok()).and_then(|text| certificate_end(&text));
+        let mut sample = Self { now, certificate_end, relay: relay.map(Health::standing), ..Self::default() };
+        if let Some((state, trail)) = store {
+            let oldest = state.oldest_received_at.map_or(0, |oldest| u64::try_from(now - oldest).unwrap_or(0));
+            let folder = trail.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            sample.backlog = state.backlog.bytes;
+            sample.max_backlog = state.max_backlog_bytes;
+            sample.oldest = Duration::from_micros(oldest);
+            sample.free = rules::free_space(folder).ok();
+            sample.growth = health::growth(trail, now).ok().flatten();
         }
+        sample
     }
 
     /// As metrics.
@@ -52,12 +60,19 @@ impl Sample {
         if let Some(end) = self.certificate_end {
             metrics::gauge!("mailtrail_certificate_expiry_timestamp_seconds").set(end as f64 / 1e6);
         }
-        metrics::gauge!("mailtrail_backlog_max_bytes").set(self.max_backlog as f64);
+        if self.has_store() {
+            metrics::gauge!("mailtrail_backlog_max_bytes").set(self.max_backlog as f64);
+            metrics::gauge!("mailtrail_growth_bytes_per_day").set(self.growth.unwrap_or(0.0));
+        }
         if let Some(free) = self.free {
             metrics::gauge!("mailtrail_disk_free_bytes").set(free as f64);
             let left = rules::days_left(free, self.growth).unwrap_or(NO_END_DAYS);
             metrics::gauge!("mailtrail_disk_days_left").set(left.min(NO_END_DAYS));
         }
-        metrics::gauge!("mailtrail_growth_bytes_per_day").set(self.growth.unwrap_or(0.0));
+    }
+
+    /// Without one there is neither backlog nor disk to speak of.
+    fn has_store(&self) -> bool {
+        self.max_backlog > 0
     }
 }

@@ -1,5 +1,7 @@
 use super::*;
 use crate::receive::skew::Ages;
+use crate::relay::Standing;
+use std::time::Duration;
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
@@ -16,6 +18,7 @@ fn calm() -> Sample {
         oldest: Duration::from_secs(2),
         free: Some(100 * GIB),
         growth: Some(GIB as f64),
+        relay: Some(Standing { waiting: 3, oldest: Duration::from_secs(40), set_aside: 0, dropped: 0 }),
     }
 }
 
@@ -25,7 +28,7 @@ fn ages(least: i64) -> Option<Ages> {
 
 #[test]
 fn a_calm_receiver_is_silent() {
-    let mut concerns = Concerns::default();
+    let mut concerns = Concerns::new(config::Watch::default());
     for minute in 0..60 {
         let sample = Sample { now: NOW + minute * 60 * SECOND, ..calm() };
         // Repetitions are old, and slow; fresh ones come between.
@@ -38,7 +41,7 @@ fn a_calm_receiver_is_silent() {
 
 #[test]
 fn a_clock_that_is_behind_is_told_once_and_when_it_is_right() {
-    let mut concerns = Concerns::default();
+    let mut concerns = Concerns::new(config::Watch::default());
     let told = concerns.judge(&calm(), ages(-300));
     assert_eq!(told, [Ops::Concern(Concern::Clock { behind: true, by: Duration::from_secs(300) })]);
     assert_eq!(concerns.judge(&calm(), ages(-310)), []);
@@ -48,7 +51,7 @@ fn a_clock_that_is_behind_is_told_once_and_when_it_is_right() {
 
 #[test]
 fn a_clock_that_is_ahead_is_told_after_ten_minutes_of_old_signatures_alone() {
-    let mut concerns = Concerns::default();
+    let mut concerns = Concerns::new(config::Watch::default());
     let at = |minute: i64| Sample { now: NOW + minute * 60 * SECOND, ..calm() };
     for minute in 0..10 {
         assert_eq!(concerns.judge(&at(minute), ages(400)), []);
@@ -60,19 +63,21 @@ fn a_clock_that_is_ahead_is_told_after_ten_minutes_of_old_signatures_alone() {
 
 #[test]
 fn a_certificate_is_told_two_weeks_before_three_days_before_and_at_its_end() {
-    let mut concerns = Concerns::default();
+    let mut concerns = Concerns::new(config::Watch::default());
     let mut told = Vec::new();
     for day in 0..20 {
         let sample = Sample { certificate_end: Some(NOW + 18 * DAY), now: NOW + day * DAY, ..calm() };
         told.extend(concerns.judge(&sample, None).into_iter().map(|_| day));
     }
     assert_eq!(told, [5, 16, 18]);
+    let unreadable = Sample { certificate_end: None, ..calm() };
+    assert_eq!(concerns.judge(&unreadable, None), [], "while it is being written nothing is over");
     assert_eq!(concerns.judge(&calm(), None), [Ops::ConcernOver(ConcernKind::Certificate)]);
 }
 
 #[test]
 fn a_backlog_is_told_when_it_fills_or_stands_and_over_when_it_is_small() {
-    let mut concerns = Concerns::default();
+    let mut concerns = Concerns::new(config::Watch::default());
     let filled = |percent: u64| Sample { backlog: GIB / 100 * percent + 100, ..calm() };
     assert_eq!(concerns.judge(&filled(49), None), []);
     assert!(matches!(concerns.judge(&filled(51), None)[..], [Ops::Concern(Concern::Backlog { percent: 50..=51, .. })]));
@@ -85,7 +90,7 @@ fn a_backlog_is_told_when_it_fills_or_stands_and_over_when_it_is_small() {
 
 #[test]
 fn a_disk_is_told_by_what_is_free_and_by_how_it_fills() {
-    let mut concerns = Concerns::default();
+    let mut concerns = Concerns::new(config::Watch::default());
     let told = concerns.judge(&Sample { free: Some(10 * GIB), ..calm() }, None);
     let Ops::Concern(Concern::Disk { left: Some(left), .. }) = told[0] else { panic!("{told:?}") };
     assert_eq!(left.as_secs() / 86_400, 10);
@@ -94,4 +99,24 @@ fn a_disk_is_told_by_what_is_free_and_by_how_it_fills() {
     assert!(matches!(concerns.judge(&small, None)[..], [Ops::Concern(Concern::Disk { left: None, .. })]));
     let idle = Sample { free: Some(2 * GIB), growth: Some(0.0), ..calm() };
     assert_eq!(concerns.judge(&idle, None), [Ops::ConcernOver(ConcernKind::Disk)]);
+}
+
+#[test]
+fn a_relay_is_told_when_it_is_late_when_posts_are_refused_and_when_some_are_given_up() {
+    let mut concerns = Concerns::new(config::Watch::default());
+    let with = |minutes: u64, set_aside: u64, dropped: u64| {
+        let oldest = Duration::from_secs(60 * minutes);
+        Sample { relay: Some(Standing { waiting: 7, oldest, set_aside, dropped }), ..calm() }
+    };
+    let told = concerns.judge(&with(10, 0, 0), None);
+    assert!(
+        matches!(told[..], [Ops::Concern(Concern::Relay { waiting: 7, set_aside: 0, dropped: 0, .. })]),
+        "{told:?}"
+    );
+    assert_eq!(concerns.judge(&with(5, 0, 0), None), [], "neither again nor over");
+    assert_eq!(concerns.judge(&with(5, 2, 0), None).len(), 1, "it got worse");
+    assert_eq!(concerns.judge(&with(5, 3, 0), None), []);
+    assert_eq!(concerns.judge(&with(5, 3, 1), None).len(), 1, "it got worse");
+    assert_eq!(concerns.judge(&with(0, 3, 0), None), []);
+    assert_eq!(concerns.judge(&with(0, 0, 0), None), [Ops::ConcernOver(ConcernKind::Relay)]);
 }

@@ -19,6 +19,8 @@ const FORMAT: u32 = 1;
 pub(super) const TRAIL: &str = "trail.db";
 /// The ledger of sends.
 const LEDGER: &str = "ledger.db";
+/// What waits to be passed on: bodies with plain addresses, which must not outlive `[[relay]] max_age` in a copy.
+pub(super) const LEFT_OUT: &str = "relay.db";
 /// The key file, where it was asked for.
 pub(in crate::store) const KEY: &str = "mailtrail.key";
 

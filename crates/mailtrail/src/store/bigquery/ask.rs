@@ -11,6 +11,7 @@ mod sql;
 mod status;
 mod tail;
 
+pub(super) use sql::value;
 pub use sql::{EachRow, SqlValue};
 pub use tail::Tail;
 

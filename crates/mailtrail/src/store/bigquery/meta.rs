@@ -1,8 +1,11 @@
 //! `mailtrail_meta`: what a dataset was begun with.
 
+use aws_lc_rs::digest::{SHA256, digest};
+
 use super::error::BigQueryError;
 use super::names::Names;
 use super::query::{Jobs, Parameter, Query};
+use super::received::hex;
 use super::schema::META;
 use crate::store::keys::Identity;
 
@@ -63,6 +66,28 @@ pub(super) async fn add(jobs: &Jobs, names: &Names, entry: &Entry) -> Result<(),
     );
     let query = Query::new(sql).with("name", Parameter::Text(entry.name.clone()));
     jobs.ask(&query.with("value", Parameter::Text(entry.value.clone()))).await.map(drop)
+}
+
+/// Before what tells the sources of imports apart.
+const LEFT_OUT: &str = "import_left_out:";
+
+/// Remembers how many events of a source an import left out, since nobody knows whom they are about; the source by a digest.
+pub(super) async fn note_left_out(jobs: &Jobs, names: &Names, source: &str, events: u64) -> Result<(), BigQueryError> {
+    let source = hex(digest(&SHA256, source.as_bytes()).as_ref().get(..8).unwrap_or_default());
+    let entry = Entry { name: format!("{LEFT_OUT}{source}"), value: events.to_string() };
+    if events > 0 {
+        add(jobs, names, &entry).await?;
+    }
+    let sql = format!("UPDATE {} SET value = @value WHERE name = @name", names.sql_table(&META));
+    let query =
+        Query::new(sql).with("name", Parameter::Text(entry.name)).with("value", Parameter::Text(events.to_string()));
+    jobs.ask(&query).await.map(drop)
+}
+
+/// How many events imports have left out in all, since nobody knows whom they are about.
+pub(super) fn left_out(entries: &[Entry]) -> u64 {
+    let counts = entries.iter().filter(|entry| entry.name.starts_with(LEFT_OUT));
+    counts.filter_map(|entry| entry.value.parse::<u64>().ok()).sum()
 }
 
 /// Whether what is there was begun with the same keys and by a version that this one understands.

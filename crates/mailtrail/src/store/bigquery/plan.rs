@@ -147,6 +147,14 @@ impl Dataset {
         meta::add(&self.jobs, &self.names, &meta::first_public_key(now)).await
     }
 
+    /// How many events imports have left out because nobody knows whom they are about.
+    ///
+    /// # Errors
+    /// When BigQuery cannot be asked.
+    pub async fn left_out(&self) -> Result<u64, BigQueryError> {
+        Ok(meta::left_out(&meta::read(&self.jobs, &self.names).await?))
+    }
+
     /// Carries out a statement, again where only another one was in its way.
     pub(super) async fn change(&self, query: &Query) -> Result<Rows, BigQueryError> {
         let mut backoff = Backoff::default();

@@ -13,6 +13,10 @@ use crate::config::BigQuery;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A call is repeated this often where nothing was done or repeating does no harm.
 const TRIES: u32 = 3;
+/// The same for what may be megabytes on a slow line.
+const UPLOAD_PATIENCE: Duration = Duration::from_secs(600);
+/// Between the parts of an upload; JSON has no line that begins so.
+const BOUNDARY: &str = "mailtrail-3f9c1d";
 const PAUSE: Duration = Duration::from_millis(300);
 
 /// The REST API.
@@ -64,6 +68,39 @@ impl Rest {
         }
     }
 
+    /// Sends a job with what it works on, a few times where BigQuery is not to be had: the job's own name makes that one job.
+    pub(crate) async fn upload(
+        &self,
+        path: &str,
+        job: &Value,
+        lines: &[u8],
+        doing: &str,
+    ) -> Result<Value, BigQueryError> {
+        let call =
+            Call { method: Method::POST, path: path.to_owned(), body: None, doing, permission: "bigquery.jobs.create" };
+        let url = format!("{}/upload/bigquery/v2/{path}?uploadType=multipart", self.base);
+        let head = format!(
+            "--{BOUNDARY}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{job}\r\n--{BOUNDARY}\r\nContent-Type: \
+             application/octet-stream\r\n\r\n"
+        );
+        let body = [head.as_bytes(), lines, format!("\r\n--{BOUNDARY}--\r\n").as_bytes()].concat();
+        let body = bytes::Bytes::from(body);
+        let mut tries = 1;
+        loop {
+            let headers = self.auth.headers().await?;
+            let content = format!("multipart/related; boundary={BOUNDARY}");
+            let request = self.http.post(&url).headers(headers).header(CONTENT_TYPE, content);
+            let request = request.timeout(UPLOAD_PATIENCE).body(body.clone());
+            match self.answer(request, &call).await {
+                Err((true, _)) if tries < TRIES => {
+                    tokio::time::sleep(PAUSE * tries).await;
+                    tries += 1;
+                }
+                answer => return answer.map_err(|(_, error)| error),
+            }
+        }
+    }
+
     /// An error, with whether it may pass.
     async fn once(&self, call: &Call<'_>) -> Result<Value, (bool, BigQueryError)> {
         let headers = self.auth.headers().await.map_err(|error| (false, error))?;
@@ -72,6 +109,10 @@ impl Rest {
         if let Some(body) = &call.body {
             request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body.to_string());
         }
+        self.answer(request, call).await
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder, call: &Call<'_>) -> Result<Value, (bool, BigQueryError)> {
         let unreachable = |error: reqwest::Error| {
             let why = root(&error);
             (true, BigQueryError::Unreachable { endpoint: self.base.clone(), why })

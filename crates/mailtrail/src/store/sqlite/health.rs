@@ -5,9 +5,9 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::error::TrailError;
-use super::identity;
 use super::trail::FORMAT;
 use super::unproven::Unproven;
+use super::{identity, prune};
 use crate::database;
 use crate::store::keys::Identity;
 
@@ -25,6 +25,8 @@ pub struct Trail {
     pub last_received_at: Option<i64>,
     /// Types of the newest events.
     pub seen: Vec<String>,
+    /// Events before this time may be missing since they were pruned, µs since the epoch.
+    pub pruned_until: Option<i64>,
 }
 
 /// Looks at a trail without writing to it.
@@ -93,6 +95,7 @@ fn look(sql: &Connection) -> rusqlite::Result<Trail> {
         quarantined: sql.query_row("SELECT count(*) FROM quarantine", (), |row| row.get(0))?,
         last_received_at: sql.query_row(newest, (), |row| row.get(0)).optional()?,
         seen: sql.prepare(types)?.query_map([EVENTS_LOOKED_AT], |row| row.get(0))?.collect::<Result<_, _>>()?,
+        pruned_until: prune::pruned_until(sql)?,
     })
 }
 
@@ -123,6 +126,25 @@ mod tests {
         keys_fit(&path, &PlainKeys.identity()).expect("the same keys");
         let other = Identity { key_id: "key-2".into(), ..PlainKeys.identity() };
         assert!(matches!(keys_fit(&path, &other), Err(TrailError::Identity(_))));
+    }
+
+    #[test]
+    fn what_was_pruned_does_not_count_as_growth() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("mail.db");
+        let mut writer = super::super::Trail::open(&path).expect("opens");
+        let now = 1_780_000_000_000_000;
+        for (days_ago, events) in [(40, 0..4_000), (2, 4_000..4_400)] {
+            let mut rows = batch(events);
+            rows.received_at = now - days_ago * 86_400 * 1_000_000;
+            writer.append(&[encode(rows)], &plain_seal).expect("appended");
+        }
+        writer.settle().expect("settled");
+        let before = growth(&path, now).expect("readable").expect("known");
+        writer.remove_events(&(1..4_000).collect::<Vec<_>>()).expect("removed");
+        writer.settle().expect("settled");
+        let after = growth(&path, now).expect("readable").expect("known");
+        assert!(after < before * 4.0, "{after} after {before}: the file is as long as before, and mostly free");
     }
 
     #[test]

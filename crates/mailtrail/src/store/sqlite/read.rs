@@ -85,7 +85,7 @@ impl Reader {
     }
 
     /// Every statement goes through here.
-    fn prepare(&self, text: &str) -> rusqlite::Result<rusqlite::CachedStatement<'_>> {
+    pub(super) fn prepare(&self, text: &str) -> rusqlite::Result<rusqlite::CachedStatement<'_>> {
         #[cfg(test)]
         self.issued.borrow_mut().push(text.to_owned());
         self.sql.prepare_cached(text)

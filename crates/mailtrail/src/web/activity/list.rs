@@ -95,7 +95,7 @@ pub(super) async fn render(app: &App, visitor: &Visitor, asked: &Asked) -> Resul
         every: every(app),
         live_url: Asked { live: true, ..bare.clone() }.url(),
         stop_url: bare.url(),
-        rows: found.rows.into_iter().map(|event| EventView::new(event, t)).collect(),
+        rows: found.rows.into_iter().map(|event| EventView::new(event, t, &visitor.zone)).collect(),
     };
     Ok(list.render()?)
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::event_view::{Tone, day_and_clock};
+use super::super::event_view::Tone;
 use super::super::texts::{Texts, grouped};
+use super::super::zone::Zone;
 use super::range::{HOUR, Range, between};
 use crate::settle::Status;
 use crate::store::query::Group;
@@ -69,10 +70,11 @@ pub(super) struct Label {
 
 impl Chart {
     /// Draws groups of (hour, status, event).
-    pub(super) fn new(groups: &[Group], range: &Range, t: &Texts) -> Self {
+    pub(super) fn new(groups: &[Group], range: &Range, t: &Texts, zone: &Zone) -> Self {
         let step = range.step().max(HOUR);
         let mut steps: BTreeMap<i64, [u64; LAYERS.len()]> = BTreeMap::new();
-        let first = range.since.div_euclid(step) * step;
+        let floor = |at| zone.floor(at, step, range.until);
+        let first = floor(range.since);
         let mut at = first;
         while at < range.until {
             steps.insert(at, Default::default());
@@ -87,7 +89,7 @@ impl Chart {
             let status = Status::parse(status).unwrap_or(Status::Unknown);
             let tone = Tone::of(event, status);
             let Some(layer) = LAYERS.iter().position(|layer| *layer == tone) else { continue };
-            let at = time.as_microsecond().div_euclid(step) * step;
+            let at = floor(time.as_microsecond());
             if let Some(count) = steps.get_mut(&at).and_then(|counts| counts.get_mut(layer)) {
                 *count += group.count;
             }
@@ -104,7 +106,7 @@ impl Chart {
         let bars: Vec<Bar> = steps
             .iter()
             .zip(0_u32..)
-            .map(|((at, counts), index)| bar(*at, step, counts, LEFT + slot * f64::from(index), slot, scale))
+            .map(|((at, counts), index)| bar(*at, step, zone, counts, LEFT + slot * f64::from(index), slot, scale))
             .collect();
         let labels = labels(&bars, step);
         Self {
@@ -144,7 +146,7 @@ fn labels(bars: &[Bar], step: i64) -> Vec<Label> {
     .collect()
 }
 
-fn bar(at: i64, step: i64, counts: &[u64; LAYERS.len()], x: f64, slot: f64, scale: f64) -> Bar {
+fn bar(at: i64, step: i64, zone: &Zone, counts: &[u64; LAYERS.len()], x: f64, slot: f64, scale: f64) -> Bar {
     let total: u64 = counts.iter().sum();
     let mut y = HEIGHT - BOTTOM;
     let mut parts = Vec::new();
@@ -153,8 +155,7 @@ fn bar(at: i64, step: i64, counts: &[u64; LAYERS.len()], x: f64, slot: f64, scal
         y -= height;
         parts.push(Part { tone: layer.class(), y, height });
     }
-    let (day, clock) = day_and_clock(at);
-    let when = format!("{day} {}", clock.get(..5).unwrap_or_default());
+    let when = zone.minute(at);
     let page = if step == HOUR { "/activity" } else { "/overview" };
     let gap = (slot * 0.18).min(6.0);
     Bar {
@@ -212,14 +213,17 @@ mod tests {
     #[test]
     fn every_event_stands_in_the_bar_of_its_time() {
         let now = 1_780_000_000_000_000; // 2026-05-28T20:26:40Z
-        for preset in ["24h", "7d", "30d"] {
-            let range = Range::parse(&format!("range={preset}"), now);
+        for (preset, zone) in
+            [("24h", "UTC"), ("7d", "UTC"), ("30d", "UTC"), ("7d", "Asia/Tokyo"), ("30d", "Asia/Tokyo")]
+        {
+            let zone = Zone::new(&jiff::tz::TimeZone::get(zone).expect("a zone"));
+            let range = Range::parse(&format!("range={preset}"), now, &zone);
             let groups = [
                 group("2026-05-28T20:00Z", "delivered", "delivered", 900_000),
                 group("2026-05-28T20:00Z", "bounce", "bounce", 3),
                 group("2026-05-28T13:00Z", "delivered", "open", 40),
             ];
-            let chart = Chart::new(&groups, &range, Lang::English.texts());
+            let chart = Chart::new(&groups, &range, Lang::English.texts(), &zone);
             let total: u64 = chart.bars.iter().map(|bar| bar.total).sum();
             assert_eq!(total, 900_043, "{preset}");
             let last = chart.bars.last().expect("bars");

@@ -1,9 +1,8 @@
 //! From when to when, and how finely.
 
-use jiff::tz::TimeZone;
-
 use crate::show::time;
 use crate::store::query::Filter;
+use crate::web::zone::Zone;
 
 pub(super) const HOUR: i64 = 3_600_000_000;
 const DAY: i64 = 24 * HOUR;
@@ -28,11 +27,11 @@ pub(super) struct Range {
 
 impl Range {
     /// `range=7d`, or `since=…&until=…`; anything else is the default.
-    pub(super) fn parse(query: &str, now: i64) -> Self {
+    pub(super) fn parse(query: &str, now: i64, zone: &Zone) -> Self {
         let field = |wanted: &str| {
             form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == wanted).map(|(_, value)| value)
         };
-        let at = |name: &str| time::parse(&field(name)?, now, &TimeZone::UTC).ok();
+        let at = |name: &str| time::parse(&field(name)?, now, zone.inner()).ok();
         if let (Some(since), Some(until)) = (at("since"), at("until"))
             && since < until
             && until.saturating_sub(since) <= LONGEST
@@ -43,7 +42,7 @@ impl Range {
         let (name, length) = PRESETS.into_iter().find(|(name, _)| wanted.as_deref() == Some(*name)).unwrap_or(DEFAULT);
         let step = step(length);
         // Whole steps, the one that is running included.
-        let until = now.div_euclid(step).saturating_add(1).saturating_mul(step);
+        let until = zone.floor(now, step, now).saturating_add(step);
         Self { since: until.saturating_sub(length), until, preset: Some(name) }
     }
 
@@ -87,26 +86,30 @@ mod tests {
 
     const NOW: i64 = 1_780_000_000_000_000;
 
+    fn utc() -> Zone {
+        Zone::new(&jiff::tz::TimeZone::UTC)
+    }
+
     #[test]
     fn presets_hold_whole_steps_and_the_present() {
         for (name, length) in PRESETS {
-            let range = Range::parse(&format!("range={name}"), NOW);
+            let range = Range::parse(&format!("range={name}"), NOW, &utc());
             assert_eq!((range.until - range.since, range.preset), (length, Some(name)));
             assert!(range.until > NOW && range.until - NOW <= range.step());
             assert_eq!(range.since % range.step(), 0);
             assert!((20..=100).contains(&(length / range.step())), "{name}: as many bars as can be read");
-            assert_eq!(Range::parse(range.query().trim_start_matches('?'), NOW), range);
+            assert_eq!(Range::parse(range.query().trim_start_matches('?'), NOW, &utc()), range);
         }
     }
 
     #[test]
     fn a_zoomed_range_is_its_own_url() {
         let range = Range { since: NOW - HOUR, until: NOW, preset: None };
-        assert_eq!(Range::parse(range.query().trim_start_matches('?'), NOW), range);
+        assert_eq!(Range::parse(range.query().trim_start_matches('?'), NOW, &utc()), range);
         for wrong in
             ["", "range=x", "since=2026-01-02&until=2026-01-01", "since=1970-01-01&until=2026-01-01", "since=x"]
         {
-            assert_eq!(Range::parse(wrong, NOW).preset, Some("7d"), "{wrong}");
+            assert_eq!(Range::parse(wrong, NOW, &utc()).preset, Some("7d"), "{wrong}");
         }
     }
 }

@@ -8,7 +8,6 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 
-use super::super::event_view::minute;
 use super::super::failure::Failure;
 use super::super::frame::{Frame, Section};
 use super::super::page::App;
@@ -61,6 +60,8 @@ pub(in crate::web) async fn page(
 #[template(path = "run_figures.html")]
 struct Figures {
     t: &'static Texts,
+    /// The name of the clock.
+    zone: String,
     run: RunView,
     reasons: Vec<ReasonView>,
     words: Vec<(String, String)>,
@@ -130,13 +131,14 @@ pub(in crate::web) async fn figures(
     let query = query.unwrap_or_default();
     let (now, t) = (clock::now_micros(), visitor.preferences.texts());
     let (run, asked) = app.runs.look(&name, move |watched| ask(watched, now)).await?;
-    let run = RunView::new(&run, t, now, app.source.costs());
+    let run = RunView::new(&run, &visitor, now, app.source.costs());
     let tenth = run.settled_percent / 10;
     let mut figures = Figures {
         t,
+        zone: visitor.zone.name(),
         reasons: reasons(&asked.rows, t),
         words: asked.words.into_iter().map(|(text, count)| (visible(&text).into_owned(), grouped(count))).collect(),
-        deferred: deferred(&asked.rows, &run.events_url, t),
+        deferred: deferred(&asked.rows, &run.events_url, &visitor),
         run,
         seen: String::new(),
         tenth,
@@ -169,7 +171,8 @@ fn reasons(rows: &[outcome::Row], t: &'static Texts) -> Vec<ReasonView> {
     views.collect()
 }
 
-fn deferred(rows: &[outcome::Row], events_url: &str, t: &'static Texts) -> Deferred {
+fn deferred(rows: &[outcome::Row], events_url: &str, visitor: &Visitor) -> Deferred {
+    let t = visitor.preferences.texts();
     let mut rows: Vec<&outcome::Row> = rows.iter().filter(|row| row.status == Status::Deferred).collect();
     rows.sort_by_key(|row| (row.first_seen, row.hash));
     let mut by_domain: HashMap<&str, (u64, Option<i64>)> = HashMap::new();
@@ -180,7 +183,7 @@ fn deferred(rows: &[outcome::Row], events_url: &str, t: &'static Texts) -> Defer
     }
     let mut domains: Vec<_> = by_domain.into_iter().collect();
     domains.sort_by_key(|(name, (count, _))| (std::cmp::Reverse(*count), *name));
-    let at = |at: Option<i64>| at.map(minute).unwrap_or_default();
+    let at = |at: Option<i64>| at.map(|at| visitor.zone.minute(at)).unwrap_or_default();
     let domain = |name: &str| if name.is_empty() { t.other.to_owned() } else { visible(name).into_owned() };
     let more = rows.len().saturating_sub(LISTED_RECIPIENTS);
     Deferred {

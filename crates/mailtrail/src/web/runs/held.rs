@@ -24,6 +24,8 @@ pub(in crate::web) struct Held {
     sends: Arc<dyn Sends>,
     runs: Mutex<Vec<Entry>>,
     turns: Arc<Semaphore>,
+    /// Names alone are quick, and wait for no figures.
+    quick_turns: Arc<Semaphore>,
 }
 
 struct Entry {
@@ -37,12 +39,17 @@ type Slot = Arc<Mutex<Option<Watched>>>;
 
 impl Held {
     pub(in crate::web) fn new(sends: Arc<dyn Sends>) -> Arc<Self> {
-        Arc::new(Self { sends, runs: Mutex::default(), turns: Arc::new(Semaphore::new(AT_ONCE)) })
+        Arc::new(Self {
+            sends,
+            runs: Mutex::default(),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            quick_turns: Arc::new(Semaphore::new(AT_ONCE)),
+        })
     }
 
     /// The runs there are, by name.
     pub(super) async fn names(self: &Arc<Self>) -> Result<Vec<String>, Failure> {
-        self.blocking(|held| outcome::run_names(&*held.sends)).await
+        self.in_turn(&self.quick_turns, |held| outcome::run_names(&*held.sends)).await
     }
 
     /// How a run stands, for who looks once; nothing is kept that was not kept before.
@@ -95,7 +102,15 @@ impl Held {
         self: &Arc<Self>,
         ask: impl FnOnce(&Self) -> Result<T, E> + Send + 'static,
     ) -> Result<T, Failure> {
-        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| Failure::Stopping)?;
+        self.in_turn(&self.turns, ask).await
+    }
+
+    async fn in_turn<T: Send + 'static, E: Into<Failure> + Send + 'static>(
+        self: &Arc<Self>,
+        turns: &Arc<Semaphore>,
+        ask: impl FnOnce(&Self) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let turn = Arc::clone(turns).acquire_owned().await.map_err(|_| Failure::Stopping)?;
         let held = Arc::clone(self);
         let answer = tokio::task::spawn_blocking(move || {
             let _turn = turn;

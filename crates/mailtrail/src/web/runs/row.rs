@@ -34,8 +34,8 @@ pub(in crate::web) async fn row(
         None => app.runs.glance(&name).await?,
         Some(_) => app.runs.look(&name, |_| ()).await?.0,
     };
-    let t = visitor.preferences.texts();
-    let mut row = Row { run: RunView::new(&run, t, clock::now_micros(), app.source.costs()), seen: String::new() };
+    let mut row =
+        Row { run: RunView::new(&run, &visitor, clock::now_micros(), app.source.costs()), seen: String::new() };
     row.seen = digest(&row.render()?);
     if seen.as_ref() == Some(&row.seen) {
         return Ok(StatusCode::NO_CONTENT.into_response());

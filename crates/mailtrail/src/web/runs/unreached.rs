@@ -41,8 +41,8 @@ pub(in crate::web) async fn download(
     }
     let keys = Arc::clone(&app.keys);
     let asked = name.clone();
-    let language = visitor.preferences.texts().spoken;
-    let written = app.runs.blocking(move |held| write(held, &keys, &asked, &form, language)).await;
+    let (language, zone) = (visitor.preferences.texts().spoken, visitor.zone.inner().clone());
+    let written = app.runs.blocking(move |held| write(held, &keys, &asked, &form, language, &zone)).await;
     match written {
         Ok(file) => {
             let headers = [
@@ -109,14 +109,21 @@ fn first_line(bytes: &[u8]) -> &[u8] {
 }
 
 /// The file, once all that had come in is in the trail.
-fn write(held: &Held, keys: &Arc<KeyRing>, name: &str, form: &Form, language: Language) -> Result<Vec<u8>, Failure> {
+fn write(
+    held: &Held,
+    keys: &Arc<KeyRing>,
+    name: &str,
+    form: &Form,
+    language: Language,
+    zone: &TimeZone,
+) -> Result<Vec<u8>, Failure> {
     let listed = form.list()?.map(|list| Listed::new(list, keys));
     held.sends().catch_up(Arc::<KeyRing>::clone(keys), true)?;
     let list = listed.as_ref().map(|listed| listed.list.hashes(keys).collect());
     let selector = Selector { expect: list.is_none().then_some(0), list, ..Selector::of_run(name) };
     let watched = Watched::begin(held.sends(), selector)?;
     // For spreadsheets: people asked for it.
-    let manner = Manner { raw: false, terminal: false, zone: &TimeZone::UTC, bom: true };
+    let manner = Manner { raw: false, terminal: false, zone, bom: true };
     let mut out = Vec::new();
     csv::heading(&mut out, &UNREACHED_COLUMNS, manner)?;
     for row in outcome::unreached(&watched, form.pending, clock::now_micros()) {

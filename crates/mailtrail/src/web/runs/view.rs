@@ -1,7 +1,8 @@
 //! A run as the page shows it.
 
-use super::super::event_view::{Tone, minute};
+use super::super::event_view::Tone;
 use super::super::texts::{Texts, grouped, percent};
+use super::super::visitor::Visitor;
 use super::{id, url};
 use crate::outcome::Run;
 use crate::settle::Status;
@@ -66,10 +67,11 @@ pub(super) struct StatusView {
 }
 
 impl RunView {
-    pub(super) fn new(run: &Run, t: &'static Texts, now: i64, costs: bool) -> Self {
+    pub(super) fn new(run: &Run, visitor: &Visitor, now: i64, costs: bool) -> Self {
+        let t = visitor.preferences.texts();
         let (report, record) = (&run.report, run.record.as_ref());
         let of_ledger = |count: Option<u64>| count.map_or_else(|| NOT_KNOWN.to_owned(), grouped);
-        let at = |at: Option<i64>| at.map(minute).unwrap_or_default();
+        let at = |at: Option<i64>| at.map(|at| visitor.zone.minute(at)).unwrap_or_default();
         let all = report.recipients;
         let is_sandbox = record.is_some_and(|record| record.sandbox) && all == 0;
         let (state, state_tone) = if is_sandbox {

@@ -15,6 +15,8 @@ pub struct Logged {
     pub sg_message_id: String,
     /// When that id was made, Unix milliseconds.
     pub created_ms: i64,
+    /// The id of the subuser that sent it; `None`: the account itself.
+    pub(super) subuser: Option<String>,
     pub(super) to: String,
     pub(super) subject: String,
     pub(super) categories: Vec<String>,
@@ -37,12 +39,19 @@ impl Logged {
         Self {
             sg_message_id: message.sg_message_id().to_owned(),
             created_ms,
+            subuser: None,
             to: message.email.clone(),
             subject: subject.to_owned(),
             categories: message.categories.clone(),
             custom_args: Value::Object(args),
             events: events.to_vec(),
         }
+    }
+
+    /// The same, sent by a subuser (its numeric id).
+    #[must_use]
+    pub fn of_subuser(self, id: &str) -> Self {
+        Self { subuser: Some(id.to_owned()), ..self }
     }
 
     /// SendGrid's summary: what the newest telling event says.

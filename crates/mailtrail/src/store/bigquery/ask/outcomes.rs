@@ -43,6 +43,19 @@ impl Outcomes for Arc<Asker> {
         Ok(number(&self.ask_at_once(&query.with("keyed", Parameter::Timestamp(keyed)))?)?.unwrap_or(0).unsigned_abs())
     }
 
+    fn about_nobody(&self, mailed: &Mailed) -> Result<u64, AskError> {
+        let mut query = select(&self.dataset.names, &of_scope(mailed), "email_hash, verified_by");
+        query.sql = format!(
+            "WITH found AS ({}) SELECT COUNT(*) FROM found WHERE email_hash IS NULL AND verified_by = 'import'",
+            query.sql
+        );
+        Ok(number(&self.ask_at_once(&query)?)?.unwrap_or(0).unsigned_abs())
+    }
+
+    fn left_out(&self) -> Result<u64, AskError> {
+        Ok(self.blocking.wait(self.dataset.left_out())?)
+    }
+
     fn proven_requests(&self, mailed: &Mailed, _: Option<(i64, i64)>) -> Result<Vec<String>, AskError> {
         let Scope::Run(run) = &mailed.scope else { return Ok(Vec::new()) };
         let condition =

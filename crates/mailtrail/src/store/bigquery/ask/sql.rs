@@ -95,7 +95,8 @@ impl Asker {
     }
 }
 
-fn value(field: &Json, cell: &Json) -> SqlValue {
+/// A cell of an answer.
+pub(in crate::store::bigquery) fn value(field: &Json, cell: &Json) -> SqlValue {
     let kind = field.get("type").and_then(Json::as_str).unwrap_or_default();
     let is_list = field.get("mode").and_then(Json::as_str) == Some("REPEATED");
     let text = match cell {

@@ -40,4 +40,13 @@ impl Reader {
             self.prepare("SELECT EXISTS (SELECT 1 FROM event AS e WHERE e.timestamp = ?1 AND e.event_key = ?2)")?;
         Ok(statement.query_row((timestamp, event_key), |row| row.get(0))?)
     }
+
+    /// Whether the trail's quarantine has something with this key.
+    ///
+    /// # Errors
+    /// When the trail cannot be read.
+    pub fn has_quarantined(&self, item_key: &[u8; 16]) -> Result<bool, ReadError> {
+        let mut statement = self.prepare("SELECT EXISTS (SELECT 1 FROM quarantine WHERE item_key = ?1)")?;
+        Ok(statement.query_row([item_key], |row| row.get(0))?)
+    }
 }

@@ -21,6 +21,8 @@ pub(super) const ASTRAY_WITHIN: i64 = 7 * 24 * 3600 * 1_000_000;
 const NO_TEST: &str = "e.proof_id NOT IN (SELECT id FROM proof WHERE verified_by = 'test')";
 /// Events that SendGrid itself vouches for.
 const PROVEN: &str = "e.proof_id IN (SELECT id FROM proof WHERE verified_by NOT IN ('basic', 'import', 'test'))";
+/// Events that came by `import`.
+const IMPORTED: &str = "e.proof_id IN (SELECT id FROM proof WHERE verified_by = 'import')";
 /// Events that nothing vouches for, since a public key was configured.
 const UNPROVEN: &str = "(e.proof_id IN (SELECT id FROM proof WHERE verified_by IS NULL) AND e.received_at >= :keyed)";
 
@@ -86,6 +88,24 @@ impl Reader {
         selection.parameters.push((":keyed", Value::Integer(keyed)));
         let mut statement = self.prepare(&format!("SELECT count(*) {found} AND {UNPROVEN}"))?;
         let count: i64 = statement.query_row(&named(&selection.parameters)[..], |row| row.get(0))?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// How many imported events of that mail do not say whom they are about.
+    ///
+    /// # Errors
+    /// When the trail cannot be read.
+    pub fn about_nobody(&self, mailed: &Mailed) -> Result<u64, ReadError> {
+        let mut filter = Filter { since: mailed.since, until: mailed.until, ..Filter::default() };
+        match &mailed.scope {
+            Scope::Category(name) => filter.categories.push(name.clone()),
+            Scope::Run(name) => filter.runs.push(name.clone()),
+        }
+        let selection = Selection::new(&filter, None, self.knows_tests()?);
+        let found = selection.source_and_conditions(Needs { event: true, message: true, ..Needs::default() });
+        let address = selection.address();
+        let statement = format!("SELECT count(*) {found} AND {address} IS NULL AND {IMPORTED}");
+        let count: i64 = self.prepare(&statement)?.query_row(&named(&selection.parameters)[..], |row| row.get(0))?;
         Ok(count.unsigned_abs())
     }
 

@@ -1,0 +1,66 @@
+//! Whose keys made a source's hashes: what is said on the command line.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use crate::cli::exit::UsageError;
+use crate::import::{Hashes, Recipients, Rehash};
+use crate::list::{List, ListOptions};
+use crate::protect::KeyRing;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct RecipientArgs {
+    /// What made email_hash in rows that do not say it by key_id
+    #[arg(long, value_enum, value_name = "KIND")]
+    hash: Option<Kind>,
+    /// A CSV list of addresses that tells whose the old hashes are; the others are counted and left out
+    #[arg(long, value_name = "LIST")]
+    rehash: Option<PathBuf>,
+    /// The list's column with the old hashes [default: email_hash, where there is one; else they are taken to be SHA-256]
+    #[arg(long, value_name = "NAME", requires = "rehash")]
+    rehash_column: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    /// The key of [privacy] here
+    Same,
+    /// SHA-256 of the address, without a key
+    Sha256,
+    /// Something unknown: the events are kept, and whom they are about is not
+    None,
+}
+
+impl RecipientArgs {
+    pub(super) fn read(&self, keys: &Arc<KeyRing>) -> anyhow::Result<Recipients> {
+        let hashes = self.hash.map(|kind| match kind {
+            Kind::Same => Hashes::Same,
+            Kind::Sha256 => Hashes::Sha256,
+            Kind::None => Hashes::None,
+        });
+        if hashes == Some(Hashes::Sha256) && keys.hash_mode() != "sha256" && self.rehash.is_none() {
+            return Err(UsageError(
+                "here hashes are made with a key ([privacy] hash), so SHA-256 hashes need --rehash LIST, a list of the addresses to \
+                 make them anew"
+                    .to_owned(),
+            )
+            .into());
+        }
+        let rehash = self.rehash.as_ref().map(|path| {
+            let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+            let list = List::read(file, &ListOptions::default()).with_context(|| path.display().to_string())?;
+            let column = match &self.rehash_column {
+                Some(name) => {
+                    let missing = || UsageError(format!("the list of --rehash has no column {name:?}"));
+                    Some(list.column(name).ok_or_else(missing)?)
+                }
+                None => list.column("email_hash"),
+            };
+            anyhow::Ok(Rehash::new(list, column))
+        });
+        Ok(Recipients::new(Arc::clone(keys), hashes, rehash.transpose()?))
+    }
+}

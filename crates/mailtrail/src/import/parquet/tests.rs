@@ -1,0 +1,83 @@
+use std::io::Write as _;
+use std::sync::Arc;
+
+use arrow_array::builder::StringDictionaryBuilder;
+use arrow_array::types::Int32Type;
+use arrow_array::{Float64Array, StringArray, StructArray, TimestampMicrosecondArray, TimestampNanosecondArray};
+use arrow_schema::{Field, Schema};
+use parquet::arrow::ArrowWriter;
+use proptest::prelude::*;
+
+use super::*;
+
+const AT: i64 = 1_700_000_000_000_000;
+
+/// As pandas would write it: a category as a dictionary, times in ns, columns of other kinds beside them.
+fn written(zone: Option<&str>) -> Vec<u8> {
+    let mut event = StringDictionaryBuilder::<Int32Type>::new();
+    (0..50).for_each(|n| drop(event.append(if n % 2 == 0 { "open" } else { "click" })));
+    let times = TimestampNanosecondArray::from_iter_values((0..50).map(|n| (AT + n) * 1_000));
+    let reason = StringArray::from_iter((0..50).map(|n| (n > 0).then(|| format!("reason {n}"))));
+    let inner = Arc::new(Field::new("x", DataType::Utf8, true));
+    let person = StructArray::from(vec![(inner, Arc::new(reason.clone()) as ArrayRef)]);
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("event", Arc::new(event.finish())),
+        ("timestamp", Arc::new(times.with_timezone_opt(zone))),
+        ("reason", Arc::new(reason)),
+        ("person", Arc::new(person)),
+        ("price", Arc::new(Float64Array::from_iter_values((0..50).map(f64::from)))),
+        ("updated", Arc::new(TimestampMicrosecondArray::from_iter_values((0..50).map(i64::from)))),
+    ];
+    let fields: Vec<Field> =
+        columns.iter().map(|(name, column)| Field::new(*name, column.data_type().clone(), true)).collect();
+    let schema = Arc::new(Schema::new(fields));
+    let batch = RecordBatch::try_new(Arc::clone(&schema), columns.into_iter().map(|(_, column)| column).collect());
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, schema, None).unwrap();
+    writer.write(&batch.unwrap()).unwrap();
+    writer.close().unwrap();
+    bytes
+}
+
+fn open(bytes: &[u8]) -> Result<Parquet, SourceError> {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    Parquet::new(file)
+}
+
+#[test]
+fn tables_of_other_tools_are_read() {
+    let mut parquet = open(&written(Some("UTC"))).unwrap();
+    assert_eq!(parquet.rows(), 50);
+    let mut rows = 0;
+    while let Some(item) = parquet.next().unwrap() {
+        let Item::Row(row) = item else { panic!("a row") };
+        assert_eq!((row.timestamp, row.event.as_str()), (AT + rows, if rows % 2 == 0 { "open" } else { "click" }));
+        assert_eq!(row.reason, (rows > 0).then(|| format!("reason {rows}")));
+        rows += 1;
+    }
+    assert_eq!((rows, parquet.read()), (50, 50));
+    assert_eq!(parquet.unknown().names().collect::<Vec<_>>(), ["person", "price", "updated"]);
+    let refused = open(&written(None)).err().unwrap().to_string();
+    assert!(refused.contains("column timestamp") && refused.contains("UTC"), "{refused}");
+}
+
+proptest! {
+    /// Damage ends in an error or in other rows, never in anything worse.
+    #[test]
+    fn a_damaged_file_is_refused_or_read(at in prop::collection::vec((0.0_f64..1.0, any::<u8>()), 1..6), cut in 0.0_f64..1.3) {
+        let mut bytes = written(Some("UTC"));
+        for (share, byte) in at {
+            let place = (bytes.len() as f64 * share) as usize;
+            bytes[place] = byte;
+        }
+        bytes.truncate((bytes.len() as f64 * cut) as usize);
+        if let Ok(mut parquet) = open(&bytes) {
+            for _ in 0..200 {
+                if !matches!(parquet.next(), Ok(Some(_))) {
+                    break;
+                }
+            }
+        }
+    }
+}
