@@ -17,7 +17,7 @@ use crate::protect::EmailHash;
 use crate::settle::Status;
 use crate::store::ledger::Sent;
 use crate::store::query::Scope;
-use crate::store::remote::wire::Mail;
+use crate::store::remote::wire::{About, Mail};
 use crate::store::remote::{Remote, Row};
 use crate::store::sends::Sends;
 
@@ -103,8 +103,13 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         ));
     }
     pruned::tell_of_scope(&question, &selection.selector);
-    if let Some(sends) = &sends {
-        tell_blind(&**sends, &selection.selector.scope, selection.selector.since)?;
+    match (&question.server, &sends) {
+        (Some(remote), _) => {
+            let About { nobody, left_out, .. } = remote.about();
+            warn(Blind { nobody: nobody.unwrap_or_default(), left_out: left_out.unwrap_or_default() });
+        }
+        (None, Some(sends)) => tell_blind(&**sends, &selection.selector.scope, selection.selector.since)?,
+        (None, None) => {}
     }
     question.tell_backlog();
     Ok(Exit::Done)
@@ -112,7 +117,11 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
 
 /// Says where a no may be none: of imported events that nobody can tell the recipients of.
 pub(super) fn tell_blind(sends: &dyn Sends, scope: &Scope, since: Option<i64>) -> anyhow::Result<()> {
-    let Blind { nobody, left_out } = blind(sends, scope, since)?;
+    warn(blind(sends, scope, since)?);
+    Ok(())
+}
+
+fn warn(Blind { nobody, left_out }: Blind) {
     if nobody > 0 {
         note(&format!(
             "warning: {nobody} imported events of this mail do not say whom they are about: whoever seems not to have got it may \
@@ -125,7 +134,6 @@ pub(super) fn tell_blind(sends: &dyn Sends, scope: &Scope, since: Option<i64>) -
              have. Import again with --rehash and a list that has their addresses"
         ));
     }
-    Ok(())
 }
 
 /// Who got it, and up to when events are in.

@@ -155,6 +155,12 @@ pub struct About {
     /// How many of them are not settled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<u64>,
+    /// Imported events of the mail that do not say whom they are about: whoever seems not to have got it may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nobody: Option<u64>,
+    /// Events that imports left out, since nobody knows whom they are about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<u64>,
     /// When the last event came in, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events_up_to: Option<String>,

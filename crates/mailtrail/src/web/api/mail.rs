@@ -131,7 +131,7 @@ pub(super) async fn sent(State(app): State<Arc<App>>, caller: Caller, body: Body
     let list = List::of(&mut mail, &app.keys)?;
     caller.may_take("sent")?;
     caught_up(&app).await?;
-    let (rows, up_to) = app
+    let (rows, up_to, blind) = app
         .runs
         .blocking(move |held| {
             let sends = held.sends();
@@ -160,10 +160,11 @@ pub(super) async fn sent(State(app): State<Arc<App>>, caller: Caller, body: Body
                     all.into_iter().map(|(hash, earlier)| row(None, Some(*hash), earlier)).collect()
                 }
             };
-            Ok::<_, OutcomeError>((rows, outcome::events_up_to(sends)?))
+            Ok::<_, OutcomeError>((rows, outcome::events_up_to(sends)?, outcome::blind(sends, &scope, since)?))
         })
         .await?;
-    let about = About { events_up_to: up_to.map(time::rfc3339), ..about(&app, None).await };
+    let (nobody, left_out) = (Some(blind.nobody), Some(blind.left_out));
+    let about = About { events_up_to: up_to.map(time::rfc3339), nobody, left_out, ..about(&app, None).await };
     Ok(answer(&columns::SENT, rows, &about))
 }
 
