@@ -61,7 +61,9 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
 }
 
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?.block_on(work)
+    // A thread beside this one hears of Ctrl-C while this one waits for the ledger.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    runtime.context("starting the runtime")?.block_on(work)
 }
 
 /// A command to send, with what it needs.
@@ -93,13 +95,15 @@ impl Sender {
         if self.args.sandbox {
             return self.sandbox(&client, &composer, list).await;
         }
+        // Before the run is taken: whoever has it must let go of it again.
+        let stop = interrupted()?;
         let mut ledger = self.take(now)?;
         // After the ledger was taken: what an earlier sender left is settled by then.
         let sets = self.sets()?;
         let choice = choose(list.hashes(&self.keys), &ledger.known()?, &sets.as_rules(&self.args));
         let progress = tell::Progress::begin(choice.chosen());
         let sending = self.sending(&mut *ledger, &client, &composer, &choice, now)?;
-        let summary = sending.run(interrupted()?, |requested| progress.request(requested)).await?;
+        let summary = sending.run(stop, |requested| progress.request(requested)).await?;
         progress.end();
         ledger.close()?;
         self.report(list, &choice, &summary)

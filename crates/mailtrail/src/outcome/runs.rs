@@ -1,6 +1,7 @@
 //! The runs there are, and how each stands.
 
 use std::collections::HashSet;
+use std::panic::resume_unwind;
 
 use super::report::Report;
 use super::selector::{OutcomeError, Selector};
@@ -55,9 +56,23 @@ pub fn run_names(sends: &dyn Sends) -> Result<Vec<String>, OutcomeError> {
 /// # Errors
 /// When the store cannot be read.
 pub fn runs(sends: &dyn Sends, most: usize) -> Result<(Vec<Run>, usize), OutcomeError> {
-    let names = run_names(sends)?;
-    let runs = names.iter().take(most).map(|name| run(sends, name)).collect::<Result<_, _>>()?;
-    Ok((runs, names.len()))
+    let mut names = run_names(sends)?;
+    let there = names.len();
+    names.truncate(most);
+    let mut runs = Vec::with_capacity(names.len());
+    for some in names.chunks(sends.at_once().max(1)) {
+        let found: Vec<Result<Run, OutcomeError>> = match some {
+            [one] => vec![run(sends, one)],
+            several => std::thread::scope(|scope| {
+                let asked: Vec<_> = several.iter().map(|name| scope.spawn(move || run(sends, name))).collect();
+                asked.into_iter().map(|run| run.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+            }),
+        };
+        for run in found {
+            runs.push(run?);
+        }
+    }
+    Ok((runs, there))
 }
 
 /// Begins to watch a run for who only looks: without a ledger, nobody counts beyond those who were seen.

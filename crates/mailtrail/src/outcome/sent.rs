@@ -69,6 +69,25 @@ pub fn mailed_before(
     Ok(found)
 }
 
+/// Events that may be about anybody, so that nobody can be said not to have got that mail.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Blind {
+    /// Imported events of the mail without a recipient.
+    pub nobody: u64,
+    /// Events of any mail that imports left out, since no key and no list knows whom they are about.
+    pub left_out: u64,
+}
+
+/// What a question about somebody's mail cannot see.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn blind(sends: &dyn Sends, scope: &Scope, since: Option<i64>) -> Result<Blind, OutcomeError> {
+    let Some(events) = sends.events()? else { return Ok(Blind::default()) };
+    let mailed = Mailed { scope: scope.clone(), since, until: None, unproven: true };
+    Ok(Blind { nobody: events.about_nobody(&mailed)?, left_out: events.left_out()? })
+}
+
 /// Of somebody with several hashes, under several keys: what is known last.
 #[must_use]
 pub fn latest_of<'f>(found: &'f HashMap<EmailHash, Earlier>, hashes: &[EmailHash]) -> Option<&'f Earlier> {
@@ -92,25 +111,6 @@ pub fn known(sends: &dyn Sends, run: &str) -> Result<(), OutcomeError> {
 /// When the store cannot be read.
 pub fn events_up_to(sends: &dyn Sends) -> Result<Option<i64>, OutcomeError> {
     Ok(sends.events()?.map(|events| events.last_received()).transpose()?.flatten())
-}
-
-/// Events that may be about anybody, so that nobody can be said not to have got that mail.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Blind {
-    /// Imported events of the mail without a recipient.
-    pub nobody: u64,
-    /// Events of any mail that imports left out, since no key and no list knows whom they are about.
-    pub left_out: u64,
-}
-
-/// What a question about somebody's mail cannot see.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn blind(sends: &dyn Sends, scope: &Scope, since: Option<i64>) -> Result<Blind, OutcomeError> {
-    let Some(events) = sends.events()? else { return Ok(Blind::default()) };
-    let mailed = Mailed { scope: scope.clone(), since, until: None, unproven: true };
-    Ok(Blind { nobody: events.about_nobody(&mailed)?, left_out: events.left_out()? })
 }
 
 /// The hashes of everybody who already got mail of a category, or may have. Events that nothing vouches for count as well

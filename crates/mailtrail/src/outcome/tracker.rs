@@ -115,9 +115,9 @@ impl Tracker {
             }
             None => {
                 let outcomes = events.outcomes(&self.mailed)?;
-                self.people.clear();
+                let before = std::mem::take(&mut self.people);
                 self.take(outcomes);
-                true
+                self.last.is_none() || self.people != before
             }
         };
         self.last = Some(until);

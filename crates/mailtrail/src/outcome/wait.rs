@@ -1,15 +1,16 @@
 //! Watching a send until there is a verdict.
 
+mod looks;
+
 use std::time::Duration;
 
-use aws_lc_rs::rand;
+use looks::Looks;
 
 use super::report::Report;
 use super::selector::OutcomeError;
 use super::watched::Watched;
 use crate::settle::Status;
 use crate::store::ledger::Sent;
-use crate::store::sends::Pace;
 
 const SECOND: i64 = 1_000_000;
 /// So long after the first acceptance an event should have come, µs.
@@ -217,35 +218,6 @@ fn is_reached(watched: &Watched, limits: &Limits) -> bool {
     match limits.until {
         Until::Seen => watched.report().is_seen(),
         Until::Settled => watched.report().is_settled(),
-    }
-}
-
-/// When to look next: half as long again after each look that found nothing, in jitter, so that many who wait do not ask at once.
-struct Looks {
-    pace: Pace,
-    next: Duration,
-}
-
-impl Looks {
-    fn new(pace: Pace) -> Self {
-        Self { pace, next: pace.shortest }
-    }
-
-    /// There was something new: more may follow.
-    fn again(&mut self) {
-        self.next = self.pace.shortest;
-    }
-
-    fn next(&mut self) -> Duration {
-        let whole = self.next;
-        self.next = whole.mul_f64(1.5).min(self.pace.longest);
-        if self.pace.shortest == self.pace.longest {
-            return whole;
-        }
-        let mut random = [0];
-        // Without random numbers the pause is the whole one.
-        let share = if rand::fill(&mut random).is_ok() { f64::from(random[0]) / 255.0 } else { 1.0 };
-        whole.mul_f64(0.8 + share / 5.0)
     }
 }
 

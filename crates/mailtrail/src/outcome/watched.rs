@@ -96,13 +96,15 @@ impl Watched {
     /// When the store cannot be read; the next call tries again.
     pub fn poll(&mut self) -> Result<bool, OutcomeError> {
         let asked = self.read_ledger()?;
+        let mark = self.tracker.mark();
         let read = self.read_events();
         if read.is_err() {
             // Opened again: the file may be another one.
             self.events = None;
         }
         let changed = read? || asked;
-        if changed {
+        // Events that nothing vouches for change nothing, but are counted.
+        if changed || self.tracker.mark() != mark {
             self.count()?;
         }
         Ok(changed)

@@ -120,6 +120,9 @@ pub trait Sends: Send + Sync {
     /// How often to look for something new.
     fn pace(&self) -> Pace;
 
+    /// How many questions are better asked at once than one after the other.
+    fn at_once(&self) -> usize;
+
     /// What people were told; asks nobody yet.
     fn told(&self) -> Box<dyn Told>;
 }

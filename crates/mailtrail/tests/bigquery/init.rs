@@ -142,11 +142,11 @@ fn the_printed_sql_makes_the_same_tables() {
     let columns = "SELECT COUNT(*) FROM `demo.mail`.INFORMATION_SCHEMA.COLUMNS WHERE table_name = 'sendgrid_event'";
     assert_eq!(emulator.count(columns), 32);
     assert_eq!(emulator.count("SELECT COUNT(*) FROM `demo.mail.sendgrid_event_unique`"), 0);
-    assert_eq!(emulator.count("SELECT COUNT(*) FROM `demo.mail.mailtrail_meta`"), 3);
+    assert_eq!(emulator.count("SELECT COUNT(*) FROM `demo.mail.mailtrail_meta`"), 4);
 
     let (done, terraform, _) = run(&site, &["bigquery", "init", "--print-terraform"]);
     assert!(done);
-    assert_eq!(terraform.matches("resource \"google_bigquery_table\"").count(), 7, "{terraform}");
+    assert_eq!(terraform.matches("resource \"google_bigquery_table\"").count(), 9, "{terraform}");
     assert_eq!(terraform.matches('{').count(), terraform.matches('}').count());
     for line in sql.lines().filter_map(|line| line.strip_prefix("  `")) {
         let name = line.split('`').next().unwrap();

@@ -8,7 +8,7 @@ use crate::clock;
 use crate::config::BigQuery;
 use crate::store::bigquery::{Dataset, Entry};
 
-/// Append a probe row, read it back, delete it, and say what that cost
+/// Append a probe row, read it back, delete it, have two owners try for a lock, and say what that cost
 ///
 /// The row has something in every column. It is named mailtrail_probe, and no question about mail finds it.
 #[derive(Debug, clap::Args)]
@@ -25,7 +25,7 @@ pub(super) fn run(_args: &Args, config: &BigQuery, entries: &[Entry]) -> anyhow:
         checked.append.as_millis()
     )?;
     writeln!(stdout, "read back    {} columns as they were written", checked.columns)?;
-    writeln!(stdout, "locks        hold: of two owners one got it")?;
+    writeln!(stdout, "locks        hold: of two owners at once one got it")?;
     match &checked.left_behind {
         None => writeln!(stdout, "deleted      the probe row")?,
         Some(why) => writeln!(

@@ -32,6 +32,7 @@ impl Sender {
             return Err(UsageError("--messages has neither --dry-run nor --sandbox: try a list".to_owned()).into());
         }
         let client = Client::new(&self.question.config.sendgrid).map_err(|error| UsageError(error.to_string()))?;
+        let interrupted = interrupted()?;
         let mut ledger = self.take(now_micros())?;
         let sets = self.sets()?;
         let mut known = ledger.known()?;
@@ -39,7 +40,6 @@ impl Sender {
         let (mut all_sent, mut stop) = (true, false);
         // All slices share what --limit allows.
         let mut limit = self.args.limit;
-        let interrupted = interrupted()?;
         while !stop {
             let (slice, refused) = next_slice(&mut messages);
             let mut out = BufWriter::new(io::stdout().lock());

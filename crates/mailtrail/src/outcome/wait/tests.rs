@@ -257,3 +257,18 @@ fn a_list_finds_its_people_under_every_key() {
     assert_eq!((watched.report().recipients, watched.report().settled()), (2, 1), "and nobody else");
     assert_eq!(watched.report().count(Status::Delivered), 1);
 }
+
+#[test]
+fn who_has_not_let_go_of_the_run_is_named_once() {
+    let mut stage = Stage::new(1);
+    stage.event(0, "delivered", KEY);
+    let run = RunName::new("november").expect("a name");
+    let mut sender = Some(RunLedger::open(&stage.paths, &run, &PlainKeys.identity(), NOW).expect("taken"));
+    let (end, after, news, _) = play(&mut stage, LIMITS, |_, second| {
+        if second == 9 {
+            sender = None;
+        }
+    });
+    assert_eq!((end, after), (End::Reached(Until::Settled), 9));
+    assert_eq!(news, [(0, News::StillSent(format!("process {}", std::process::id())))]);
+}

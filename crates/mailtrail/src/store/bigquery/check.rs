@@ -78,7 +78,6 @@ impl Dataset {
         let deleted = self.delete(&probe).await;
         let columns = read?;
         self.prove_lock().await?;
-        self.prove_run(now).await?;
         let cost = Cost::of(self.jobs.spent(), bytes_appended);
         Ok(Checked { append, columns, left_behind: deleted.err().map(|error| error.to_string()), cost })
     }

@@ -1,7 +1,8 @@
 //! Locks among processes that share a dataset: rows of `mailtrail_lock`, one name each.
 //!
 //! BigQuery has no unique keys and no leases, but statements that change the same table are put in order, and each sees what
-//! was committed before it. So whoever changes `owner` from null holds the lock. There is no expiry: a process that waits, or
+//! was committed before it. So whoever changes `owner` from null holds the lock, once it has read that no other name stands on a row
+//! of the same name: each having written before it reads, at least one of two sees the other. There is no expiry: a process that waits, or
 //! whose clock is wrong, must not lose what it works on. Who was killed leaves its lock behind, and somebody who knows that it is dead
 //! takes it over in so many words; the dead one, if it was not, sees at [`Held::confirm`] that it is no longer the owner.
 
@@ -94,7 +95,7 @@ impl fmt::Debug for Held {
 
 /// What stands in a lock's row.
 struct Found {
-    owner: Option<String>,
+    owner: String,
     fence: i64,
     since: Option<jiff::Timestamp>,
 }
@@ -126,12 +127,17 @@ impl Dataset {
             tries += 1;
             // What the row says afterwards decides, not what the statement's answer says: that may have been cut.
             let tried = self.try_to_take(name, owner, by_force).await;
-            let found = self.lock_row(name).await?;
-            match found {
-                Some(Found { owner: Some(holder), fence, .. }) if holder == owner.as_str() => {
+            let (ours, others): (Vec<Found>, Vec<Found>) =
+                self.lock_rows(name).await?.into_iter().partition(|found| found.owner == owner.as_str());
+            match (ours.into_iter().max_by_key(|found| found.fence), others.into_iter().next()) {
+                (Some(Found { fence, .. }), None) => {
                     return Ok(Held { dataset: self.clone(), name: name.to_owned(), owner: owner.clone(), fence });
                 }
-                Some(Found { owner: Some(holder), since, .. }) if !by_force => {
+                (ours, Some(Found { owner: holder, since, .. })) if !by_force => {
+                    // Each has a row of the name. Having written before it reads, at least one of two sees the other.
+                    if ours.is_some() {
+                        self.let_go(name, owner).await?;
+                    }
                     return Err(LockRowError::Held { name: name.to_owned(), owner: holder, since });
                 }
                 // Nobody has it: the statement was turned away because another one ran, or did not get there.
@@ -166,7 +172,7 @@ impl Dataset {
              WHERE name = @name AND {free}"
         );
         let owner = Parameter::Text(owner.as_str().to_owned());
-        self.jobs.ask(&Query::new(take).with("name", name).with("owner", owner)).await.map(drop)
+        self.change(&Query::new(take).with("name", name).with("owner", owner)).await.map(drop)
     }
 
     async fn lock_row_is_missing(&self, name: &Parameter) -> Result<bool, BigQueryError> {
@@ -179,26 +185,44 @@ impl Dataset {
     /// # Errors
     /// When BigQuery cannot be asked.
     pub async fn lock_holder(&self, name: &str) -> Result<Option<String>, BigQueryError> {
-        Ok(self.lock_row(name).await?.and_then(|found| found.owner))
+        Ok(self.lock_rows(name).await?.into_iter().next().map(|found| found.owner))
     }
 
-    async fn lock_row(&self, name: &str) -> Result<Option<Found>, BigQueryError> {
-        // Of two rows of a name the one that is held counts.
+    /// The rows of a name that are held: one as a rule, none where it is free.
+    async fn lock_rows(&self, name: &str) -> Result<Vec<Found>, BigQueryError> {
         let sql = format!(
-            "SELECT owner, fence, UNIX_MICROS(since) AS since FROM {} WHERE name = @name
-             ORDER BY owner IS NULL, fence DESC LIMIT 1",
+            "SELECT owner, fence, UNIX_MICROS(since) AS since FROM {} WHERE name = @name AND owner IS NOT NULL
+             ORDER BY fence DESC",
             self.names.sql_table(&LOCKS)
         );
-        let rows = self.jobs.ask(&Query::new(sql).with("name", Parameter::Text(name.to_owned()))).await?.rows;
-        Ok(rows.first().map(|row| {
+        let rows = self.jobs.ask(&Query::new(sql).with("name", Parameter::Text(name.to_owned())).fresh()).await?.rows;
+        let found = rows.iter().map(|row| {
             let text = |index: usize| row.get(index).and_then(serde_json::Value::as_str);
             let number = |index: usize| text(index).and_then(|digits| digits.parse::<i64>().ok());
             Found {
-                owner: text(0).map(str::to_owned),
+                owner: text(0).unwrap_or_default().to_owned(),
                 fence: number(1).unwrap_or(0),
                 since: number(2).and_then(|micros| jiff::Timestamp::from_microsecond(micros).ok()),
             }
-        }))
+        });
+        Ok(found.collect())
+    }
+
+    /// The rows of a name go, held or not.
+    pub(super) async fn forget_lock(&self, name: &str) -> Result<(), BigQueryError> {
+        let sql = format!("DELETE FROM {} WHERE name = @name", self.names.sql_table(&LOCKS));
+        self.change(&Query::new(sql).with("name", Parameter::Text(name.to_owned()))).await.map(drop)
+    }
+
+    async fn let_go(&self, name: &str, owner: &Owner) -> Result<(), BigQueryError> {
+        let sql = format!(
+            "UPDATE {} SET owner = NULL, since = NULL WHERE name = @name AND owner = @owner",
+            self.names.sql_table(&LOCKS)
+        );
+        let query = Query::new(sql)
+            .with("name", Parameter::Text(name.to_owned()))
+            .with("owner", Parameter::Text(owner.as_str().to_owned()));
+        self.change(&query).await.map(drop)
     }
 }
 
@@ -214,11 +238,11 @@ impl Held {
     /// # Errors
     /// [`LockRowError::Lost`] where it is not, or when BigQuery cannot be asked.
     pub async fn confirm(&self) -> Result<(), LockRowError> {
-        let found = self.dataset.lock_row(&self.name).await?;
-        let owner = found.and_then(|found| found.owner);
-        if owner.as_deref() == Some(self.owner.as_str()) {
+        let found = self.dataset.lock_rows(&self.name).await?;
+        if found.iter().any(|found| found.owner == self.owner.as_str()) {
             return Ok(());
         }
+        let owner = found.into_iter().next().map(|found| found.owner);
         Err(LockRowError::Lost { name: self.name.clone(), owner })
     }
 
@@ -227,13 +251,6 @@ impl Held {
     /// # Errors
     /// When BigQuery cannot be asked; then it stays held.
     pub async fn release(self) -> Result<(), BigQueryError> {
-        let sql = format!(
-            "UPDATE {} SET owner = NULL, since = NULL WHERE name = @name AND owner = @owner",
-            self.dataset.names.sql_table(&LOCKS)
-        );
-        let query = Query::new(sql)
-            .with("name", Parameter::Text(self.name.clone()))
-            .with("owner", Parameter::Text(self.owner.as_str().to_owned()));
-        self.dataset.jobs.ask(&query).await.map(drop)
+        self.dataset.let_go(&self.name, &self.owner).await
     }
 }

@@ -20,6 +20,9 @@ use crate::store::sends::{Backlog, Pace, Sends, SendsError, Told};
 /// A look is a query or two, which take a second and cost something.
 const PACE: Pace = Pace { shortest: Duration::from_secs(5), longest: Duration::from_secs(30) };
 
+/// Each question takes its second, whatever it is about.
+const AT_ONCE: usize = 8;
+
 /// The sends of a dataset. Cheap to clone.
 #[derive(Clone)]
 pub struct BigQuerySends {
@@ -86,6 +89,10 @@ impl Sends for BigQuerySends {
 
     fn pace(&self) -> Pace {
         PACE
+    }
+
+    fn at_once(&self) -> usize {
+        AT_ONCE
     }
 
     fn told(&self) -> Box<dyn Told> {

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::{Asked, FORMAT, Known, Ledger, LedgerError, OnRecord, RunRecord, Sent, is_sandbox};
+use super::write::{FORMAT, is_sandbox};
+use super::{Asked, Known, Ledger, LedgerError, OnRecord, RunRecord, Sent};
 use crate::database;
 use crate::protect::EmailHash;
 use crate::run::{RecipientId, RequestId};

@@ -1,4 +1,7 @@
 use super::*;
+use crate::run::RunName;
+use crate::store::Paths;
+use crate::store::keys::Identity;
 use crate::store::keys::Keys as _;
 use crate::store::testing::PlainKeys;
 

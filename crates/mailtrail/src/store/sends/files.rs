@@ -77,6 +77,10 @@ impl Sends for Paths {
         Pace { shortest: LOOK, longest: LOOK }
     }
 
+    fn at_once(&self) -> usize {
+        1
+    }
+
     fn told(&self) -> Box<dyn Told> {
         Box::new(ToldBeside(self.clone()))
     }

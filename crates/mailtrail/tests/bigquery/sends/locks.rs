@@ -1,10 +1,13 @@
 //! One sender a run, whatever becomes of senders.
 
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use sendgrid_simulator::mail_api;
+use sendgrid_simulator::mail_api::{self, Fault};
+use serde_json::Value;
 
-use super::*;
+use super::post::{Post, report, send_args, text};
+use crate::emulator::Emulator;
 
 #[test]
 fn two_senders_of_one_run_never_both_mail() {
@@ -19,7 +22,7 @@ fn two_senders_of_one_run_never_both_mail() {
         .collect();
     let outputs: Vec<Output> = senders.into_iter().map(|sender| sender.wait_with_output().unwrap()).collect();
     let said: Vec<String> = outputs.iter().map(|output| text(&output.stderr)).collect();
-    let busy = said.iter().filter(|said| said.contains("is being sent by process") && said.contains("--take-over"));
+    let busy = said.iter().filter(|said| said.contains("is being sent by ") && said.contains("--take-over"));
     let (busy, sent) = (busy.count(), outputs.iter().filter(|output| output.status.success()).count());
     assert!(busy + sent == 3, "{said:?}");
     // Of three in one moment all may stand back.
@@ -42,17 +45,14 @@ fn a_run_is_taken_over_and_who_lost_it_stops() {
     let refused = post.send("november", &[]);
     let said = text(&refused.stderr);
     assert_eq!(refused.status.code(), Some(1), "{said}");
-    assert!(
-        said.contains(&format!("is being sent by process {} on ", first.id())) && said.contains(", since 20"),
-        "{said}"
-    );
+    assert!(said.contains(&format!(", process {}, ", first.id())) && said.contains(" since 20"), "{said}");
     let waiting = post.site.command(&["wait", "november", "--timeout", "1s"]).output().unwrap();
     assert_eq!(waiting.status.code(), Some(4), "{}", text(&waiting.stderr));
 
     let second = post.send("november", &["--take-over"]);
     let lost = first.wait_with_output().unwrap();
     let said = text(&lost.stderr);
-    assert!(lost.status.code() == Some(1) && said.contains("was taken over by process"), "{said}");
+    assert!(lost.status.code() == Some(1) && said.contains("was taken over by "), "{said}");
     assert!(second.status.success(), "{}", text(&second.stderr));
     post.assert_once("november");
     // What the first one had under way was mailed, or it says for certain that it was not.
@@ -60,17 +60,14 @@ fn a_run_is_taken_over_and_who_lost_it_stops() {
     let skipped = |why: &str| told["skipped"][why].as_u64().unwrap_or(0);
     assert_eq!(skipped("accepted") + skipped("uncertain") + told["accepted"].as_u64().unwrap(), 50, "{told}");
     post.assert_once("november");
-    assert_eq!(
-        post.counts("november").len() as u64,
-        50 - (skipped("uncertain")).min(50 - post.counts("november").len() as u64)
-    );
+    assert!(post.counts("november").len() as u64 >= 50 - skipped("uncertain"), "{told}");
     post.end();
 }
 
 /// A killed sender never lets go: its run is taken from it, and nobody is mailed twice.
 #[test]
 fn senders_that_are_killed_mail_nobody_twice() {
-    const ROUNDS: u64 = 8;
+    const ROUNDS: u64 = 4;
     let Some(emulator) = Emulator::start() else { return };
     let faults = mail_api::random(
         7,
@@ -84,7 +81,7 @@ fn senders_that_are_killed_mail_nobody_twice() {
         ],
     );
     let post = Post::stateless(&emulator, faults);
-    post.list(120, 4);
+    post.list(64, 4);
     let args = [&send_args("november")[..], &["--take-over"]].concat();
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     for _ in 0..ROUNDS {
@@ -113,9 +110,9 @@ fn senders_that_are_killed_mail_nobody_twice() {
     assert_eq!(last["requests"], 0, "{last}");
     let skipped = |why: &str| last["skipped"][why].as_u64().unwrap_or(0);
     let (certain, in_doubt) = (skipped("accepted"), skipped("uncertain"));
-    assert_eq!(certain + in_doubt, 120, "{last}");
+    assert_eq!(certain + in_doubt, 64, "{last}");
     post.assert_once("november");
-    assert!(post.counts("november").len() as u64 >= certain && certain > 20 && in_doubt > 0, "{last}");
+    assert!(post.counts("november").len() as u64 >= certain && certain > 8 && in_doubt > 0, "{last}");
     post.end();
 }
 
@@ -132,6 +129,25 @@ fn another_key_is_no_way_to_mail_twice() {
     let said = text(&refused.stderr);
     assert!(!refused.status.success() && said.contains("another key file"), "{said}");
     assert_eq!(post.counts("november").len(), 3);
+    post.assert_once("november");
+    post.end();
+}
+
+#[test]
+fn who_is_asked_to_stop_lets_go_of_the_run() {
+    let Some(emulator) = Emulator::start() else { return };
+    let post = Post::stateless(&emulator, |_| Fault::Slow(Duration::from_millis(300)));
+    post.list(40, 4);
+    let mut sender = post.site.command(&send_args("november"));
+    let sender = sender.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    post.runtime.block_on(post.api.wait_for_requests(1));
+    let id = rustix::process::Pid::from_raw(i32::try_from(sender.id()).unwrap()).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    let told = report(&sender.wait_with_output().unwrap());
+    let accepted = told["accepted"].as_u64().unwrap();
+    assert!((4..=8).contains(&accepted) && told["why"] == "stopped as asked", "{told}");
+    let told = report(&post.send("november", &[]));
+    assert_eq!((told["accepted"].as_u64(), &told["left"]), (Some(40 - accepted), &0.into()), "{told}");
     post.assert_once("november");
     post.end();
 }

@@ -1,6 +1,6 @@
 //! Takes what is posted, and remembers it.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
@@ -31,7 +31,7 @@ impl Slack {
     }
 }
 
-fn body(stream: &mut (impl BufRead + Read)) -> Option<String> {
+fn body(stream: &mut impl BufRead) -> Option<String> {
     let mut length = 0;
     loop {
         let mut line = String::new();

@@ -7,6 +7,7 @@ use super::cell::Cells;
 use super::list;
 use super::select::{condition_of_mail, on_days, select};
 use super::status::{self, NOT_SENDGRID, of_scope};
+use crate::store::bigquery::error::BigQueryError;
 use crate::store::bigquery::query::{Parameter, Rows};
 use crate::store::outcomes::Outcomes;
 use crate::store::query::{Mailed, RecipientOutcome, Scope};
@@ -17,8 +18,12 @@ impl Outcomes for Arc<Asker> {
     fn mark(&self, mailed: &Mailed) -> Result<i64, AskError> {
         let (condition, parameter) = condition_of_mail(&mailed.scope);
         let columns = "COUNT(*), IFNULL(UNIX_MICROS(MAX(received_at)), 0)";
-        // A bounce that names nothing may be of this mail.
-        let condition = format!("({condition} OR (event = 'bounce' AND message_id IS NULL AND run IS NULL))");
+        // What names no run may be of this mail all the same.
+        let astray = match mailed.scope {
+            Scope::Run(_) => "run IS NULL",
+            Scope::Category(_) => "(event = 'bounce' AND message_id IS NULL AND run IS NULL)",
+        };
+        let condition = format!("({condition} OR {astray})");
         let mut query = on_days(&self.dataset.names, columns, &condition, mailed.since, mailed.until).fresh();
         query.parameters.push(parameter);
         let found = self.ask_at_once(&query)?;
@@ -35,6 +40,7 @@ impl Outcomes for Arc<Asker> {
 
     fn unproven(&self, mailed: &Mailed) -> Result<u64, AskError> {
         let Some(keyed) = self.keyed()? else { return Ok(0) };
+        let Some(mailed) = &self.bounded(mailed)? else { return Ok(0) };
         let mut query = select(&self.dataset.names, &of_scope(mailed), "verified_by, received_at");
         query.sql = format!(
             "WITH found AS ({}) SELECT COUNT(*) FROM found WHERE verified_by IS NULL AND received_at >= @keyed",
@@ -44,6 +50,7 @@ impl Outcomes for Arc<Asker> {
     }
 
     fn about_nobody(&self, mailed: &Mailed) -> Result<u64, AskError> {
+        let Some(mailed) = &self.bounded(mailed)? else { return Ok(0) };
         let mut query = select(&self.dataset.names, &of_scope(mailed), "email_hash, verified_by");
         query.sql = format!(
             "WITH found AS ({}) SELECT COUNT(*) FROM found WHERE email_hash IS NULL AND verified_by = 'import'",
@@ -88,6 +95,22 @@ impl Outcomes for Arc<Asker> {
             }
         }
         Ok(None)
+    }
+}
+
+impl Asker {
+    /// The mail with the days it has events on: where nobody says from when, two columns tell what else would be read from all.
+    /// `None`: there are no events.
+    pub(super) fn bounded(&self, mailed: &Mailed) -> Result<Option<Mailed>, BigQueryError> {
+        if mailed.since.is_some() {
+            return Ok(Some(mailed.clone()));
+        }
+        let (condition, parameter) = condition_of_mail(&mailed.scope);
+        let mut query = on_days(&self.dataset.names, "MIN(timestamp)", condition, None, mailed.until);
+        query.parameters.push(parameter);
+        let found = self.ask_at_once(&query)?;
+        let since = found.rows.first().map_or(Ok(None), |row| Cells::new(row).integer())?;
+        Ok(since.map(|since| Mailed { since: Some(since), ..mailed.clone() }))
     }
 }
 

@@ -15,6 +15,9 @@ use crate::store::sqlite::message_digest;
 /// How long after a message's first event a bounce without ids is still taken for its own, µs.
 const ASTRAY_WITHIN: i64 = 7 * 24 * 3600 * 1_000_000;
 
+/// Mail that began so long ago, µs, is not opened any more, as a rule.
+const LONG_AGO: i64 = 90 * 24 * 3600 * 1_000_000;
+
 const COLUMNS: &str = "email_hash, message_id, event, type, timestamp, IFNULL(reason, response) AS why, bounce_classification, status, email_domain, \
      verified_by, received_at";
 
@@ -78,6 +81,7 @@ pub(super) fn of_scope(mailed: &Mailed) -> Filter {
 
 /// What became of every recipient that has an event of that mail, by hash.
 pub(super) fn outcomes(asker: &Asker, mailed: &Mailed) -> Result<Vec<RecipientOutcome>, BigQueryError> {
+    let Some(mailed) = &asker.bounded(mailed)? else { return Ok(Vec::new()) };
     let keyed = if mailed.unproven { None } else { asker.keyed()? };
     let counts = |event: &Event| event.verified_by.is_some() || keyed.is_none_or(|keyed| event.received_at < keyed);
     let of_run = matches!(mailed.scope, Scope::Run(_));
@@ -85,12 +89,11 @@ pub(super) fn outcomes(asker: &Asker, mailed: &Mailed) -> Result<Vec<RecipientOu
     for event in events(&asker.ask_at_once(&select(&asker.dataset.names, &of_scope(mailed), COLUMNS))?)? {
         if counts(&event) {
             let one = recipients.entry(event.hash.clone()).or_default();
-            let vouched = event.verified_by.as_deref().is_some_and(|by| !NOT_SENDGRID.contains(&by));
-            one.proven |= of_run && vouched;
+            one.proven |= of_run && event.is_sendgrid_s();
             one.add(&event);
         }
     }
-    add_astray_bounces(asker, &mut recipients, mailed, &counts)?;
+    add_strays(asker, &mut recipients, mailed, &counts)?;
     let mut all: Vec<(String, One)> = recipients.into_iter().collect();
     all.sort_unstable_by(|one, other| one.0.cmp(&other.0));
     let outcome = |(address, (email_hash, one)): (i64, (String, One))| {
@@ -105,9 +108,10 @@ pub(super) fn outcomes(asker: &Asker, mailed: &Mailed) -> Result<Vec<RecipientOu
     Ok((0..).zip(all).filter_map(outcome).collect())
 }
 
-/// Asynchronous bounces name neither message nor categories nor custom args. One belongs to the newest message that its
+/// Events that do not say where they belong. One that names no run belongs to the run that other events of its message name.
+/// Asynchronous bounces name neither message nor categories nor custom args: one belongs to the newest message that its
 /// recipient got within the seven days before it, and counts where that message does.
-fn add_astray_bounces(
+fn add_strays(
     asker: &Asker,
     recipients: &mut HashMap<String, One>,
     mailed: &Mailed,
@@ -117,24 +121,45 @@ fn add_astray_bounces(
         return Ok(());
     }
     let names = &asker.dataset.names;
-    let (since, until) = (mailed.since, mailed.until);
-    let filter = Filter { since, until, events: vec!["bounce".to_owned()], ..Filter::default() };
+    let filter = Filter { since: mailed.since, until: mailed.until, ..Filter::default() };
     let mut query = select(names, &filter, &format!("{COLUMNS}, run"));
+    let (within, condition) = match &mailed.scope {
+        Scope::Category(_) => ("event = 'bounce' AND message_id IS NULL AND run IS NULL", "TRUE"),
+        Scope::Run(run) => {
+            query = query.with("run", Parameter::Text(run.clone()));
+            (
+                "(run IS NULL OR run = @run)",
+                "run IS NULL AND ((event = 'bounce' AND message_id IS NULL)
+                     OR message_id IN (SELECT message_id FROM found WHERE run = @run))",
+            )
+        }
+    };
     query.sql = format!(
-        "WITH found AS ({}) SELECT * EXCEPT (run) FROM found WHERE message_id IS NULL AND run IS NULL",
-        query.sql
+        "WITH found AS ({}) SELECT * EXCEPT (run) FROM found WHERE {condition}",
+        query.sql.replace(" QUALIFY", &format!(" AND {within} QUALIFY"))
     );
-    let mut bounces = events(&asker.ask_at_once(&query)?)?;
-    bounces.retain(|bounce| recipients.contains_key(&bounce.hash) && counts(bounce));
+    let mut bounces = Vec::new();
+    for stray in events(&asker.ask_at_once(&query)?)? {
+        let Some(one) = recipients.get_mut(&stray.hash).filter(|_| counts(&stray)) else { continue };
+        match stray.message {
+            None => bounces.push(stray),
+            Some(message) if one.fold.knows(message) => {
+                one.proven |= stray.is_sendgrid_s();
+                one.add(&stray);
+            }
+            Some(_) => {}
+        }
+    }
     if bounces.is_empty() {
         return Ok(());
     }
     let mut hashes: Vec<String> = bounces.iter().map(|bounce| bounce.hash.clone()).collect();
     hashes.sort();
     hashes.dedup();
-    // Of all days: a message that began earlier must not seem to begin with the days looked at.
+    // Of many days: a message that began earlier must not seem to begin with the days looked at.
+    let since = bounces.iter().map(|bounce| bounce.timestamp).min().map(|first| first.saturating_sub(LONG_AGO));
     let everything =
-        select(names, &Filter { include_tests: true, ..Filter::default() }, "email_hash, message_id, timestamp");
+        select(names, &Filter { since, include_tests: true, ..Filter::default() }, "email_hash, message_id, timestamp");
     let sql = format!(
         "WITH found AS ({}) SELECT email_hash, message_id, MIN(timestamp) AS began FROM found GROUP BY 1, 2",
         everything.sql.replace(" QUALIFY", " AND email_hash IN UNNEST(@recipients) AND message_id IS NOT NULL QUALIFY")
@@ -183,6 +208,11 @@ fn events(rows: &Rows) -> Result<Vec<Event>, BigQueryError> {
 }
 
 impl Event {
+    /// Whether SendGrid itself vouches for it.
+    fn is_sendgrid_s(&self) -> bool {
+        self.verified_by.as_deref().is_some_and(|by| !NOT_SENDGRID.contains(&by))
+    }
+
     fn seen(&self) -> Seen<'_> {
         // Good news have no reason worth telling.
         let bad = matches!(self.event.as_str(), "bounce" | "dropped" | "deferred");

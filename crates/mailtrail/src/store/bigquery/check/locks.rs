@@ -1,81 +1,53 @@
 //! What sending once and following once rest on: of several who try for a lock, one gets it.
 
-use serde_json::Value as Json;
-
 use super::random;
-use crate::run::RunName;
 use crate::store::bigquery::Dataset;
 use crate::store::bigquery::error::BigQueryError;
-use crate::store::bigquery::ledger::run_lock;
 use crate::store::bigquery::lock::{LockRowError, Owner};
-use crate::store::bigquery::schema::{LOCKS, RUNS};
+use crate::store::bigquery::schema::LOCKS;
 
-/// The lock that is taken to see that locks hold.
-const LOCK: &str = "check";
+/// So often both may stand back.
+const TRIES: usize = 3;
 
 impl Dataset {
-    /// Of two owners one gets it: what locks rest on.
+    /// Two who try for a lock in the same moment, of a name that was never used: one has it, until it is taken from it.
     pub(super) async fn prove_lock(&self) -> Result<(), BigQueryError> {
-        let held = match self.lock(LOCK, &Owner::this_process()?).await {
-            Ok(held) => held,
-            Err(LockRowError::BigQuery(error)) => return Err(error),
-            Err(other) => {
-                let table = self.names.shown(&self.names.table(&LOCKS));
-                return Err(BigQueryError::Unfit(format!(
-                    "{other}: another check runs, or one was killed. Wait, or set its owner in {table} to NULL"
-                )));
-            }
-        };
-        let second = self.lock(LOCK, &Owner::this_process()?).await;
-        let still = held.confirm().await;
-        held.release().await?;
-        match (second, still) {
-            (Err(LockRowError::Held { .. }), Ok(())) => Ok(()),
-            (_, Err(LockRowError::BigQuery(error))) | (Err(LockRowError::BigQuery(error)), _) => Err(error),
-            (_, _) => Err(BigQueryError::Unfit("locks do not hold: two owners took one".to_owned())),
-        }
-    }
-
-    /// Two senders begin one run in the same moment, and one has it; it loses it to who takes it over.
-    pub(super) async fn prove_run(&self, now: i64) -> Result<(), BigQueryError> {
-        let owners = [random()?, random()?];
-        let probe = format!("mailtrail check {}", random()?);
-        let run = RunName::new(&probe).map_err(|error| BigQueryError::Unfit(error.to_string()))?;
-        let proven = self.race_for(&run, &owners, now).await;
-        self.change(&run_lock::unmake(&self.names, &run)).await?;
+        let name = format!("check:{}", random()?);
+        let proven = self.race_for(&name).await;
+        self.forget_lock(&name).await?;
         proven
     }
 
-    async fn race_for(&self, run: &RunName, [one, other]: &[String; 2], now: i64) -> Result<(), BigQueryError> {
+    async fn race_for(&self, name: &str) -> Result<(), BigQueryError> {
         let failed = |what: &str| {
-            let table = self.names.shown(RUNS.default_name);
+            let table = self.names.shown(&self.names.table(&LOCKS));
             Err(BigQueryError::Unfit(format!(
-                "the locks of runs in {table} do not hold: {what}. Do not send from here"
+                "locks in {table} do not hold: {what}. Neither send nor follow from here"
             )))
         };
-        let make = run_lock::make(&self.names, run, now);
-        self.change(&make).await?;
-        self.change(&make).await?;
-        let take = |owner: &str, over: bool| run_lock::take(&self.names, run, owner, over, now);
-        let (first, second) = (take(one, false), take(other, false));
-        let (first, second) = tokio::join!(self.change(&first), self.change(&second));
-        let (first, second) = (first?, second?);
-        match (first.changed, second.changed) {
-            (1, 0) | (0, 1) => {}
-            (a, b) => return failed(&format!("of two senders at once one changed {a} rows and the other {b}")),
+        let owners = [Owner::this_process()?, Owner::this_process()?];
+        let mut first = None;
+        for _ in 0..TRIES {
+            let (one, other) = tokio::join!(self.lock(name, &owners[0]), self.lock(name, &owners[1]));
+            first = match (one, other) {
+                (Ok(_), Ok(_)) => return failed("two owners have one"),
+                (Ok(held), Err(LockRowError::Held { .. })) => Some((held, &owners[1])),
+                (Err(LockRowError::Held { .. }), Ok(held)) => Some((held, &owners[0])),
+                // Each saw the other, and both stood back.
+                (Err(LockRowError::Held { .. }), Err(LockRowError::Held { .. })) => continue,
+                (Err(LockRowError::BigQuery(error)), _) | (_, Err(LockRowError::BigQuery(error))) => return Err(error),
+                _ => return failed("one was lost that nobody took over"),
+            };
+            break;
         }
-        let winner = if first.changed == 1 { one } else { other };
-        let loser = if first.changed == 1 { other } else { one };
-        for (owner, over) in [(winner, false), (loser, true)] {
-            if over {
-                self.change(&take(owner, over)).await?;
-            }
-            let names = self.jobs.ask(&run_lock::names_on(&self.names, run)).await?;
-            let found = names.rows.iter().filter_map(|row| row.first().and_then(Json::as_str));
-            if !found.eq([owner.as_str()]) {
-                return failed("who took the run is not who has it");
-            }
+        let Some((held, other)) = first else { return failed("nobody gets one that two want") };
+        if held.confirm().await.is_err() {
+            return failed("who has one does not find its name on it");
         }
-        Ok(())
+        let Ok(second) = self.lock_by_force(name, other).await else { return failed("one cannot be taken over") };
+        match (held.confirm().await, second.confirm().await) {
+            (Err(LockRowError::Lost { .. }), Ok(())) => Ok(()),
+            _ => failed("who lost one is not told so"),
+        }
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::read;
-use super::run_lock::RunLock;
+use super::run::RunLock;
 use super::step::{Claimed, Step};
+use super::{read, sql};
 use crate::protect::EmailHash;
 use crate::run::{RequestId, RunName};
 use crate::store::bigquery::ask::Asker;
@@ -63,7 +63,7 @@ impl HeldRun {
             open: HashMap::new(),
         };
         held.recover(begun_at, now)?;
-        let rows = asker.ask_at_once(&read::of_run(&dataset.names, run.as_str(), begun_at))?;
+        let rows = asker.ask_at_once(&sql::of_run(&dataset.names, run.as_str(), begun_at))?;
         for (one, _) in read::asked(&rows)? {
             held.known.insert(one.hash, Known { sent: one.sent, attempt: one.attempt, recipient: one.recipient });
         }
@@ -72,7 +72,7 @@ impl HeldRun {
 
     /// What an earlier sender left claimed was never sent; what it left under way may have been.
     fn recover(&mut self, begun_at: i64, now: i64) -> Result<(), LedgerError> {
-        let rows = self.asker.ask_at_once(&read::unfinished(&self.asker.dataset.names, self.run.as_str(), begun_at))?;
+        let rows = self.asker.ask_at_once(&sql::unfinished(&self.asker.dataset.names, self.run.as_str(), begun_at))?;
         let mut steps = Vec::new();
         for (sent, claimed) in read::claimed(&rows)? {
             let now_is = if sent == Sent::Claimed { Sent::Abandoned } else { Sent::Uncertain };
@@ -122,7 +122,7 @@ async fn append(appender: &Appender, rows: Vec<Bytes>) -> Result<(), AppendError
 
 /// All keys of earlier claims must be at hand.
 fn know_keys(asker: &Asker, keys: &Identity) -> Result<(), LedgerError> {
-    for row in &asker.ask_at_once(&read::keys(&asker.dataset.names))?.rows {
+    for row in &asker.ask_at_once(&sql::keys(&asker.dataset.names))?.rows {
         let known = Cells::new(row).needed()?;
         if known != keys.key_id && !keys.previous_key_ids.contains(&known) {
             return Err(LedgerError::UnknownKey(known));
@@ -159,7 +159,7 @@ impl Claims for HeldRun {
     fn sending(&mut self, request: RequestId, now: i64) -> Result<(), LedgerError> {
         self.step(request, Step::new(Sent::Sending, None), now)?;
         // In this order: whoever took the run over read that the request may be made, or we read that it is not ours to make.
-        let ours = self.asker.blocking.wait(self.lock.prove());
+        let ours = self.lock.prove();
         if ours.is_err() {
             // It is not made. Where that cannot be written, it counts as uncertain.
             let _doubt = self.step(request, Step::new(Sent::Abandoned, Some("run lost")), now);

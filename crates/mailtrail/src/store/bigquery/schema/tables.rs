@@ -91,19 +91,15 @@ pub(crate) static SENDS: Table = Table {
     cluster: &["run", "email_hash"],
 };
 
-/// The runs, each with who sends it. Changed by statements alone: BigQuery changes no row that was streamed a moment ago.
+/// The runs. Who sends one holds the lock `run:NAME`.
 pub(crate) static RUNS: Table = Table {
     purpose: Purpose::Run,
     default_name: "mailtrail_run",
-    description: "The bulk sends, each with who sends it right now.",
+    description: "The bulk sends, and when they were begun.",
     columns: &[
         required("name", Text, "Name of the bulk send"),
         column("begun_at", Timestamp, "When it was first sent; null where it went to the sandbox alone"),
         column("sandbox_at", Timestamp, "When it was last validated by SendGrid's sandbox"),
-        column("owner", Text, "Who sends it: a random id; null: nobody"),
-        column("holder", Text, "The same for people: process and host"),
-        column("held_since", Timestamp, "Since when"),
-        column("fence", Integer, "How often it was taken for sending"),
     ],
     partition: None,
     cluster: &[],

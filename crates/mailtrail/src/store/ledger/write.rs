@@ -1,0 +1,228 @@
+//! The file of the ledger, for a run's only sender: whoever holds the run's lock file.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+
+use super::{Claim, Claims, Ended, Known, LedgerError, Sent, read};
+use crate::database::{self, Format, Wal};
+use crate::protect::EmailHash;
+use crate::run::{RequestId, RunName};
+use crate::store::keys::Identity;
+use crate::store::lock::{Lock, LockError};
+use crate::store::paths::Paths;
+
+pub(super) const FORMAT: Format =
+    Format { name: "ledger", application_id: 0x4d54_4c47, migrations: &[include_str!("0001_ledger.sql")] };
+
+/// Pages in the log before a checkpoint.
+const CHECKPOINT_PAGES: i32 = 1_000;
+
+/// The ledger of one run, open for its only sender.
+pub struct RunLedger {
+    sql: Connection,
+    wal: Wal,
+    run: RunName,
+    run_id: i64,
+    key_id: String,
+    _lock: Lock,
+}
+
+impl RunLedger {
+    /// Takes a run for sending, and settles what an earlier sender left unfinished. `keys` are those whose
+    /// hashes are claimed and looked up; `now` in µs since the epoch.
+    ///
+    /// # Errors
+    /// When somebody else is sending the run, a key of earlier claims is missing, or the ledger cannot be written.
+    pub fn open(paths: &Paths, run: &RunName, keys: &Identity, now: i64) -> Result<Self, LedgerError> {
+        let lock = Lock::take(&paths.run_lock(run)).map_err(|error| match error {
+            LockError::Held { process, .. } => LedgerError::Busy { run: run.clone(), process },
+            other => LedgerError::Lock(other),
+        })?;
+        let mut sql = database::open(&paths.ledger(), &FORMAT)?;
+        database::settle(&sql)?;
+        let wal = Wal::watch(&mut sql, CHECKPOINT_PAGES)?;
+        know_keys(&sql, keys)?;
+        sql.execute(
+            "INSERT INTO run (name, begun_at) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
+            (run.as_str(), now),
+        )?;
+        let run_id = sql.query_row("SELECT id FROM run WHERE name = ?1", [run.as_str()], |row| row.get(0))?;
+        let mut ledger = Self { sql, wal, run: run.clone(), run_id, key_id: keys.key_id.clone(), _lock: lock };
+        ledger.recover(now)?;
+        Ok(ledger)
+    }
+
+    fn recover(&mut self, now: i64) -> Result<(), LedgerError> {
+        let transaction = self.sql.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let left: Vec<(i64, String)> = transaction
+            .prepare(
+                "SELECT q.id, s.state FROM request AS q JOIN step AS s ON s.id =
+                     (SELECT max(id) FROM step WHERE request_id = q.id)
+                 WHERE q.run_id = ?1 AND s.state IN ('claimed', 'sending')",
+            )?
+            .query_map([self.run_id], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        for (request, state) in left {
+            let now_is = if state == Sent::Claimed.as_str() { Sent::Abandoned } else { Sent::Uncertain };
+            add_step(&transaction, request, now_is, None, Some("sender ended"), now)?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Who was asked for in this run, with the last attempt.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn known(&self) -> Result<HashMap<EmailHash, Known>, LedgerError> {
+        read::known(&self.sql, self.run_id)
+    }
+
+    /// Sets recipients aside for a request, each with the number of its attempt; durable when this returns. `send_at` in µs.
+    ///
+    /// # Errors
+    /// When one of them has a claim of that number already (then none is claimed), or the ledger cannot be written.
+    pub fn claim(
+        &mut self,
+        request: RequestId,
+        categories: &[String],
+        send_at: Option<i64>,
+        recipients: impl IntoIterator<Item = Claim>,
+        now: i64,
+    ) -> Result<(), LedgerError> {
+        let transaction = self.sql.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let categories = serde_json::to_string(categories).unwrap_or_else(|_| "[]".to_owned());
+        transaction
+            .prepare_cached("INSERT INTO request (request, run_id, categories, send_at) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![request.to_string(), self.run_id, categories, send_at])?;
+        let request_id = transaction.last_insert_rowid();
+        {
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO claim (run_id, email_hash, attempt, key_id, recipient, request_id)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (run_id, email_hash, attempt) DO NOTHING",
+            )?;
+            for (hash, recipient, attempt) in recipients {
+                let row =
+                    params![self.run_id, hash.as_bytes(), attempt, self.key_id, recipient.to_string(), request_id];
+                if insert.execute(row)? == 0 {
+                    return Err(LedgerError::Claimed(self.run.clone()));
+                }
+            }
+        }
+        add_step(&transaction, request_id, Sent::Claimed, None, None, now)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// The request is made from now on; durable when this returns.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written: then the request must not be made.
+    pub fn sending(&mut self, request: RequestId, now: i64) -> Result<(), LedgerError> {
+        self.step(request, Sent::Sending, None, None, now)
+    }
+
+    /// How the request ended; durable when this returns.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written: then it counts as uncertain.
+    pub fn ended(&mut self, request: RequestId, ended: Ended<'_>, now: i64) -> Result<(), LedgerError> {
+        match ended {
+            Ended::Accepted(message_id) => self.step(request, Sent::Accepted, message_id, None, now),
+            Ended::Refused(status) => self.step(request, Sent::Refused, None, Some(&status.to_string()), now),
+            Ended::Uncertain(why) => self.step(request, Sent::Uncertain, None, Some(why), now),
+            Ended::Abandoned(why) => self.step(request, Sent::Abandoned, None, Some(why), now),
+        }
+    }
+
+    fn step(
+        &mut self,
+        request: RequestId,
+        state: Sent,
+        message_id: Option<&str>,
+        code: Option<&str>,
+        now: i64,
+    ) -> Result<(), LedgerError> {
+        let id: i64 = self
+            .sql
+            .prepare_cached("SELECT id FROM request WHERE request = ?1")?
+            .query_row([request.to_string()], |row| row.get(0))?;
+        add_step(&self.sql, id, state, message_id, code, now)?;
+        Ok(self.wal.checkpoint_if_long(&self.sql)?)
+    }
+}
+
+impl Claims for RunLedger {
+    fn known(&self) -> Result<HashMap<EmailHash, Known>, LedgerError> {
+        Self::known(self)
+    }
+
+    fn claim(
+        &mut self,
+        request: RequestId,
+        categories: &[String],
+        send_at: Option<i64>,
+        recipients: Vec<Claim>,
+        now: i64,
+    ) -> Result<(), LedgerError> {
+        Self::claim(self, request, categories, send_at, recipients, now)
+    }
+
+    fn sending(&mut self, request: RequestId, now: i64) -> Result<(), LedgerError> {
+        Self::sending(self, request, now)
+    }
+
+    fn ended(&mut self, request: RequestId, ended: Ended<'_>, now: i64) -> Result<(), LedgerError> {
+        Self::ended(self, request, ended, now)
+    }
+
+    fn close(self: Box<Self>) -> Result<(), LedgerError> {
+        Ok(())
+    }
+}
+
+/// Notes the current key; all earlier ones must be at hand.
+fn know_keys(sql: &Connection, keys: &Identity) -> Result<(), LedgerError> {
+    sql.execute("INSERT INTO hash_key (key_id) VALUES (?1) ON CONFLICT DO NOTHING", [&keys.key_id])?;
+    let mut statement = sql.prepare("SELECT key_id FROM hash_key")?;
+    for known in statement.query_map([], |row| row.get::<_, String>(0))? {
+        let known = known?;
+        if known != keys.key_id && !keys.previous_key_ids.contains(&known) {
+            return Err(LedgerError::UnknownKey(known));
+        }
+    }
+    Ok(())
+}
+
+fn add_step(
+    sql: &Connection,
+    request_id: i64,
+    state: Sent,
+    message_id: Option<&str>,
+    code: Option<&str>,
+    now: i64,
+) -> rusqlite::Result<()> {
+    sql.prepare_cached("INSERT INTO step (request_id, state, message_id, code, at) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![request_id, state.as_str(), message_id, code, now])?;
+    Ok(())
+}
+
+/// Notes that a run's requests were only validated.
+///
+/// # Errors
+/// When the ledger cannot be written.
+pub fn note_sandbox(paths: &Paths, run: &RunName, now: i64) -> Result<(), LedgerError> {
+    let sql = database::open(&paths.ledger(), &FORMAT)?;
+    let insert = "INSERT INTO sandbox (name, at) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET at = ?2";
+    sql.execute(insert, (run.as_str(), now))?;
+    Ok(database::settle(&sql)?)
+}
+
+/// Whether a run was sent to the sandbox and nowhere else.
+pub(super) fn is_sandbox(sql: &Connection, run: &str) -> rusqlite::Result<bool> {
+    sql.prepare_cached("SELECT 1 FROM sandbox WHERE name = ?1")?
+        .query_row([run], |_| Ok(()))
+        .optional()
+        .map(|found| found.is_some())
+}
