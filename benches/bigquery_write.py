@@ -80,7 +80,9 @@ def main() -> None:
         batch = types.ProtoRows()
         for n in range(start, min(rows, start + A_BATCH)):
             batch.serialized_rows.append(row(**event(n, now)).SerializeToString())
-        flights.append(stream.send(types.AppendRowsRequest(proto_rows=types.AppendRowsRequest.ProtoData(rows=batch))))
+        # The protocol server wants the stream named in every request; BigQuery wants it in the first alone.
+        data = types.AppendRowsRequest.ProtoData(rows=batch)
+        flights.append(stream.send(types.AppendRowsRequest(write_stream=STREAM, proto_rows=data)))
     while flights:
         flights.popleft().result()
     sent, send_cpu = time.monotonic() - began, time.process_time() - cpu
