@@ -98,10 +98,19 @@ fn story(post: &Post) -> Vec<(String, Option<i32>, Vec<Value>)> {
     note("one more", &post.send("november", &[]));
     note("recently", &post.send("december", &["--category", "group-1", "--not-sent-since", "1d", "--dry-run"]));
     note("a second try", &post.send("again", &["--only-unreached", "november"]));
+    note("waited for at once", &post.send("november", &["--wait", "--quiet", "1s", "--timeout", "1s"]));
+    let lines: String = (0..3)
+        .map(|n| format!("{{\"email\":\"{}\",\"subject\":\"Bill {n}\",\"text\":\"x\"}}\n", address(n)))
+        .collect();
+    std::fs::write(post.site.path().join("messages.ndjson"), lines).unwrap();
+    for turn in ["messages", "the same messages again"] {
+        let args = ["send", "--messages", "messages.ndjson", "--run", "bills"];
+        note(turn, &post.site.command(&args).output().unwrap());
+    }
     note("sandbox", &post.send("tried", &["--sandbox"]));
     note("wait for the sandbox", &post.site.command(&["wait", "tried"]).output().unwrap());
     note("all runs", &post.site.command(&["runs", "--format", "json"]).output().unwrap());
-    for run in ["november", "again"] {
+    for run in ["november", "again", "bills"] {
         post.assert_once(run);
     }
     assert_eq!(post.counts("november").len(), 31);
