@@ -26,279 +26,159 @@ impl Words {
     }
 }
 
+const fn both(en: &'static str, ja: &'static str) -> Words {
+    Words { en, ja }
+}
+
 /// SendGrid's classifications, lower case; the webhook, the logs and the suppressions write some of them differently.
 const CLASSIFICATIONS: [(&str, Words); 10] = [
-    ("invalid address", Words { en: "the address does not exist", ja: "宛先のアドレスが存在しません" }),
-    ("invalid", Words { en: "the address does not exist", ja: "宛先のアドレスが存在しません" }),
-    (
-        "technical",
-        Words {
-            en: "a technical failure at the recipient's mail server", ja: "受信側メールサーバーの技術的な障害"
-        },
-    ),
+    ("invalid address", both("the address does not exist", "宛先のアドレスが存在しません")),
+    ("invalid", both("the address does not exist", "宛先のアドレスが存在しません")),
+    ("technical", both("a technical failure at the recipient's mail server", "受信側メールサーバーの技術的な障害")),
     (
         "technical failure",
-        Words {
-            en: "a technical failure at the recipient's mail server", ja: "受信側メールサーバーの技術的な障害"
-        },
+        both("a technical failure at the recipient's mail server", "受信側メールサーバーの技術的な障害"),
     ),
-    (
-        "content",
-        Words {
-            en: "the recipient's mail server refused the content", ja: "受信側メールサーバーが内容を拒否しました"
-        },
-    ),
+    ("content", both("the recipient's mail server refused the content", "受信側メールサーバーが内容を拒否しました")),
     (
         "reputation",
-        Words {
-            en: "the recipient's mail server does not trust the sender's domain or IP address",
-            ja: "受信側メールサーバーが送信元のドメインまたはIPアドレスを信用していません",
-        },
+        both(
+            "the recipient's mail server does not trust the sender's domain or IP address",
+            "受信側メールサーバーが送信元のドメインまたはIPアドレスを信用していません",
+        ),
     ),
     (
         "frequency/volume",
-        Words {
-            en: "too much mail at once for the recipient's mail server",
-            ja: "受信側メールサーバーにとって一度の送信量が多すぎます",
-        },
+        both(
+            "too much mail at once for the recipient's mail server",
+            "受信側メールサーバーにとって一度の送信量が多すぎます",
+        ),
     ),
     (
         "frequency or volume too high",
-        Words {
-            en: "too much mail at once for the recipient's mail server",
-            ja: "受信側メールサーバーにとって一度の送信量が多すぎます",
-        },
+        both(
+            "too much mail at once for the recipient's mail server",
+            "受信側メールサーバーにとって一度の送信量が多すぎます",
+        ),
     ),
     (
         "mailbox unavailable",
-        Words {
-            en: "the mailbox takes no mail: full, suspended or not in use",
-            ja: "メールボックスが受信できない状態です（容量超過・停止・未使用）",
-        },
+        both(
+            "the mailbox takes no mail: full, suspended or not in use",
+            "メールボックスが受信できない状態です（容量超過・停止・未使用）",
+        ),
     ),
     (
         "mailbox_unavailable",
-        Words {
-            en: "the mailbox takes no mail: full, suspended or not in use",
-            ja: "メールボックスが受信できない状態です（容量超過・停止・未使用）",
-        },
+        both(
+            "the mailbox takes no mail: full, suspended or not in use",
+            "メールボックスが受信できない状態です（容量超過・停止・未使用）",
+        ),
     ),
 ];
 
 /// Subject and detail of enhanced status codes; the class in front only says for now (4) or for good (5).
 const CODES: [(&str, Words); 33] = [
-    ("1.1", Words { en: "the mailbox does not exist", ja: "メールボックスが存在しません" }),
-    ("1.2", Words { en: "the domain does not exist", ja: "ドメインが存在しません" }),
-    ("1.3", Words { en: "the address is not written correctly", ja: "アドレスの書き方が正しくありません" }),
-    (
-        "1.4",
-        Words {
-            en: "the address fits several mailboxes", ja: "アドレスが複数のメールボックスに該当します"
-        },
-    ),
-    (
-        "1.6",
-        Words {
-            en: "the mailbox has moved, and where to is not known",
-            ja: "メールボックスが移転し、移転先が分かりません",
-        },
-    ),
-    (
-        "1.7",
-        Words {
-            en: "the sender's address is not written correctly", ja: "送信元アドレスの書き方が正しくありません"
-        },
-    ),
-    ("1.8", Words { en: "the sender's domain does not exist", ja: "送信元のドメインが存在しません" }),
-    (
-        "1.10",
-        Words {
-            en: "the domain takes no mail at all", ja: "このドメインはメールを一切受け取りません"
-        },
-    ),
-    (
-        "2.0",
-        Words {
-            en: "the mailbox cannot take the mail", ja: "メールボックスがメールを受け取れません"
-        },
-    ),
-    ("2.1", Words { en: "the mailbox is switched off", ja: "メールボックスが無効になっています" }),
-    ("2.2", Words { en: "the mailbox is full", ja: "メールボックスが容量超過です" }),
-    (
-        "2.3",
-        Words {
-            en: "the mail is too large for the mailbox", ja: "メールがメールボックスの上限サイズを超えています"
-        },
-    ),
-    (
-        "2.4",
-        Words {
-            en: "the mailing list behind the address does not work",
-            ja: "宛先のメーリングリストが機能していません",
-        },
-    ),
-    (
-        "3.1",
-        Words {
-            en: "the recipient's mail server has no room", ja: "受信側メールサーバーに空き容量がありません"
-        },
-    ),
+    ("1.1", both("the mailbox does not exist", "メールボックスが存在しません")),
+    ("1.2", both("the domain does not exist", "ドメインが存在しません")),
+    ("1.3", both("the address is not written correctly", "アドレスの書き方が正しくありません")),
+    ("1.4", both("the address fits several mailboxes", "アドレスが複数のメールボックスに該当します")),
+    ("1.6", both("the mailbox has moved, and where to is not known", "メールボックスが移転し、移転先が分かりません")),
+    ("1.7", both("the sender's address is not written correctly", "送信元アドレスの書き方が正しくありません")),
+    ("1.8", both("the sender's domain does not exist", "送信元のドメインが存在しません")),
+    ("1.10", both("the domain takes no mail at all", "このドメインはメールを一切受け取りません")),
+    ("2.0", both("the mailbox cannot take the mail", "メールボックスがメールを受け取れません")),
+    ("2.1", both("the mailbox is switched off", "メールボックスが無効になっています")),
+    ("2.2", both("the mailbox is full", "メールボックスが容量超過です")),
+    ("2.3", both("the mail is too large for the mailbox", "メールがメールボックスの上限サイズを超えています")),
+    ("2.4", both("the mailing list behind the address does not work", "宛先のメーリングリストが機能していません")),
+    ("3.1", both("the recipient's mail server has no room", "受信側メールサーバーに空き容量がありません")),
     (
         "3.2",
-        Words {
-            en: "the recipient's mail server takes no mail at present",
-            ja: "受信側メールサーバーが現在メールを受け付けていません",
-        },
+        both(
+            "the recipient's mail server takes no mail at present",
+            "受信側メールサーバーが現在メールを受け付けていません",
+        ),
     ),
     (
         "3.4",
-        Words {
-            en: "the mail is too large for the recipient's mail server",
-            ja: "メールが受信側メールサーバーの上限サイズを超えています",
-        },
+        both(
+            "the mail is too large for the recipient's mail server",
+            "メールが受信側メールサーバーの上限サイズを超えています",
+        ),
     ),
-    (
-        "4.1",
-        Words {
-            en: "the recipient's mail server does not answer", ja: "受信側メールサーバーが応答しません"
-        },
-    ),
-    (
-        "4.2",
-        Words {
-            en: "the connection to the recipient's mail server broke",
-            ja: "受信側メールサーバーとの接続が切れました",
-        },
-    ),
-    (
-        "4.3",
-        Words {
-            en: "the recipient's domain could not be looked up", ja: "宛先ドメインを名前解決できませんでした"
-        },
-    ),
-    (
-        "4.4",
-        Words {
-            en: "no mail server was found for the domain", ja: "ドメインのメールサーバーが見つかりません"
-        },
-    ),
-    (
-        "4.5",
-        Words {
-            en: "the recipient's mail server is overloaded", ja: "受信側メールサーバーが混雑しています"
-        },
-    ),
-    (
-        "4.6",
-        Words {
-            en: "the mail goes round in circles at the recipient's", ja: "受信側でメールがループしています"
-        },
-    ),
-    ("4.7", Words { en: "the time for delivery ran out", ja: "配送の期限が切れました" }),
+    ("4.1", both("the recipient's mail server does not answer", "受信側メールサーバーが応答しません")),
+    ("4.2", both("the connection to the recipient's mail server broke", "受信側メールサーバーとの接続が切れました")),
+    ("4.3", both("the recipient's domain could not be looked up", "宛先ドメインを名前解決できませんでした")),
+    ("4.4", both("no mail server was found for the domain", "ドメインのメールサーバーが見つかりません")),
+    ("4.5", both("the recipient's mail server is overloaded", "受信側メールサーバーが混雑しています")),
+    ("4.6", both("the mail goes round in circles at the recipient's", "受信側でメールがループしています")),
+    ("4.7", both("the time for delivery ran out", "配送の期限が切れました")),
     (
         "5.3",
-        Words {
-            en: "too many recipients at once for the recipient's mail server",
-            ja: "受信側メールサーバーにとって一度の宛先が多すぎます",
-        },
+        both(
+            "too many recipients at once for the recipient's mail server",
+            "受信側メールサーバーにとって一度の宛先が多すぎます",
+        ),
     ),
-    (
-        "6.0",
-        Words {
-            en: "the recipient's mail server refused the content", ja: "受信側メールサーバーが内容を拒否しました"
-        },
-    ),
+    ("6.0", both("the recipient's mail server refused the content", "受信側メールサーバーが内容を拒否しました")),
     (
         "7.0",
-        Words {
-            en: "the recipient's mail server refused the mail for its policy",
-            ja: "受信側メールサーバーがポリシーによりメールを拒否しました",
-        },
+        both(
+            "the recipient's mail server refused the mail for its policy",
+            "受信側メールサーバーがポリシーによりメールを拒否しました",
+        ),
     ),
     (
         "7.1",
-        Words {
-            en: "the recipient's mail server does not take mail from this sender",
-            ja: "受信側メールサーバーがこの送信元からのメールを受け付けません",
-        },
+        both(
+            "the recipient's mail server does not take mail from this sender",
+            "受信側メールサーバーがこの送信元からのメールを受け付けません",
+        ),
     ),
     (
         "7.20",
-        Words {
-            en: "the mail has no DKIM signature that the recipient's mail server accepts",
-            ja: "受信側が認めるDKIM署名がメールにありません",
-        },
+        both(
+            "the mail has no DKIM signature that the recipient's mail server accepts",
+            "受信側が認めるDKIM署名がメールにありません",
+        ),
     ),
     (
         "7.23",
-        Words {
-            en: "the sender's SPF record does not allow SendGrid",
-            ja: "送信元のSPFレコードがSendGridを許可していません",
-        },
+        both("the sender's SPF record does not allow SendGrid", "送信元のSPFレコードがSendGridを許可していません"),
     ),
-    ("7.24", Words { en: "the sender's SPF record is broken", ja: "送信元のSPFレコードが壊れています" }),
-    (
-        "7.25",
-        Words {
-            en: "the sending server has no valid reverse name", ja: "送信サーバーに正しい逆引きがありません"
-        },
-    ),
-    (
-        "7.26",
-        Words {
-            en: "neither SPF nor DKIM vouches for the sender", ja: "SPFでもDKIMでも送信元を確認できません"
-        },
-    ),
-    (
-        "7.27",
-        Words {
-            en: "the sender's domain takes no mail itself", ja: "送信元のドメイン自身がメールを受け取りません"
-        },
-    ),
+    ("7.24", both("the sender's SPF record is broken", "送信元のSPFレコードが壊れています")),
+    ("7.25", both("the sending server has no valid reverse name", "送信サーバーに正しい逆引きがありません")),
+    ("7.26", both("neither SPF nor DKIM vouches for the sender", "SPFでもDKIMでも送信元を確認できません")),
+    ("7.27", both("the sender's domain takes no mail itself", "送信元のドメイン自身がメールを受け取りません")),
 ];
 
 /// Subjects alone, where the detail says no more.
 const SUBJECTS: [(&str, Words); 7] = [
-    ("1", Words { en: "something is wrong with the address", ja: "宛先アドレスに問題があります" }),
-    (
-        "2",
-        Words {
-            en: "the mailbox cannot take the mail", ja: "メールボックスがメールを受け取れません"
-        },
-    ),
+    ("1", both("something is wrong with the address", "宛先アドレスに問題があります")),
+    ("2", both("the mailbox cannot take the mail", "メールボックスがメールを受け取れません")),
     (
         "3",
-        Words {
-            en: "the recipient's mail server could not take the mail",
-            ja: "受信側メールサーバーがメールを受け取れませんでした",
-        },
+        both(
+            "the recipient's mail server could not take the mail",
+            "受信側メールサーバーがメールを受け取れませんでした",
+        ),
     ),
-    (
-        "4",
-        Words {
-            en: "the recipient's mail server could not be reached",
-            ja: "受信側メールサーバーに到達できませんでした",
-        },
-    ),
-    (
-        "5",
-        Words {
-            en: "the mail servers did not understand each other", ja: "メールサーバー間の通信に失敗しました"
-        },
-    ),
+    ("4", both("the recipient's mail server could not be reached", "受信側メールサーバーに到達できませんでした")),
+    ("5", both("the mail servers did not understand each other", "メールサーバー間の通信に失敗しました")),
     (
         "6",
-        Words {
-            en: "the recipient's mail server refused the form or content",
-            ja: "受信側メールサーバーが形式または内容を拒否しました",
-        },
+        both(
+            "the recipient's mail server refused the form or content",
+            "受信側メールサーバーが形式または内容を拒否しました",
+        ),
     ),
     (
         "7",
-        Words {
-            en: "the recipient's mail server refused the mail for its policy",
-            ja: "受信側メールサーバーがポリシーによりメールを拒否しました",
-        },
+        both(
+            "the recipient's mail server refused the mail for its policy",
+            "受信側メールサーバーがポリシーによりメールを拒否しました",
+        ),
     ),
 ];
 
@@ -306,48 +186,32 @@ const SUBJECTS: [(&str, Words); 7] = [
 pub(super) const DROPS: [(&str, Words, bool); 7] = [
     (
         "Bounced Address",
-        Words {
-            en: "the address bounced before, so SendGrid does not mail it",
-            ja: "過去にバウンスしたため、SendGridは送信しません",
-        },
+        both(
+            "the address bounced before, so SendGrid does not mail it",
+            "過去にバウンスしたため、SendGridは送信しません",
+        ),
         true,
     ),
-    ("Unsubscribed Address", Words { en: "the recipient has unsubscribed", ja: "受信者が配信を停止しています" }, true),
+    ("Unsubscribed Address", both("the recipient has unsubscribed", "受信者が配信を停止しています"), true),
     (
         "Spam Reporting Address",
-        Words {
-            en: "the recipient called earlier mail spam",
-            ja: "受信者が以前のメールを迷惑メールとして報告しました",
-        },
+        both("the recipient called earlier mail spam", "受信者が以前のメールを迷惑メールとして報告しました"),
         true,
     ),
-    (
-        "Invalid",
-        Words {
-            en: "SendGrid takes the address for invalid", ja: "SendGridが無効なアドレスと判断しました"
-        },
-        true,
-    ),
+    ("Invalid", both("SendGrid takes the address for invalid", "SendGridが無効なアドレスと判断しました"), true),
     (
         "Spam Content",
-        Words {
-            en: "SendGrid's spam check refused the content", ja: "SendGridのスパム判定により内容が拒否されました"
-        },
+        both("SendGrid's spam check refused the content", "SendGridのスパム判定により内容が拒否されました"),
         false,
     ),
     (
         "Recipient List over Package Quota",
-        Words {
-            en: "the SendGrid account's quota is used up", ja: "SendGridアカウントの送信枠を使い切りました"
-        },
+        both("the SendGrid account's quota is used up", "SendGridアカウントの送信枠を使い切りました"),
         false,
     ),
     (
         "Invalid SMTPAPI header",
-        Words {
-            en: "SendGrid could not read the request's header",
-            ja: "SendGridがリクエストのヘッダーを読めませんでした",
-        },
+        both("SendGrid could not read the request's header", "SendGridがリクエストのヘッダーを読めませんでした"),
         false,
     ),
 ];
@@ -356,34 +220,31 @@ pub(super) const DROPS: [(&str, Words, bool); 7] = [
 #[must_use]
 pub fn plain(status: Status, classification: Option<&str>, status_code: Option<&str>, reason: Option<&str>) -> Words {
     match status {
-        Status::Unknown => Words {
-            en: "no event has come: SendGrid may not have had the mail, or its events did not arrive",
-            ja: "イベントがまだ届いていません（SendGridが受け付けていないか、イベントが届いていない可能性があります）",
-        },
-        Status::Processed => Words {
-            en: "SendGrid has taken the mail and said nothing since",
-            ja: "SendGridが受け付けましたが、その後の通知がありません",
-        },
-        Status::Delivered => Words { en: "", ja: "" },
+        Status::Unknown => both(
+            "no event has come: SendGrid may not have had the mail, or its events did not arrive",
+            "イベントがまだ届いていません（SendGridが受け付けていないか、イベントが届いていない可能性があります）",
+        ),
+        Status::Processed => both(
+            "SendGrid has taken the mail and said nothing since",
+            "SendGridが受け付けましたが、その後の通知がありません",
+        ),
+        Status::Delivered => both("", ""),
         Status::Dropped => drop_of(reason).map_or(
-            Words {
-                en: "SendGrid did not send it; why is not known",
-                ja: "SendGridが送信しませんでした（理由は不明）",
-            },
+            both("SendGrid did not send it; why is not known", "SendGridが送信しませんでした（理由は不明）"),
             |(_, words, _)| words,
         ),
-        Status::Deferred => code(status_code).unwrap_or(Words {
-            en: "the recipient's mail server asks to come again later; SendGrid does, for 72 hours",
-            ja: "受信側メールサーバーが再送を求めています（SendGridが72時間再送します）",
-        }),
-        Status::Blocked => classified(classification).or_else(|| code(status_code)).unwrap_or(Words {
-            en: "the recipient's mail server refused the mail for now; why is not known",
-            ja: "受信側メールサーバーが一時的に拒否しました（理由は不明）",
-        }),
-        Status::Bounce => classified(classification).or_else(|| code(status_code)).unwrap_or(Words {
-            en: "the recipient's mail server refused the mail for good; why is not known",
-            ja: "受信側メールサーバーが恒久的に拒否しました（理由は不明）",
-        }),
+        Status::Deferred => code(status_code).unwrap_or(both(
+            "the recipient's mail server asks to come again later; SendGrid does, for 72 hours",
+            "受信側メールサーバーが再送を求めています（SendGridが72時間再送します）",
+        )),
+        Status::Blocked => classified(classification).or_else(|| code(status_code)).unwrap_or(both(
+            "the recipient's mail server refused the mail for now; why is not known",
+            "受信側メールサーバーが一時的に拒否しました（理由は不明）",
+        )),
+        Status::Bounce => classified(classification).or_else(|| code(status_code)).unwrap_or(both(
+            "the recipient's mail server refused the mail for good; why is not known",
+            "受信側メールサーバーが恒久的に拒否しました（理由は不明）",
+        )),
     }
 }
 

@@ -99,9 +99,8 @@ fn story(post: &Post) -> Vec<(String, Option<i32>, Vec<Value>)> {
     note("recently", &post.send("december", &["--category", "group-1", "--not-sent-since", "1d", "--dry-run"]));
     note("a second try", &post.send("again", &["--only-unreached", "november"]));
     note("waited for at once", &post.send("november", &["--wait", "--quiet", "1s", "--timeout", "1s"]));
-    let lines: String = (0..3)
-        .map(|n| format!("{{\"email\":\"{}\",\"subject\":\"Bill {n}\",\"text\":\"x\"}}\n", address(n)))
-        .collect();
+    let lines: String =
+        (0..3).map(|n| format!("{{\"email\":\"{}\",\"subject\":\"Bill {n}\",\"text\":\"x\"}}\n", address(n))).collect();
     std::fs::write(post.site.path().join("messages.ndjson"), lines).unwrap();
     for turn in ["messages", "the same messages again"] {
         let args = ["send", "--messages", "messages.ndjson", "--run", "bills"];
