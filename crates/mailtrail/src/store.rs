@@ -4,6 +4,7 @@ pub mod backup;
 pub mod bigquery;
 mod drain;
 pub mod forget;
+mod hex;
 pub mod keeper;
 pub mod keys;
 pub mod ledger;

@@ -100,7 +100,7 @@ async fn follow(
         Ok(bytes) => tracing::info!(
             "following {}: {bytes} bytes are read each {}",
             dataset.shown(),
-            time::long(i64::try_from(every.as_micros()).unwrap_or(i64::MAX))
+            time::long(crate::clock::micros(every))
         ),
         Err(error) => tracing::warn!("what following costs is not known: {error}"),
     }

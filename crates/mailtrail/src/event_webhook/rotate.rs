@@ -127,7 +127,7 @@ impl Rotation {
         now: i64,
     ) -> Result<Next, RotateError> {
         let (url, credential) = self.parts()?;
-        let overlap = i64::try_from(overlap.as_micros()).unwrap_or(i64::MAX);
+        let overlap = crate::clock::micros(overlap);
         let target = url.with(&credential);
         match self.step {
             Step::Begun => {

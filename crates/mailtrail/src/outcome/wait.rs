@@ -9,6 +9,7 @@ use looks::Looks;
 use super::report::Report;
 use super::selector::OutcomeError;
 use super::watched::Watched;
+use crate::clock::micros;
 use crate::settle::Status;
 use crate::store::ledger::Sent;
 
@@ -219,10 +220,6 @@ fn is_reached(watched: &Watched, limits: &Limits) -> bool {
         Until::Seen => watched.report().is_seen(),
         Until::Settled => watched.report().is_settled(),
     }
-}
-
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

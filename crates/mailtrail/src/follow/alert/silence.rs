@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::rule::Rule;
+use crate::clock::micros;
 use crate::notify::Ops;
 
 /// Watches one rule's events.
@@ -57,10 +58,6 @@ impl Silence {
             _ => None,
         }
     }
-}
-
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn duration(micros: i64) -> Duration {

@@ -1,13 +1,12 @@
 //! One rule at work: what it has not told, and how far it has.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use super::gather::Gather;
 use super::rule::Rule;
 use super::silence::Silence;
 use super::source::{Arrived, Source, SourceError};
+use crate::clock::micros;
 use crate::notify::Notice;
 
 /// A rule with its state.
@@ -178,8 +177,4 @@ impl Watch {
             None => self.silence.as_ref().and_then(Silence::told_since),
         }
     }
-}
-
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

@@ -17,11 +17,12 @@ use super::error::BigQueryError;
 use super::meta::{self, Entry};
 use super::quarantine::Aside;
 use super::query::{Parameter, Query, escaped};
-use super::received::{hex, record};
+use super::received::record;
 use super::rest::Call;
 use super::schema::{LABEL, QUARANTINE};
 use crate::protect::{BatchRow, ProtectedBatch, SealedRow};
 use crate::run::RequestId;
+use crate::store::hex::hex;
 use staging::{Staging, fields, line, merge};
 
 /// Bytes of one load job: within what is sent in one request, and few enough jobs (Google allows 1,500 a table and day).

@@ -5,8 +5,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use super::error::BigQueryError;
 use super::names::Names;
 use super::query::{Jobs, Parameter, Query};
-use super::received::hex;
 use super::schema::META;
+use crate::store::hex::hex;
 use crate::store::keys::Identity;
 
 /// The format of all tables together.

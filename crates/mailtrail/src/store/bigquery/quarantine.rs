@@ -6,11 +6,11 @@ use serde_json::{Map, Value as Json};
 use super::Dataset;
 use super::deliver::{Backoff, Pulse};
 use super::error::BigQueryError;
-use super::received::hex;
 use super::row::{self, Value};
 use super::schema::{EVENTS, Kind, QUARANTINE};
 use super::write::{Appender, MAX_BYTES, ROW_OVERHEAD};
 use crate::protect::{BatchRow, SealedRow};
+use crate::store::hex::hex;
 use crate::store::query::EventRecord;
 
 /// A row of the quarantine, ready to be sent.

@@ -1,6 +1,7 @@
 //! What `protect` made of an event → the record that the tables hold.
 
 use crate::protect::{BatchRow, EventRow};
+use crate::store::hex::hex;
 use crate::store::query::EventRecord;
 
 /// An event of a batch as it would be read from a store.
@@ -41,13 +42,6 @@ pub(super) fn record(batch: &BatchRow<String>, event: &EventRow<String>) -> Even
         event_key: hex(&event.event_key),
         fingerprint: hex(&event.fingerprint),
     }
-}
-
-/// Lower-case hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |value: u8| DIGITS.get(usize::from(value)).map_or('0', |digit| char::from(*digit));
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 #[cfg(test)]

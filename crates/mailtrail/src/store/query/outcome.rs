@@ -1,6 +1,6 @@
 //! What became of everybody whom some mail went to.
 
-use super::{RecipientStatus, Scope};
+use super::{Filter, RecipientStatus, Scope};
 
 /// Whose outcomes.
 #[derive(Debug, Clone)]
@@ -13,6 +13,18 @@ pub struct Mailed {
     pub until: Option<i64>,
     /// Whether events count that nothing vouches for, although a public key was configured when they came in.
     pub unproven: bool,
+}
+
+impl Mailed {
+    /// Its events.
+    pub(in crate::store) fn filter(&self) -> Filter {
+        let mut filter = Filter { since: self.since, until: self.until, ..Filter::default() };
+        match &self.scope {
+            Scope::Category(name) => filter.categories.push(name.clone()),
+            Scope::Run(name) => filter.runs.push(name.clone()),
+        }
+        filter
+    }
 }
 
 /// What became of one recipient, as far as events tell.

@@ -38,7 +38,7 @@ impl RelayFile {
         self.delete_done()?;
         let mut dropped = Vec::new();
         for Bound { consumer, max_age } in bounds {
-            let age = i64::try_from(max_age.as_micros()).unwrap_or(i64::MAX);
+            let age = crate::clock::micros(*max_age);
             let posts = self.drop_older(consumer, now.saturating_sub(age))?;
             add(&mut dropped, consumer, posts);
         }

@@ -11,6 +11,7 @@ use super::error::TrailError;
 use super::forgotten;
 use super::statements::Statements;
 use crate::protect::{AddressRow, EventRow, ForgottenKey};
+use crate::store::hex::hex;
 
 /// Numbers by value. Valid until another writer deletes interned rows, which changes the trail's generation.
 pub(super) struct Interned {
@@ -279,15 +280,6 @@ fn json_list(names: &[&str]) -> String {
     json
 }
 
-/// Lower-case hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|b| [char::from(DIGITS[usize::from(b >> 4)]), char::from(DIGITS[usize::from(b & 15)])])
-        .collect()
-}
-
 /// A map that holds about its capacity: when the young half is full, it becomes the old half, whose entries are dropped
 /// unless they were asked for meanwhile.
 struct Cache<K, V> {
@@ -340,10 +332,5 @@ mod tests {
         }
         assert_eq!(cache.get(&500), None);
         assert_eq!(cache.get(&999), Some(999));
-    }
-
-    #[test]
-    fn hex_is_lower_case() {
-        assert_eq!(hex(&[0x00, 0xab, 0xff]), "00abff");
     }
 }

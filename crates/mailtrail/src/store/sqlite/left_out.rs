@@ -5,10 +5,10 @@ use aws_lc_rs::digest::{SHA256, digest};
 use rusqlite::TransactionBehavior;
 
 use super::error::TrailError;
-use super::intern::hex;
 use super::meta;
 use super::read::{ReadError, Reader};
 use super::trail::Trail;
+use crate::store::hex::hex;
 
 /// Before what tells sources apart: a digest, since names of files may be telling.
 const NAME: &str = "import_left_out/";

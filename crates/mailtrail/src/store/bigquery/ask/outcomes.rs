@@ -6,7 +6,7 @@ use super::Asker;
 use super::cell::Cells;
 use super::list;
 use super::select::{condition_of_mail, on_days, select};
-use super::status::{self, NOT_SENDGRID, of_scope};
+use super::status::{self, NOT_SENDGRID};
 use crate::store::bigquery::error::BigQueryError;
 use crate::store::bigquery::query::{Parameter, Rows};
 use crate::store::outcomes::Outcomes;
@@ -41,7 +41,7 @@ impl Outcomes for Arc<Asker> {
     fn unproven(&self, mailed: &Mailed) -> Result<u64, AskError> {
         let Some(keyed) = self.keyed()? else { return Ok(0) };
         let Some(mailed) = &self.bounded(mailed)? else { return Ok(0) };
-        let mut query = select(&self.dataset.names, &of_scope(mailed), "verified_by, received_at");
+        let mut query = select(&self.dataset.names, &mailed.filter(), "verified_by, received_at");
         query.sql = format!(
             "WITH found AS ({}) SELECT COUNT(*) FROM found WHERE verified_by IS NULL AND received_at >= @keyed",
             query.sql
@@ -51,7 +51,7 @@ impl Outcomes for Arc<Asker> {
 
     fn about_nobody(&self, mailed: &Mailed) -> Result<u64, AskError> {
         let Some(mailed) = &self.bounded(mailed)? else { return Ok(0) };
-        let mut query = select(&self.dataset.names, &of_scope(mailed), "email_hash, verified_by");
+        let mut query = select(&self.dataset.names, &mailed.filter(), "email_hash, verified_by");
         query.sql = format!(
             "WITH found AS ({}) SELECT COUNT(*) FROM found WHERE email_hash IS NULL AND verified_by = 'import'",
             query.sql

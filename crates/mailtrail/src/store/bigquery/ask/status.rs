@@ -69,16 +69,6 @@ impl Asker {
     }
 }
 
-/// The events of a scope.
-pub(super) fn of_scope(mailed: &Mailed) -> Filter {
-    let mut filter = Filter { since: mailed.since, until: mailed.until, ..Filter::default() };
-    match &mailed.scope {
-        Scope::Category(name) => filter.categories.push(name.clone()),
-        Scope::Run(name) => filter.runs.push(name.clone()),
-    }
-    filter
-}
-
 /// What became of every recipient that has an event of that mail, by hash.
 pub(super) fn outcomes(asker: &Asker, mailed: &Mailed) -> Result<Vec<RecipientOutcome>, BigQueryError> {
     let Some(mailed) = &asker.bounded(mailed)? else { return Ok(Vec::new()) };
@@ -86,7 +76,7 @@ pub(super) fn outcomes(asker: &Asker, mailed: &Mailed) -> Result<Vec<RecipientOu
     let counts = |event: &Event| event.verified_by.is_some() || keyed.is_none_or(|keyed| event.received_at < keyed);
     let of_run = matches!(mailed.scope, Scope::Run(_));
     let mut recipients: HashMap<String, One> = HashMap::new();
-    for event in events(&asker.ask_at_once(&select(&asker.dataset.names, &of_scope(mailed), COLUMNS))?)? {
+    for event in events(&asker.ask_at_once(&select(&asker.dataset.names, &mailed.filter(), COLUMNS))?)? {
         if counts(&event) {
             let one = recipients.entry(event.hash.clone()).or_default();
             one.proven |= of_run && event.is_sendgrid_s();

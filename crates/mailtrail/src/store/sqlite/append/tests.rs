@@ -134,7 +134,7 @@ fn every_column_comes_back_as_it_was_handed_in() {
             assert_eq!((row.get(21)?, row.get(22)?), (expected.attempt, expected.asm_group_id));
             assert_eq!((row.get(23)?, row.get(24)?), (expected.sg_machine_open, expected.tls));
             assert_eq!(row.get::<_, Option<String>>(25)?, None);
-            assert_eq!(row.get::<_, String>(26)?, super::super::intern::hex(&address.email_hash));
+            assert_eq!(row.get::<_, String>(26)?, crate::store::hex::hex(&address.email_hash));
             assert_eq!(row.get::<_, [u8; 16]>(27)?, expected.event_key);
             Ok(())
         },

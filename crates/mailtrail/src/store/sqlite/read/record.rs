@@ -3,8 +3,8 @@
 use rusqlite::Row;
 use rusqlite::types::Type;
 
+use crate::store::hex::hex;
 use crate::store::query::EventRecord;
-use crate::store::sqlite::intern::hex;
 
 /// What [`read`] expects, of [`JOINS`].
 pub(super) const COLUMNS: &str = "e.id, e.sg_event_id, e.event, e.timestamp, a.email_hash, a.email_domain, a.email, \

@@ -9,7 +9,7 @@ use rusqlite::types::Value;
 use super::select::{Needs, Selection, Source, named};
 use super::{ReadError, Reader};
 use crate::settle::Seen;
-use crate::store::query::{Filter, Mailed, RecipientOutcome, RecipientStatus, Scope};
+use crate::store::query::{Mailed, RecipientOutcome, RecipientStatus, Scope};
 use crate::store::sqlite::append::message_digest;
 use crate::store::sqlite::meta;
 use gather::{Gathered, texts_of};
@@ -51,16 +51,11 @@ impl Reader {
     /// # Errors
     /// When the trail cannot be read.
     pub fn outcomes(&self, mailed: &Mailed, only: Option<&[i64]>) -> Result<Vec<RecipientOutcome>, ReadError> {
-        let mut filter = Filter { since: mailed.since, until: mailed.until, ..Filter::default() };
-        match &mailed.scope {
-            Scope::Category(name) => filter.categories.push(name.clone()),
-            Scope::Run(name) => filter.runs.push(name.clone()),
-        }
         let keyed = if mailed.unproven { None } else { self.keyed()? };
         let mut recipients = match only {
             Some(addresses) => self.by_addresses(mailed, keyed, addresses)?,
             None => {
-                let selection = Selection::new(&filter, None, self.knows_tests()?);
+                let selection = Selection::new(&mailed.filter(), None, self.knows_tests()?);
                 match selection.source {
                     Source::Category if keyed.is_none() => self.by_side_table(&selection)?,
                     _ => self.by_events(selection, &mailed.scope, keyed)?,
@@ -78,12 +73,7 @@ impl Reader {
     /// When the trail cannot be read.
     pub fn unproven(&self, mailed: &Mailed) -> Result<u64, ReadError> {
         let Some(keyed) = self.keyed()? else { return Ok(0) };
-        let mut filter = Filter { since: mailed.since, until: mailed.until, ..Filter::default() };
-        match &mailed.scope {
-            Scope::Category(name) => filter.categories.push(name.clone()),
-            Scope::Run(name) => filter.runs.push(name.clone()),
-        }
-        let mut selection = Selection::new(&filter, None, self.knows_tests()?);
+        let mut selection = Selection::new(&mailed.filter(), None, self.knows_tests()?);
         let found = selection.source_and_conditions(Needs { event: true, ..Needs::default() });
         selection.parameters.push((":keyed", Value::Integer(keyed)));
         let mut statement = self.prepare(&format!("SELECT count(*) {found} AND {UNPROVEN}"))?;
@@ -96,12 +86,7 @@ impl Reader {
     /// # Errors
     /// When the trail cannot be read.
     pub fn about_nobody(&self, mailed: &Mailed) -> Result<u64, ReadError> {
-        let mut filter = Filter { since: mailed.since, until: mailed.until, ..Filter::default() };
-        match &mailed.scope {
-            Scope::Category(name) => filter.categories.push(name.clone()),
-            Scope::Run(name) => filter.runs.push(name.clone()),
-        }
-        let selection = Selection::new(&filter, None, self.knows_tests()?);
+        let selection = Selection::new(&mailed.filter(), None, self.knows_tests()?);
         let found = selection.source_and_conditions(Needs { event: true, message: true, ..Needs::default() });
         let address = selection.address();
         let statement = format!("SELECT count(*) {found} AND {address} IS NULL AND {IMPORTED}");
@@ -127,10 +112,7 @@ impl Reader {
         only: Option<&[i64]>,
     ) -> Result<(), ReadError> {
         let Scope::Run(run) = &mailed.scope else { return Ok(()) };
-        let mut parameters = vec![
-            (":since", Value::Integer(mailed.since.unwrap_or(i64::MIN))),
-            (":until", Value::Integer(mailed.until.unwrap_or(i64::MAX))),
-        ];
+        let mut parameters = gather::times(mailed);
         let from = match only {
             Some(addresses) => {
                 parameters.push((":addresses", gather::numbers(addresses)));
@@ -172,10 +154,7 @@ impl Reader {
         keyed: Option<i64>,
         only: Option<&[i64]>,
     ) -> Result<(), ReadError> {
-        let mut parameters = vec![
-            (":since", Value::Integer(mailed.since.unwrap_or(i64::MIN))),
-            (":until", Value::Integer(mailed.until.unwrap_or(i64::MAX))),
-        ];
+        let mut parameters = gather::times(mailed);
         let mut from = "message AS m";
         if let Some(addresses) = only {
             from = "json_each(:addresses) AS c CROSS JOIN message AS m INDEXED BY message_address ON m.address_id = c.value";

@@ -44,6 +44,14 @@ pub(super) fn numbers(values: &[i64]) -> Value {
     Value::Text(serde_json::Value::from(values).to_string())
 }
 
+/// The parameters `:since` and `:until`.
+pub(super) fn times(mailed: &Mailed) -> Vec<(&'static str, Value)> {
+    vec![
+        (":since", Value::Integer(mailed.since.unwrap_or(i64::MIN))),
+        (":until", Value::Integer(mailed.until.unwrap_or(i64::MAX))),
+    ]
+}
+
 /// Leaves out what nothing vouches for, where that is wanted.
 pub(super) fn proof_condition(keyed: Option<i64>, parameters: &mut Vec<(&'static str, Value)>) -> String {
     let Some(keyed) = keyed else { return String::new() };
@@ -122,11 +130,8 @@ impl Reader {
         keyed: Option<i64>,
         addresses: &[i64],
     ) -> Result<Gathered, ReadError> {
-        let mut parameters = vec![
-            (":addresses", numbers(addresses)),
-            (":since", Value::Integer(mailed.since.unwrap_or(i64::MIN))),
-            (":until", Value::Integer(mailed.until.unwrap_or(i64::MAX))),
-        ];
+        let mut parameters = times(mailed);
+        parameters.push((":addresses", numbers(addresses)));
         let (condition, parameter) = in_scope(&mailed.scope);
         parameters.push(parameter);
         let proof = proof_condition(keyed, &mut parameters);
