@@ -208,7 +208,13 @@ mod tests {
             Just("live"),
             Just("other"),
         ];
-        let value = prop_oneof!["[a-z0-9.]{0,6}", ".{0,12}", Just("ab".repeat(32)), Just("bounce".to_owned())];
+        let value = prop_oneof![
+            "[a-z0-9.]{0,6}",
+            "-?[0-9]{1,3}\\.(-?[0-9]{1,3}|[0-9a-f]{32})",
+            ".{0,12}",
+            Just("ab".repeat(32)),
+            Just("bounce".to_owned()),
+        ];
         prop::collection::vec((name.prop_map(str::to_owned), value), 0..12)
     }
 

@@ -53,6 +53,10 @@ impl Spot {
 
     /// The reverse of [`short`](Self::short).
     pub(super) fn parse_short(text: &str) -> Option<Self> {
-        text.parse().map(|id| Self::Id { time: 0, id }).ok().or_else(|| Self::parse(text))
+        match text.parse() {
+            Ok(id) => Some(Self::Id { time: 0, id }),
+            // A number with a time is no short form: the time would be lost on the way back to a URL.
+            Err(_) => Self::parse(text).filter(|spot| matches!(spot, Self::Key(_))),
+        }
     }
 }
