@@ -1,9 +1,11 @@
 //! Events as Parquet, and back: the columns of the design, lists as lists, times as timestamps, JSON as text.
 
+mod batches;
 mod read;
 mod schema;
 mod write;
 
+pub use batches::Batches;
 pub use read::{Key, Keys, Records};
 pub use write::{Form, Writer};
 
@@ -14,6 +16,9 @@ pub enum FormError {
     /// It is no Parquet file, is damaged, or cannot be written.
     #[error("{0}")]
     Parquet(#[from] parquet::errors::ParquetError),
+    /// It says of itself what cannot be.
+    #[error("it is damaged: parts of it are not where it says they are")]
+    Damaged,
     /// Its columns and rows do not go together.
     #[error("{0}")]
     Arrow(#[from] arrow_schema::ArrowError),

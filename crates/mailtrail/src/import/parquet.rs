@@ -10,18 +10,19 @@ use arrow_array::types::{
     TimestampSecondType,
 };
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::{DataType, TimeUnit};
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use arrow_schema::{DataType, Schema, TimeUnit};
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
 
 use super::cell::Cell;
 use super::row::{self, Unknown};
 use super::source::{Item, Source, SourceError};
+use crate::archive::parquet::{Batches, FormError};
 
 /// Rows that are taken apart at once.
 const ROWS: usize = 2_000;
 
 pub(super) struct Parquet {
-    batches: ParquetRecordBatchReader,
+    batches: Batches,
     ready: VecDeque<Item>,
     read: u64,
     total: u64,
@@ -30,37 +31,15 @@ pub(super) struct Parquet {
 
 impl Parquet {
     pub(super) fn new(file: File) -> Result<Self, SourceError> {
-        let unfit = |error: parquet::errors::ParquetError| {
-            SourceError::Form(format!("it is no Parquet that can be read: {error}"))
-        };
         // What a writer noted of its own types (dictionaries, large texts) is no business of ours.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(unfit)?;
-        let total = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or_default();
+        let mut total = 0;
         let mut unknown = Unknown::default();
-        for field in builder.schema().fields() {
-            let (name, kind) = (field.name(), field.data_type());
-            if is_readable(kind) {
-                continue;
-            }
-            if row::is_column(name) {
-                let hint = if matches!(kind, DataType::Timestamp(_, None)) {
-                    ": it says of no time zone; write it as UTC (isAdjustedToUTC)"
-                } else {
-                    ""
-                };
-                return Err(SourceError::Form(format!(
-                    "column {name} is of type {kind}, which is not read here{hint}"
-                )));
-            }
-            unknown.note(name);
-        }
-        for needed in ["event", "timestamp"] {
-            if !builder.schema().fields().iter().any(|field| field.name().eq_ignore_ascii_case(needed)) {
-                return Err(SourceError::Form(format!("it has no column {needed:?}, which every event has")));
-            }
-        }
-        let batches = builder.with_batch_size(ROWS).build().map_err(unfit)?;
+        let batches = Batches::open(file, options, |builder| {
+            total = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or_default();
+            fits(builder.schema(), &mut unknown)?;
+            Ok::<_, SourceError>(builder.with_batch_size(ROWS))
+        })?;
         Ok(Self { batches, ready: VecDeque::new(), read: 0, total, unknown })
     }
 
@@ -95,6 +74,31 @@ impl Source for Parquet {
     }
 }
 
+/// Whether events can be read from such columns; notes those that are none of an event's.
+fn fits(schema: &Schema, unknown: &mut Unknown) -> Result<(), SourceError> {
+    for field in schema.fields() {
+        let (name, kind) = (field.name(), field.data_type());
+        if is_readable(kind) {
+            continue;
+        }
+        if row::is_column(name) {
+            let hint = if matches!(kind, DataType::Timestamp(_, None)) {
+                ": it says of no time zone; write it as UTC (isAdjustedToUTC)"
+            } else {
+                ""
+            };
+            return Err(SourceError::Form(format!("column {name} is of type {kind}, which is not read here{hint}")));
+        }
+        unknown.note(name);
+    }
+    for needed in ["event", "timestamp"] {
+        if !schema.fields().iter().any(|field| field.name().eq_ignore_ascii_case(needed)) {
+            return Err(SourceError::Form(format!("it has no column {needed:?}, which every event has")));
+        }
+    }
+    Ok(())
+}
+
 fn item(batch: &RecordBatch, at: usize, unknown: &mut Unknown) -> Item {
     let schema = batch.schema_ref();
     let cells = schema.fields().iter().zip(batch.columns());
@@ -108,6 +112,12 @@ fn item(batch: &RecordBatch, at: usize, unknown: &mut Unknown) -> Item {
             }
             Item::Unread { bytes: serde_json::Value::Object(members).to_string().into_bytes(), why: fault.as_str() }
         }
+    }
+}
+
+impl From<FormError> for SourceError {
+    fn from(error: FormError) -> Self {
+        Self::Form(format!("it is no Parquet that can be read: {error}"))
     }
 }
 

@@ -6,9 +6,9 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array as _, BooleanArray, Int64Array, ListArray, RecordBatch, StringArray};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
 
-use super::FormError;
+use super::{Batches, FormError};
 use crate::store::query::EventRecord;
 
 /// Events read at once; memory is bounded by it.
@@ -16,7 +16,7 @@ const PAGE: usize = 5_000;
 
 /// All events of a file, page after page. Their ids are 0: those are a trail's own.
 pub struct Records {
-    batches: ParquetRecordBatchReader,
+    batches: Batches,
 }
 
 impl Records {
@@ -25,7 +25,9 @@ impl Records {
     /// # Errors
     /// When it is no Parquet file.
     pub fn open(file: File) -> Result<Self, FormError> {
-        let batches = ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(PAGE).build()?;
+        let batches = Batches::open(file, ArrowReaderOptions::new(), |builder| {
+            Ok::<_, FormError>(builder.with_batch_size(PAGE))
+        })?;
         Ok(Self { batches })
     }
 }
@@ -34,7 +36,7 @@ impl Iterator for Records {
     type Item = Result<Vec<EventRecord>, FormError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(self.batches.next()?.map_err(FormError::from).and_then(|batch| records(&batch)))
+        Some(self.batches.next()?.and_then(|batch| records(&batch)))
     }
 }
 
@@ -57,7 +59,7 @@ impl Key {
 
 /// The keys of a file's events alone, in their order: other columns are not read.
 pub struct Keys {
-    batches: ParquetRecordBatchReader,
+    batches: Batches,
     page: std::vec::IntoIter<Key>,
 }
 
@@ -67,9 +69,11 @@ impl Keys {
     /// # Errors
     /// When it is no Parquet file.
     pub fn open(file: File) -> Result<Self, FormError> {
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(PAGE);
-        let wanted = ProjectionMask::columns(builder.parquet_schema(), ["timestamp", "event_key"]);
-        Ok(Self { batches: builder.with_projection(wanted).build()?, page: Vec::new().into_iter() })
+        let batches = Batches::open(file, ArrowReaderOptions::new(), |builder| {
+            let wanted = ProjectionMask::columns(builder.parquet_schema(), ["timestamp", "event_key"]);
+            Ok::<_, FormError>(builder.with_batch_size(PAGE).with_projection(wanted))
+        })?;
+        Ok(Self { batches, page: Vec::new().into_iter() })
     }
 }
 
@@ -81,7 +85,7 @@ impl Iterator for Keys {
             if let Some(key) = self.page.next() {
                 return Some(Ok(key));
             }
-            match self.batches.next()?.map_err(FormError::from).and_then(|batch| keys(&batch)) {
+            match self.batches.next()?.and_then(|batch| keys(&batch)) {
                 Ok(page) => self.page = page.into_iter(),
                 Err(error) => return Some(Err(error)),
             }

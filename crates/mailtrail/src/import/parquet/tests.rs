@@ -62,6 +62,26 @@ fn tables_of_other_tools_are_read() {
     assert!(refused.contains("column timestamp") && refused.contains("UTC"), "{refused}");
 }
 
+/// The library asserts what a file says of its parts' places; whoever imports it is told that the file is damaged.
+#[test]
+fn parts_in_no_place_are_damage() {
+    let whole = written(Some("UTC"));
+    let footer = whole.len() - 8 - u32::from_le_bytes(whole[whole.len() - 8..][..4].try_into().unwrap()) as usize;
+    let refused = (footer..whole.len())
+        .filter_map(|place| {
+            let mut bytes = whole.clone();
+            // Negative, where it ends a number.
+            bytes[place] |= 1;
+            match open(&bytes) {
+                Ok(mut parquet) => std::iter::from_fn(|| parquet.next().transpose()).find_map(Result::err),
+                Err(error) => Some(error),
+            }
+        })
+        .filter(|error| error.to_string().contains("not where it says"))
+        .count();
+    assert!(refused > 0);
+}
+
 proptest! {
     /// Damage ends in an error or in other rows, never in anything worse.
     #[test]
