@@ -4,8 +4,9 @@
 use std::fmt;
 
 use crate::event::{Event, NotAnEvent};
-use crate::split::{self, MAX_DEPTH, Unsplittable};
-use crate::value::{self, Object};
+use crate::reader::Reader;
+use crate::split::{self, Element, MAX_DEPTH, Unsplittable};
+use crate::value::{Object, Value};
 
 /// The items of one body, in the order sent.
 #[derive(Debug)]
@@ -85,42 +86,80 @@ impl<'a> Batch<'a> {
     /// Never fails and never panics: what cannot be read is handed back as [`Item::Rejected`].
     #[must_use]
     pub fn parse(body: &'a [u8]) -> Self {
-        let items = match split::split(body) {
-            Ok(elements) => elements.iter().map(|e| parse_element(&body[e.range.clone()], e.depth)).collect(),
-            Err(why) => {
-                let why = match why {
-                    Unsplittable::Structure => Reject::NotJson,
-                    Unsplittable::TooMany => Reject::TooManyElements,
-                };
-                vec![Item::Rejected(Rejected { bytes: body, why })]
-            }
+        Self { items: Items::of(body).collect() }
+    }
+}
+
+/// The items of one body, in the order sent, each decoded when it is asked for: of a large body few are in memory at once.
+#[derive(Debug)]
+pub struct Items<'a> {
+    body: &'a [u8],
+    /// The body, where all of it is UTF-8.
+    text: Option<&'a str>,
+    elements: std::vec::IntoIter<Element>,
+    /// A body that could not be cut into elements.
+    whole: Option<Rejected<'a>>,
+}
+
+impl<'a> Items<'a> {
+    /// Cuts a body as [`Batch::parse`] does.
+    #[must_use]
+    pub fn of(body: &'a [u8]) -> Self {
+        let (elements, whole) = match split::split(body) {
+            Ok(elements) => (elements, None),
+            Err(Unsplittable::Structure) => (Vec::new(), Some(Rejected { bytes: body, why: Reject::NotJson })),
+            Err(Unsplittable::TooMany) => (Vec::new(), Some(Rejected { bytes: body, why: Reject::TooManyElements })),
         };
-        Self { items }
+        Self { body, text: std::str::from_utf8(body).ok(), elements: elements.into_iter(), whole }
+    }
+
+    fn item(&self, element: Element) -> Item<'a> {
+        let bytes = self.body.get(element.range.clone()).unwrap_or_default();
+        let text = match self.text {
+            Some(text) => text.get(element.range).ok_or(Reject::NotUtf8),
+            None => std::str::from_utf8(bytes).map_err(|_| Reject::NotUtf8),
+        };
+        let event = parse_object(text, element.depth).and_then(|object| {
+            Event::from_object(object).map_err(|why| match why {
+                NotAnEvent::NoEventName => Reject::NoEventName,
+                NotAnEvent::NoTimestamp => Reject::NoTimestamp,
+            })
+        });
+        match event {
+            Ok(event) => Item::Event(event),
+            Err(why) => Item::Rejected(Rejected { bytes, why }),
+        }
     }
 }
 
-fn parse_element(bytes: &[u8], depth: u32) -> Item<'_> {
-    let event = parse_object(bytes, depth).and_then(|object| {
-        Event::from_object(object).map_err(|why| match why {
-            NotAnEvent::NoEventName => Reject::NoEventName,
-            NotAnEvent::NoTimestamp => Reject::NoTimestamp,
-        })
-    });
-    match event {
-        Ok(event) => Item::Event(event),
-        Err(why) => Item::Rejected(Rejected { bytes, why }),
+impl<'a> Iterator for Items<'a> {
+    type Item = Item<'a>;
+
+    fn next(&mut self) -> Option<Item<'a>> {
+        match self.elements.next() {
+            Some(element) => Some(self.item(element)),
+            None => self.whole.take().map(Item::Rejected),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.elements.len() + usize::from(self.whole.is_some());
+        (left, Some(left))
     }
 }
 
-fn parse_object(bytes: &[u8], depth: u32) -> Result<Object<'_>, Reject> {
+impl ExactSizeIterator for Items<'_> {}
+
+/// Too deep comes before anything else: nothing recurses before that is known.
+fn parse_object(text: Result<&str, Reject>, depth: u32) -> Result<Object<'_>, Reject> {
     if depth > MAX_DEPTH {
         return Err(Reject::TooDeep);
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| Reject::NotUtf8)?;
+    let text = text?;
     if !text.starts_with('{') {
-        return Err(if value::Value::parse(text).is_ok() { Reject::NotAnObject } else { Reject::Malformed });
+        return Err(if Value::parse(text).is_ok() { Reject::NotAnObject } else { Reject::Malformed });
     }
-    value::parse_object(text).map_err(|_| Reject::Malformed)
+    Reader::new(text).whole_object().map_err(|_| Reject::Malformed)
 }
 
 /// Reads one object as such, with the bounds that events have: for rows that are not in SendGrid's form.
@@ -131,7 +170,8 @@ pub fn object(bytes: &[u8]) -> Result<Object<'_>, Reject> {
     match split::split(bytes) {
         Ok(elements) if bytes.first() == Some(&b'{') => {
             let element = elements.first().ok_or(Reject::NotJson)?;
-            parse_object(bytes.get(element.range.clone()).unwrap_or_default(), element.depth)
+            let bytes = bytes.get(element.range.clone()).unwrap_or_default();
+            parse_object(std::str::from_utf8(bytes).map_err(|_| Reject::NotUtf8), element.depth)
         }
         Ok(_) => Err(Reject::NotAnObject),
         Err(_) => Err(Reject::NotJson),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::fields::{self, Column, Place};
 use crate::ids::MessageId;
 use crate::timestamp::Timestamp;
-use crate::value::{Object, Value, write_members};
+use crate::value::{Form, Object, Value};
 
 /// The twelve types of event that SendGrid documents (Event reference), as `event` has them.
 pub const EVENT_NAMES: [&str; 12] = [
@@ -91,6 +91,7 @@ impl std::fmt::Debug for Event<'_> {
 }
 
 impl<'a> Event<'a> {
+    /// `object`: as [`crate::reader`] read it.
     pub(crate) fn from_object(object: Object<'a>) -> Result<Self, NotAnEvent> {
         let name = object.iter().find_map(|(key, value)| match value {
             Value::String(text) if key == "event" && !text.trim().is_empty() => Some(text),
@@ -204,15 +205,13 @@ impl<'a> Event<'a> {
     }
 }
 
+/// `object`: as read.
 fn canonical(object: &Object<'_>) -> String {
-    let mut members: Vec<(&str, &Value<'_>)> = object
+    let members = object
         .iter()
-        .filter(|(key, value)| !(key == "sg_event_id" && value.as_str().is_some_and(|id| !id.trim().is_empty())))
-        .map(|(key, value)| (key.as_ref(), value))
-        .collect();
-    members.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+        .filter(|(key, value)| !(key == "sg_event_id" && value.as_str().is_some_and(|id| !id.trim().is_empty())));
     let mut out = String::with_capacity(512);
-    write_members(members.into_iter(), &mut out, true);
+    Form { sorted: true, as_read: true }.write_sorted(members, &mut out);
     out
 }
 

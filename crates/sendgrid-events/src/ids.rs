@@ -12,8 +12,14 @@ impl MessageId {
     /// The id within an `sg_message_id`; `None` where that part is empty.
     #[must_use]
     pub fn from_sg_message_id(sg_message_id: &str) -> Option<Self> {
+        Self::part_of(sg_message_id).map(|id| Self(id.to_owned()))
+    }
+
+    /// The same, as a part of the `sg_message_id`.
+    #[must_use]
+    pub fn part_of(sg_message_id: &str) -> Option<&str> {
         let id = sg_message_id.trim().split('.').next()?.trim_end();
-        (!id.is_empty()).then(|| Self(id.to_owned()))
+        (!id.is_empty()).then_some(id)
     }
 
     /// The id as text.

@@ -4,6 +4,8 @@ pub mod signature;
 
 pub mod batch;
 pub mod elements;
+mod reader;
+mod scan;
 mod split;
 
 pub mod event;
@@ -12,7 +14,7 @@ pub mod ids;
 pub mod timestamp;
 pub mod value;
 
-pub use batch::{Batch, Item, Reject, Rejected};
+pub use batch::{Batch, Item, Items, Reject, Rejected};
 pub use event::{EVENT_NAMES, Event};
 pub use ids::MessageId;
 pub use signature::{KeyId, PublicKey};

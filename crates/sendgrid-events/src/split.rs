@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 
+use crate::scan::special;
+
 /// Deepest nesting of brackets within one element that is decoded.
 pub(crate) const MAX_DEPTH: u32 = 64;
 
@@ -95,14 +97,16 @@ fn scan_element(body: &[u8], at: usize) -> Result<(Element, usize), Unsplittable
     Ok((Element { range: start..start + length, depth: deepest }, i))
 }
 
-/// Where the text behind the closing quote starts, for a string whose content starts at `at`.
+/// Where the text behind the closing quote starts, for a string whose content starts at `at`. What may not stand in a
+/// string is no matter here.
 fn string_end(body: &[u8], mut at: usize) -> Option<usize> {
     loop {
-        let found = at + memchr::memchr2(b'"', b'\\', body.get(at..)?)?;
-        match body[found] {
+        let found = special(body, at)?;
+        at = match body[found] {
             b'"' => return Some(found + 1),
-            _ => at = found + 2,
-        }
+            b'\\' => found + 2,
+            _ => found + 1,
+        };
     }
 }
 

@@ -1,11 +1,11 @@
 //! A JSON value that loses nothing: numbers stay the tokens that were sent, object keys keep their order and their
-//! repetitions. Built over `serde_json`'s lexer; `serde_json::Value` would round numbers and drop repeated keys.
+//! repetitions (`serde_json::Value` would round numbers and drop repeated keys).
 
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use crate::reader::{Malformed, Reader};
+use crate::scan::special;
 
 /// A decoded JSON value that borrows from the body where it can.
 #[derive(Clone, PartialEq, Eq)]
@@ -34,24 +34,8 @@ impl<'a> Value<'a> {
     ///
     /// # Errors
     /// When `json` is not one whole JSON value.
-    pub(crate) fn parse(json: &'a str) -> Result<Self, serde_json::Error> {
-        let raw: &'a RawValue = serde_json::from_str(json)?;
-        Self::from_raw(raw.get())
-    }
-
-    fn from_raw(token: &'a str) -> Result<Self, serde_json::Error> {
-        Ok(match token.as_bytes().first() {
-            Some(b'"') => Value::String(parse_string(token)?),
-            Some(b'{') => Value::Object(parse_object(token)?),
-            Some(b'[') => {
-                let items = serde_json::from_str::<RawItems<'a>>(token)?.0;
-                Value::Array(items.into_iter().map(|item| Self::from_raw(item.get())).collect::<Result<_, _>>()?)
-            }
-            Some(b't') => Value::Bool(true),
-            Some(b'f') => Value::Bool(false),
-            Some(b'n') => Value::Null,
-            _ => Value::Number(Cow::Borrowed(token)),
-        })
+    pub(crate) fn parse(json: &'a str) -> Result<Self, Malformed> {
+        Reader::new(json).whole_value()
     }
 
     /// The string, if this is one.
@@ -65,40 +49,94 @@ impl<'a> Value<'a> {
 
     /// Writes this value as JSON without white space, members in the order sent.
     pub fn write_json(&self, out: &mut String) {
-        self.write(out, false);
+        self.write(out, Form { sorted: false, as_read: false });
     }
 
     /// Writes this value in canonical form: as [`write_json`](Self::write_json), with the members of every object
     /// sorted by the bytes of their keys (repeated keys stay in the order sent).
     pub fn write_canonical(&self, out: &mut String) {
-        self.write(out, true);
+        self.write(out, Form { sorted: true, as_read: false });
     }
 
-    fn write(&self, out: &mut String, canonical: bool) {
+    fn write(&self, out: &mut String, form: Form) {
         match self {
             Value::Null => out.push_str("null"),
             Value::Bool(true) => out.push_str("true"),
             Value::Bool(false) => out.push_str("false"),
             Value::Number(token) => out.push_str(token),
-            Value::String(text) => write_string(text, out),
+            Value::String(text) => form.write_string(text, out),
             Value::Array(items) => {
                 out.push('[');
                 for (index, item) in items.iter().enumerate() {
                     if index > 0 {
                         out.push(',');
                     }
-                    item.write(out, canonical);
+                    item.write(out, form);
                 }
                 out.push(']');
             }
-            Value::Object(members) if canonical => {
-                let mut sorted: Vec<&(Cow<'_, str>, Value<'_>)> = members.iter().collect();
-                sorted.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
-                write_members(sorted.into_iter().map(|(key, value)| (key.as_ref(), value)), out, canonical);
+            Value::Object(members) if form.sorted => form.write_sorted(members.iter(), out),
+            Value::Object(members) => form.write_members(members.iter(), out),
+        }
+    }
+}
+
+/// How a value is written.
+#[derive(Clone, Copy)]
+pub(crate) struct Form {
+    /// The members of objects by their keys.
+    pub(crate) sorted: bool,
+    /// The value comes from [`Reader`], so that a text which borrows has nothing that needs an escape.
+    pub(crate) as_read: bool,
+}
+
+type Member<'a> = (Cow<'a, str>, Value<'a>);
+
+impl Form {
+    /// Members by the bytes of their keys, repeated keys in the order they have.
+    pub(crate) fn write_sorted<'v, 'a: 'v>(self, members: impl Iterator<Item = &'v Member<'a>>, out: &mut String) {
+        // Most keys differ in their first bytes.
+        let mut sorted: Vec<(u64, &Member<'a>)> = members.map(|member| (beginning(&member.0), member)).collect();
+        sorted.sort_by(|(begins, a), (other, b)| begins.cmp(other).then_with(|| a.0.as_bytes().cmp(b.0.as_bytes())));
+        self.write_members(sorted.into_iter().map(|(_, member)| member), out);
+    }
+
+    fn write_members<'v, 'a: 'v>(self, members: impl Iterator<Item = &'v Member<'a>>, out: &mut String) {
+        out.push('{');
+        for (index, (key, value)) in members.enumerate() {
+            if index > 0 {
+                out.push(',');
             }
-            Value::Object(members) => {
-                write_members(members.iter().map(|(key, value)| (key.as_ref(), value)), out, canonical);
+            self.write_string(key, out);
+            out.push(':');
+            value.write(out, self);
+        }
+        out.push('}');
+    }
+
+    #[expect(clippy::ptr_arg, reason = "whether it borrows tells something")]
+    fn write_string(self, text: &Cow<'_, str>, out: &mut String) {
+        match text {
+            Cow::Borrowed(text) if self.as_read => {
+                out.push('"');
+                out.push_str(text);
+                out.push('"');
             }
+            text => write_string(text, out),
+        }
+    }
+}
+
+/// The first eight bytes, the first of them the most significant; zeros where there are fewer. The order of two texts that
+/// differ in it is the order of their bytes.
+fn beginning(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    match bytes.first_chunk::<8>() {
+        Some(chunk) => u64::from_be_bytes(*chunk),
+        None => {
+            let mut chunk = [0; 8];
+            chunk[..bytes.len()].copy_from_slice(bytes);
+            u64::from_be_bytes(chunk)
         }
     }
 }
@@ -117,33 +155,11 @@ impl fmt::Debug for Value<'_> {
     }
 }
 
-pub(crate) fn write_members<'v, 'a: 'v>(
-    members: impl Iterator<Item = (&'v str, &'v Value<'a>)>,
-    out: &mut String,
-    canonical: bool,
-) {
-    out.push('{');
-    for (index, (key, value)) in members.enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        write_string(key, out);
-        out.push(':');
-        value.write(out, canonical);
-    }
-    out.push('}');
-}
-
 /// Writes `text` as a JSON string: `"` and `\` escaped, control characters as `\b \t \n \f \r` or `\u00xx`, all else as is.
 pub fn write_string(text: &str, out: &mut String) {
     out.push('"');
-    if is_plain(text) {
-        out.push_str(text);
-        out.push('"');
-        return;
-    }
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(needs_escape) {
+    while let Some(at) = special(rest.as_bytes(), 0) {
         out.push_str(&rest[..at]);
         match rest.as_bytes()[at] {
             b'"' => out.push_str("\\\""),
@@ -164,100 +180,6 @@ pub fn write_string(text: &str, out: &mut String) {
     }
     out.push_str(rest);
     out.push('"');
-}
-
-/// Decodes one JSON object, repeated keys and number tokens kept.
-pub(crate) fn parse_object(json: &str) -> Result<Object<'_>, serde_json::Error> {
-    let raw: RawMembers<'_> = serde_json::from_str(json)?;
-    raw.0.into_iter().map(|(key, value)| Ok((key.0, Value::from_raw(value.get())?))).collect()
-}
-
-/// Decodes a string token. One without escapes is what stands between its quotes: most are, and the token was already
-/// read as JSON once. Bytes that JSON forbids in a string take the long way, to be refused there.
-fn parse_string(token: &str) -> Result<Cow<'_, str>, serde_json::Error> {
-    if let Some(text) = token.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'))
-        && is_plain(text)
-    {
-        return Ok(Cow::Borrowed(text));
-    }
-    Ok(serde_json::from_str::<Text<'_>>(token)?.0)
-}
-
-/// Whether `text` stands in a JSON string as it is. Looks at every byte even after the answer is known: without an early
-/// exit the compiler checks many at once.
-fn is_plain(text: &str) -> bool {
-    !text.bytes().fold(false, |found, byte| found | needs_escape(byte))
-}
-
-/// Bytes that stand in a JSON string only behind a backslash, and the backslash itself.
-fn needs_escape(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
-}
-
-/// A string that borrows from the input unless an escape forced a copy.
-struct Text<'a>(Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextVisitor;
-        impl<'de> Visitor<'de> for TextVisitor {
-            type Value = Text<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(TextVisitor)
-    }
-}
-
-struct RawMembers<'a>(Vec<(Text<'a>, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for RawMembers<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MembersVisitor;
-        impl<'de> Visitor<'de> for MembersVisitor {
-            type Value = RawMembers<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::with_capacity(16);
-                while let Some(entry) = map.next_entry()? {
-                    members.push(entry);
-                }
-                Ok(RawMembers(members))
-            }
-        }
-        deserializer.deserialize_map(MembersVisitor)
-    }
-}
-
-struct RawItems<'a>(Vec<&'a RawValue>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for RawItems<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ItemsVisitor;
-        impl<'de> Visitor<'de> for ItemsVisitor {
-            type Value = RawItems<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut items = Vec::new();
-                while let Some(item) = seq.next_element()? {
-                    items.push(item);
-                }
-                Ok(RawItems(items))
-            }
-        }
-        deserializer.deserialize_seq(ItemsVisitor)
-    }
 }
 
 #[cfg(test)]
@@ -281,6 +203,32 @@ mod tests {
         let mut out = String::new();
         Value::parse(r#" { "b" : {"z":1,"y":2}, "a":"\u00e9", "b":3 } "#).expect("valid").write_canonical(&mut out);
         assert_eq!(out, r#"{"a":"é","b":{"y":2,"z":1},"b":3}"#);
+    }
+
+    #[test]
+    fn members_are_sorted_by_the_bytes_of_their_keys() {
+        let keys = [
+            "",
+            "\u{0}",
+            "a",
+            "a\u{0}",
+            "ab",
+            "abcdefgh",
+            "abcdefg",
+            "abcdefgz",
+            "abcdefgh\u{0}",
+            "abcdefghi",
+            "é",
+            "z",
+            "abcdefgha",
+        ];
+        let members = keys.map(|key| format!("{}:1", serde_json::json!(key)));
+        let mut out = String::new();
+        Value::parse(&format!("{{{}}}", members.join(","))).expect("valid").write_canonical(&mut out);
+        let mut sorted = keys.to_vec();
+        sorted.sort_unstable();
+        let expected: Vec<String> = sorted.into_iter().map(|key| format!("{}:1", serde_json::json!(key))).collect();
+        assert_eq!(out, format!("{{{}}}", expected.join(",")));
     }
 
     #[test]
@@ -310,8 +258,6 @@ mod tests {
             r#""a"b""#,
         ] {
             let expected = serde_json::from_str::<String>(json).ok();
-            let read = parse_string(json).ok().map(Cow::into_owned);
-            assert_eq!(read, expected, "{json:?}");
             let whole = Value::parse(json).ok().and_then(|value| value.as_str().map(str::to_owned));
             assert_eq!(whole, expected, "{json:?}");
         }
