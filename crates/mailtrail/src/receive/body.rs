@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -48,7 +48,7 @@ pub(super) async fn read(
     }
     let deadline = Instant::now() + within;
     let mut share: Option<OwnedSemaphorePermit> = None;
-    let mut whole = BytesMut::new();
+    let mut come = Pieces::default();
     loop {
         let frame = match timeout_at(deadline.min(Instant::now() + STALL), body.frame()).await {
             Err(_) => return Err(Refusal::BodySlow),
@@ -57,30 +57,70 @@ pub(super) async fn read(
             Ok(Some(Ok(frame))) => frame,
         };
         let Ok(data) = frame.into_data() else { continue };
-        if whole.len() + data.len() > max_body {
+        if come.length + data.len() > max_body {
             return Err(Refusal::TooLarge);
         }
         let held_kib = share.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let needed_kib = (whole.len() + data.len()).div_ceil(1024).saturating_sub(held_kib);
+        let needed_kib = (come.length + data.len()).div_ceil(1024).saturating_sub(held_kib);
         if needed_kib > 0 {
-            // In steps of 64 KiB: a share for each frame would cost more than it saves.
-            let step = u32::try_from(needed_kib.max(64.min(max_body.div_ceil(1024)))).unwrap_or(u32::MAX);
+            // A share for each frame would cost more than it saves.
+            let step = u32::try_from(needed_kib.max((STEP / 1024).min(max_body.div_ceil(1024)))).unwrap_or(u32::MAX);
             let more = Arc::clone(&budget.0).try_acquire_many_owned(step).map_err(|_| Refusal::MemoryFull)?;
             match &mut share {
                 Some(share) => share.merge(more),
                 None => share = Some(more),
             }
         }
-        if whole.is_empty() && announced == Some(data.len() as u64) {
+        if come.length == 0 && announced == Some(data.len() as u64) {
             // The common case of one frame: no copy.
             return Ok(Held { bytes: data, share: Share(share) });
         }
-        if whole.is_empty() {
-            whole.reserve(announced.map_or(data.len(), |length| length as usize).min(1024 * 1024));
+        come.add(&data);
+        if announced == Some(come.length as u64) {
+            break;
         }
-        whole.extend_from_slice(&data);
     }
-    Ok(Held { bytes: whole.freeze(), share: Share(share) })
+    Ok(Held { bytes: come.into_whole(), share: Share(share) })
+}
+
+/// So many bytes are asked of the budget, and of memory, at once.
+const STEP: usize = 64 * 1024;
+
+/// What has come of a body, in pieces that grow with it as its share of the budget does: a buffer of the announced length
+/// would be memory that nothing has arrived for.
+#[derive(Default)]
+struct Pieces {
+    pieces: Vec<Vec<u8>>,
+    length: usize,
+}
+
+impl Pieces {
+    fn add(&mut self, mut data: &[u8]) {
+        self.length += data.len();
+        while !data.is_empty() {
+            let piece = match self.pieces.last_mut() {
+                Some(last) if last.len() < STEP => last,
+                _ => {
+                    self.pieces.push(Vec::with_capacity(STEP));
+                    continue;
+                }
+            };
+            let (fits, rest) = data.split_at(data.len().min(STEP - piece.len()));
+            piece.extend_from_slice(fits);
+            data = rest;
+        }
+    }
+
+    fn into_whole(mut self) -> Bytes {
+        if self.pieces.len() < 2 {
+            return self.pieces.pop().unwrap_or_default().into();
+        }
+        let mut whole = Vec::with_capacity(self.length);
+        for piece in self.pieces {
+            whole.extend_from_slice(&piece);
+        }
+        whole.into()
+    }
 }
 
 /// Reads and forgets a body, for clients (proxies) that take an early answer for a broken connection.
@@ -92,5 +132,22 @@ pub(super) async fn discard(body: &mut Incoming, max_body: usize, within: Durati
         if seen > max_body {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_of_any_size_come_to_the_whole() {
+        for size in [1, 7, 1_000, STEP - 1, STEP, 100_000, 200_000] {
+            let sent: Vec<u8> = (0..200_000_u32).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
+            let mut come = Pieces::default();
+            sent.chunks(size).for_each(|frame| come.add(frame));
+            assert_eq!((come.pieces.len(), come.length), (4, sent.len()));
+            assert_eq!(come.into_whole(), sent);
+        }
+        assert_eq!(Pieces::default().into_whole(), Bytes::new());
     }
 }
