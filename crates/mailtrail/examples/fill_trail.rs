@@ -33,7 +33,7 @@ fn main() -> anyhow::Result<()> {
     let seal = |_: &[u8], _: &str| -> SealedRow<String> { unreachable!("nothing here is undrainable") };
     while done < events {
         let wanted = ROWS_A_COMMIT.min(events - done);
-        let records: Vec<Record> = traffic.batches(wanted).iter().map(Record::encode).collect();
+        let records: Vec<Record> = traffic.batches(wanted).into_iter().map(Record::of).collect();
         let began = Instant::now();
         let appended = trail.append(&records, &seal)?;
         trail.checkpoint_if_long()?;

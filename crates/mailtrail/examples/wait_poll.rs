@@ -90,7 +90,7 @@ fn mail(paths: &Paths, recipients: u32) -> anyhow::Result<()> {
 fn append(trail: &mut Trail, people: &[u32], settled: bool) -> anyhow::Result<()> {
     let seal = |_: &[u8], _: &str| -> SealedRow<String> { unreachable!("nothing here is undrainable") };
     let batches = people.chunks(30).map(|people| {
-        Record::encode(&ProtectedBatch::vouched_for(BatchRow {
+        Record::of(ProtectedBatch::vouched_for(BatchRow {
             received_at: START + 1_000_000,
             verified_by: Some("0123456789abcdef".into()),
             key_id: "key-1".into(),

@@ -1,11 +1,11 @@
 //! Authentic body → items. The work is [`sendgrid_events`]'; this room only makes sure that nothing else is decoded.
 
-use sendgrid_events::Batch;
+use sendgrid_events::Items;
 
 use crate::receive::Authentic;
 
 /// Reads the items of a body that has passed [`crate::receive`].
 #[must_use]
-pub fn decode(body: &Authentic) -> Batch<'_> {
-    Batch::parse(body.bytes())
+pub fn decode(body: &Authentic) -> Items<'_> {
+    Items::of(body.bytes())
 }

@@ -255,7 +255,7 @@ impl Importer {
         }
         let appended = match &mut self.target {
             Target::Trail(trail) => {
-                let records: Vec<Record> = batches.iter().map(Record::encode).collect();
+                let records: Vec<Record> = batches.into_iter().map(Record::of).collect();
                 let begun = Instant::now();
                 let keys = &self.keys;
                 let appended = trail.append(&records, &|bytes, why| keys.seal(bytes, why))?;

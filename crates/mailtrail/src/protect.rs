@@ -4,6 +4,7 @@
 //! forms that `redact` knows. Names, phone and customer numbers are not recognised.
 
 mod address;
+mod batch;
 mod forgotten;
 mod ids;
 mod ip;
@@ -19,12 +20,13 @@ mod values;
 mod wanted;
 
 pub use address::{EmailHash, normalise};
+pub use batch::{BATCH_FORMAT, Counts, ProtectedBatch};
 pub use forgotten::ForgottenKey;
 pub use key_file::{KeyError, KeyFile};
 pub use key_ring::{KeyRing, OpenError};
 pub use post::{Post, SealedPost};
 pub use protector::{Imported, Protector, Recipient, Vouching};
 pub use redact::without_addresses;
-pub use row::{AddressRow, BatchRow, EventRow, ProtectedBatch, SealedRow};
+pub use row::{AddressRow, BatchRow, EventRow, SealedRow};
 pub use stored::StoredEvent;
 pub use wanted::Wanted;

@@ -171,7 +171,7 @@ impl<'c> Reconciler<'c> {
             return Ok(());
         };
         let keys = &self.keys;
-        let appended = trail.append(&[Record::encode(&batch)], &|bytes, why| keys.seal(bytes, why))?;
+        let appended = trail.append(&[Record::of(batch)], &|bytes, why| keys.seal(bytes, why))?;
         trail.checkpoint_if_long()?;
         progress.repaired += appended.stored;
         progress.quarantined += appended.quarantined;

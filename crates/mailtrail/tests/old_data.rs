@@ -206,7 +206,7 @@ fn make_if_asked() {
     let protector = Protector::new(Arc::clone(&keys), &config.privacy);
     let record = |body: &str| {
         let post = Authentic::from_quarantine(body.as_bytes().to_vec(), VerifiedBy::Basic, 1_700_000_100_000_000);
-        Record::encode(&protector.protect(mailtrail::decode::decode(&post), &post))
+        Record::of(protector.protect(mailtrail::decode::decode(&post), &post))
     };
     let keeper = Keeper::start(&paths, KeeperOptions::default(), Arc::<KeyRing>::clone(&keys)).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

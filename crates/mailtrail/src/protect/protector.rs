@@ -5,14 +5,15 @@ mod imported;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use sendgrid_events::{Batch, Event, Item, MessageId, Value};
+use sendgrid_events::{Event, Item, Items, MessageId, Value};
 
 use super::address;
+use super::batch::{Encoder, ProtectedBatch};
 use super::ids;
 use super::ip;
 use super::key_ring::{KeyRing, event_key_of_id};
 use super::redact::{Kind, Redactor};
-use super::row::{AddressRow, BatchRow, EventRow, ProtectedBatch};
+use super::row::{AddressRow, EventRow};
 use super::url;
 use super::values;
 use crate::config::{IpPolicy, Presence, Privacy, UrlPolicy};
@@ -52,25 +53,18 @@ impl Protector {
 
     /// Protects what one POST brought: events become rows, rejected parts are sealed.
     #[must_use]
-    pub fn protect(&self, batch: Batch<'_>, post: &Authentic) -> ProtectedBatch {
-        let mut events = Vec::with_capacity(batch.items.len());
-        let mut sealed = Vec::new();
-        for item in batch.items {
+    pub fn protect(&self, items: Items<'_>, post: &Authentic) -> ProtectedBatch {
+        let mut encoder = Encoder::new(items.len());
+        for item in items {
             match item {
-                Item::Event(event) => events.push(self.row(event)),
-                Item::Rejected(part) => sealed.push(self.keys.seal(part.bytes, part.why.as_str())),
+                Item::Event(event) => self.encode(event, &mut encoder),
+                Item::Rejected(part) => encoder.sealed(self.keys.seal(part.bytes, part.why.as_str())),
             }
         }
-        ProtectedBatch::new(BatchRow {
-            received_at: post.received_at,
-            verified_by: post.verified_by.as_column().map(str::to_owned),
-            key_id: self.keys.key_id().to_owned(),
-            events,
-            sealed,
-        })
+        encoder.finish(post.received_at, post.verified_by.as_column(), self.keys.key_id())
     }
 
-    fn row(&self, mut event: Event<'_>) -> EventRow<String> {
+    fn encode(&self, mut event: Event<'_>, encoder: &mut Encoder) {
         let timestamp = event.timestamp.as_micros();
         let fingerprint = self.keys.fingerprint(&event);
         let event_key = event.usable_event_id().map_or(fingerprint, |id| event_key_of_id(id, &event.event, timestamp));
@@ -84,11 +78,11 @@ impl Protector {
         }
         // What mailtrail itself put on the mail has columns; only texts fit them, and each once.
         let mut own = [const { None }; 3];
-        event.custom_args.retain(|(key, value)| {
+        event.custom_args.retain_mut(|(key, value)| {
             let column = [RUN_ARG, RECIPIENT_ARG, REQUEST_ARG].iter().position(|name| name == key);
             match (column, value) {
                 (Some(at), Value::String(text)) if own[at].is_none() => {
-                    own[at] = Some(redactor.text(text, Kind::Fixed).into_owned());
+                    own[at] = Some(std::mem::take(text));
                     false
                 }
                 _ => true,
@@ -104,26 +98,27 @@ impl Protector {
             kept
         });
 
-        let fixed = |text: Option<Cow<'_, str>>| text.map(|text| owned(text, |t| redactor.text(t, Kind::Fixed)));
-        let free = |text: Option<Cow<'_, str>>| text.map(|text| owned(text, |t| redactor.text(t, Kind::Free)));
-        let sg_message_id = event.sg_message_id.map(|text| owned(text, |t| ids::id(t, &redactor)));
-        let message_id = sg_message_id.as_deref().and_then(MessageId::from_sg_message_id);
-        EventRow {
+        let fixed = |text: Option<_>| text.map(|text| changed(text, |t| redactor.text(t, Kind::Fixed)));
+        let free = |text: Option<_>| text.map(|text| changed(text, |t| redactor.text(t, Kind::Free)));
+        let sg_message_id = event.sg_message_id.map(|text| changed(text, |t| ids::id(t, &redactor)));
+        let message_id = sg_message_id.as_deref().and_then(MessageId::part_of);
+        encoder.event(&EventRow {
             event_key,
             fingerprint,
             timestamp,
-            custom_args: values::custom_args(&event.custom_args, &self.drop_custom_args, &redactor, &self.keys),
-            extra: values::extra(&event.extra, &redactor),
-            url: event.url.and_then(|text| url::protect(&text, self.url, &redactor)),
-            ip,
+            custom_args: values::custom_args(&event.custom_args, &self.drop_custom_args, &redactor, &self.keys)
+                .map(Cow::Owned),
+            extra: values::extra(&event.extra, &redactor).map(Cow::Owned),
+            url: event.url.and_then(|text| url::protect(&text, self.url, &redactor)).map(Cow::Owned),
+            ip: ip.map(Cow::Owned),
             useragent: fixed(event.useragent.filter(|_| self.useragent == Presence::Keep)),
             address,
-            sg_event_id: event.sg_event_id.map(|text| owned(text, |t| ids::id(t, &redactor))),
-            message_id: message_id.map(|id| id.as_str().to_owned()),
-            sg_message_id,
-            smtp_id: event.smtp_id.map(|text| owned(text, |t| ids::smtp_id(t, &redactor))),
-            category: event.category.into_iter().map(|text| owned(text, |t| redactor.text(t, Kind::Fixed))).collect(),
-            event: owned(event.event, |t| redactor.text(t, Kind::Fixed)),
+            sg_event_id: event.sg_event_id.map(|text| changed(text, |t| ids::id(t, &redactor))),
+            message_id: message_id.map(Cow::Borrowed),
+            sg_message_id: sg_message_id.as_deref().map(Cow::Borrowed),
+            smtp_id: event.smtp_id.map(|text| changed(text, |t| ids::smtp_id(t, &redactor))),
+            category: event.category.into_iter().map(|text| changed(text, |t| redactor.text(t, Kind::Fixed))).collect(),
+            event: changed(event.event, |t| redactor.text(t, Kind::Fixed)),
             reason: free(event.reason),
             response: free(event.response),
             status: fixed(event.status),
@@ -133,27 +128,30 @@ impl Protector {
             asm_group_id: event.asm_group_id,
             sg_machine_open: event.sg_machine_open,
             tls: event.tls,
-            run,
-            recipient,
-            request,
+            run: fixed(run),
+            recipient: fixed(recipient),
+            request: fixed(request),
             sample,
-        }
+        });
     }
 
-    fn address(&self, email: &str) -> AddressRow<String> {
+    fn address<'e>(&self, email: &'e str) -> AddressRow<Cow<'e, str>> {
         AddressRow {
             email_hash: *self.keys.email_hash(email).as_bytes(),
-            email_domain: address::domain(email).filter(|_| self.email_domain),
-            email: self.keep_address.then(|| email.trim().to_owned()),
+            email_domain: address::domain(email).filter(|_| self.email_domain).map(Cow::Owned),
+            email: self.keep_address.then(|| Cow::Borrowed(email.trim())),
         }
     }
 }
 
-/// The text after `change`, without a copy where nothing changed and it was owned already.
-fn owned(text: Cow<'_, str>, change: impl for<'t> Fn(&'t str) -> Cow<'t, str>) -> String {
-    match change(&text) {
-        Cow::Owned(changed) => changed,
-        Cow::Borrowed(_) => text.into_owned(),
+/// The text after `change`, which gives back what it leaves as it is; a copy only of what is changed.
+fn changed<'t>(text: Cow<'t, str>, change: impl for<'c> Fn(&'c str) -> Cow<'c, str>) -> Cow<'t, str> {
+    match text {
+        Cow::Borrowed(text) => change(text),
+        Cow::Owned(text) => match change(&text) {
+            Cow::Owned(changed) => Cow::Owned(changed),
+            Cow::Borrowed(_) => Cow::Owned(text),
+        },
     }
 }
 

@@ -62,6 +62,9 @@ struct Forms {
     local: Vec<Vec<u8>>,
 }
 
+/// Hex digits of the shortest digest.
+const DIGEST_DIGITS: usize = 32;
+
 /// Shorter texts without an `@` would be found by chance in encodings of anything.
 const SHORTEST_HIDDEN: usize = 8;
 
@@ -70,6 +73,11 @@ impl<'e> Redactor<'e> {
     pub(super) fn new(address: Option<&'e str>) -> Self {
         let own = address.map(str::trim).filter(|address| !address.is_empty()).map(Own::new);
         Self { own }
+    }
+
+    /// The fewest digits in a row, hex or base64, that may hide the event's own address.
+    fn shortest_run(&self) -> usize {
+        self.own.as_ref().map_or(usize::MAX, |own| find::base64_length(own.shortest()).min(DIGEST_DIGITS))
     }
 
     /// The text without addresses.
@@ -107,7 +115,8 @@ impl<'e> Redactor<'e> {
     /// Where addresses stand: in order, not overlapping, on character boundaries.
     fn find(&self, text: &str, kind: Kind) -> Vec<Range<usize>> {
         let mut found = Vec::new();
-        let mut scan = Scan::of(text.as_bytes());
+        let shortest_run = self.shortest_run();
+        let mut scan = Scan::of(text.as_bytes(), shortest_run);
         let mut level = None;
         loop {
             let (bytes, origin) = match &level {
@@ -131,7 +140,7 @@ impl<'e> Redactor<'e> {
                 Some(level) => level.decoded(),
             };
             let Some(next) = next else { break };
-            scan = Scan::of(next.bytes());
+            scan = Scan::of(next.bytes(), shortest_run);
             level = Some(next);
         }
         if found.is_empty() { found } else { merge(text, found) }
@@ -149,6 +158,12 @@ impl<'e> Own<'e> {
             None => Some(trimmed),
         };
         Self { trimmed, local, has_at: split.is_some(), forms: OnceCell::new(), digests: OnceCell::new() }
+    }
+
+    /// The fewest bytes of any spelling.
+    fn shortest(&self) -> usize {
+        // In another case a letter may take fewer bytes; half is less than any does.
+        if self.trimmed.is_ascii() { self.trimmed.len() } else { self.trimmed.len() / 2 }
     }
 
     fn forms(&self) -> &Forms {
@@ -179,15 +194,14 @@ impl<'e> Own<'e> {
         if !self.has_at && length < SHORTEST_HIDDEN {
             return;
         }
-        // In another case a letter may take fewer bytes; half is less than any does.
-        let shortest = if self.trimmed.is_ascii() { length } else { length / 2 };
+        let shortest = self.shortest();
         if scan.longest_hex >= shortest * 2 {
             self.forms().whole.iter().for_each(|whole| find::in_hex(bytes, whole, note));
         }
         if scan.longest_base64 >= find::base64_length(shortest) {
             self.forms().whole.iter().for_each(|whole| find::in_base64(bytes, whole, note));
         }
-        if scan.longest_hex >= 32 {
+        if scan.longest_hex >= DIGEST_DIGITS {
             for digest in self.digests.get_or_init(|| find::digests(self.trimmed)) {
                 find::literal(bytes, digest.as_bytes(), note);
             }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// One POST, protected. `S` is `String` when made by `protect`, `&str` when read back.
+/// One POST, protected. `S` is what holds a text: `Cow<str>` while it is made, `&str` or `String` when read back.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchRow<S> {
     /// Our clock, µs since the epoch.
@@ -17,30 +17,6 @@ pub struct BatchRow<S> {
     pub events: Vec<EventRow<S>>,
     /// What could not be read, sealed.
     pub sealed: Vec<SealedRow<S>>,
-}
-
-/// What `protect` made of one POST. Nothing else can build one, so whatever takes it cannot be handed a plain address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProtectedBatch(BatchRow<String>);
-
-impl ProtectedBatch {
-    /// For `protect`, where every value has passed redaction.
-    pub(super) fn new(rows: BatchRow<String>) -> Self {
-        Self(rows)
-    }
-
-    /// For testing and measuring the store without `protect`: the caller vouches that no address is in it.
-    #[cfg(any(test, feature = "bench"))]
-    #[must_use]
-    pub fn vouched_for(rows: BatchRow<String>) -> Self {
-        Self(rows)
-    }
-
-    /// The rows.
-    #[must_use]
-    pub fn rows(&self) -> &BatchRow<String> {
-        &self.0
-    }
 }
 
 /// One event, protected: the columns of the design, §3.2.

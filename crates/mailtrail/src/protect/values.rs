@@ -19,7 +19,7 @@ pub(super) fn custom_args(
     redactor: &Redactor<'_>,
     keys: &KeyRing,
 ) -> Option<String> {
-    let mut out = String::new();
+    let mut out = String::with_capacity(room(members));
     for (key, value) in members {
         open_member(&mut out, key, redactor);
         if dropped.iter().any(|name| name == key.as_ref()) {
@@ -44,7 +44,7 @@ pub(super) fn custom_args(
 /// `url`, `ip` and `useragent` are here only where they came twice or fitted no column: their policies hold for texts of
 /// columns, so of these nothing stays but the key.
 pub(super) fn extra(members: &Object<'_>, redactor: &Redactor<'_>) -> Option<String> {
-    let mut out = String::new();
+    let mut out = String::with_capacity(room(members));
     for (key, value) in members {
         open_member(&mut out, key, redactor);
         if matches!(key.as_ref(), "url" | "ip" | "useragent") {
@@ -55,6 +55,11 @@ pub(super) fn extra(members: &Object<'_>, redactor: &Redactor<'_>) -> Option<Str
         write_value(value, kind, redactor, &mut out);
     }
     close(out)
+}
+
+/// Bytes for most members of this many.
+fn room(members: &Object<'_>) -> usize {
+    members.len() * 48
 }
 
 fn open_member(out: &mut String, key: &str, redactor: &Redactor<'_>) {

@@ -9,7 +9,7 @@ use super::alarm::Alarm;
 use super::sink::{Ready, Sink};
 use crate::clock;
 use crate::decode::decode;
-use crate::protect::{KeyRing, Protector};
+use crate::protect::{Counts, KeyRing, Protector};
 use crate::receive::{Authentic, Keep, Kept, Refusal};
 use crate::relay;
 
@@ -66,16 +66,15 @@ struct Protected {
 impl Hands {
     fn protect(&self, body: &Authentic) -> Result<Protected, Refusal> {
         let batch = self.protector.protect(decode(body), body);
-        let rows = batch.rows();
-        count_events(rows.events.iter().map(|event| event.event.as_str()));
-        let kept = Kept { accepted: rows.events.len(), quarantined: rows.sealed.len() };
+        count_events(batch.counts());
+        let kept = Kept { accepted: batch.events(), quarantined: batch.sealed() };
         let post = match self.sealer.as_ref().filter(|_| relay::is_passed_on(&body.verified_by)) {
             // What is to be passed on and cannot be sealed must come again.
             Some(keys) => Some(keys.seal_post(body).ok_or(Refusal::StoreFailing)?),
             None => None,
         };
         let any = kept.accepted + kept.quarantined > 0 || post.is_some();
-        Ok(Protected { ready: self.sink.prepare(&batch, post), kept, any })
+        Ok(Protected { ready: self.sink.prepare(batch, post), kept, any })
     }
 }
 
@@ -112,13 +111,8 @@ pub(super) fn note_last_event(at: i64) {
 const OTHER: &str = "other";
 
 /// Adds a batch to the counters, each of them once.
-fn count_events<'e>(events: impl Iterator<Item = &'e str>) {
-    let mut counts = [0_u64; EVENT_NAMES.len() + 1];
-    for event in events {
-        let label = EVENT_NAMES.iter().position(|name| *name == event).unwrap_or(EVENT_NAMES.len());
-        counts[label] += 1;
-    }
-    for (label, count) in EVENT_NAMES.into_iter().chain([OTHER]).zip(counts).filter(|(_, count)| *count > 0) {
-        metrics::counter!("mailtrail_events_total", "event" => label).increment(count);
+fn count_events(counts: &Counts) {
+    for (label, count) in EVENT_NAMES.into_iter().chain([OTHER]).zip(counts).filter(|(_, count)| **count > 0) {
+        metrics::counter!("mailtrail_events_total", "event" => label).increment(u64::from(*count));
     }
 }

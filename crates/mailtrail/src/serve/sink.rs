@@ -24,11 +24,11 @@ pub(super) enum Ready {
 
 impl Sink {
     /// Works a while for large batches. `post`: as it came, where it is passed on, which the spool alone can keep.
-    pub(super) fn prepare(&self, batch: &ProtectedBatch, post: Option<SealedPost>) -> Ready {
+    pub(super) fn prepare(&self, batch: ProtectedBatch, post: Option<SealedPost>) -> Ready {
         match self {
-            Self::Spool(keeper) => Ready::Spool(keeper.clone(), Record::encode(batch), post),
+            Self::Spool(keeper) => Ready::Spool(keeper.clone(), Record::of(batch), post),
             Self::BigQuery(intake) => {
-                Ready::BigQuery(intake.clone(), Box::new(Intake::prepare(batch, clock::now_micros())))
+                Ready::BigQuery(intake.clone(), Box::new(Intake::prepare(&batch, clock::now_micros())))
             }
         }
     }

@@ -6,10 +6,10 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::backlog::Backlog;
-use super::record::{FORMAT as RECORD_FORMAT, Record};
+use super::record::Record;
 use super::writer::Waiting;
 use crate::database::{self, Format, OpenError, Wal};
-use crate::protect::SealedPost;
+use crate::protect::{BATCH_FORMAT, SealedPost};
 
 /// The spool's file format. The format of a batch within is a number of its own.
 pub(super) const FORMAT: Format = Format {
@@ -166,11 +166,11 @@ fn prepare(connection: &Connection) -> rusqlite::Result<(Option<u16>, i64)> {
 
 fn refuse_newer(path: &Path, newest: Option<u16>) -> Result<(), OpenError> {
     match newest {
-        Some(found) if found > RECORD_FORMAT => Err(OpenError::Newer {
+        Some(found) if found > BATCH_FORMAT => Err(OpenError::Newer {
             path: path.to_owned(),
             name: "spool row",
             found: i64::from(found),
-            known: usize::from(RECORD_FORMAT),
+            known: usize::from(BATCH_FORMAT),
         }),
         _ => Ok(()),
     }

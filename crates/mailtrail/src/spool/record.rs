@@ -1,9 +1,6 @@
 //! One spool row: a protected batch as bytes, with the version of their format. Every released format decodes for ever.
 
-use crate::protect::{BatchRow, EventRow, ProtectedBatch};
-
-/// The format written today: `postcard` of [`BatchRow`].
-pub const FORMAT: u16 = 1;
+use crate::protect::{BATCH_FORMAT, BatchRow, EventRow, ProtectedBatch};
 
 /// A protected batch, encoded. Made from what `protect` built, or read back from a spool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +15,7 @@ pub struct Record {
 pub enum RecordError {
     /// Written by a newer mailtrail.
     #[error(
-        "spool row has format {0}, this version reads up to {FORMAT}: start the newer version again and let it drain"
+        "spool row has format {0}, this version reads up to {BATCH_FORMAT}: start the newer version again and let it drain"
     )]
     UnknownFormat(u16),
     /// The bytes are damaged.
@@ -27,14 +24,11 @@ pub enum RecordError {
 }
 
 impl Record {
-    /// Encodes a batch.
+    /// Of a batch, in the format written today.
     #[must_use]
-    pub fn encode(batch: &ProtectedBatch) -> Self {
-        let batch = batch.rows();
-        // postcard fails only where a sequence has no length or memory runs out; neither can happen to a BatchRow.
-        let body = postcard::to_stdvec(batch).expect("a BatchRow always encodes");
-        let items = u32::try_from(batch.events.len() + batch.sealed.len()).unwrap_or(u32::MAX);
-        Self { format: FORMAT, items, body }
+    pub fn of(batch: ProtectedBatch) -> Self {
+        let items = u32::try_from(batch.events() + batch.sealed()).unwrap_or(u32::MAX);
+        Self { format: BATCH_FORMAT, items, body: batch.into_body() }
     }
 
     /// For the spool, which stored it.
@@ -51,7 +45,7 @@ impl Record {
             events: vec![event.clone()],
             sealed: Vec::new(),
         };
-        Self { format: FORMAT, items: 1, body: postcard::to_stdvec(&alone).expect("a BatchRow always encodes") }
+        Self { format: BATCH_FORMAT, items: 1, body: postcard::to_stdvec(&alone).expect("a BatchRow always encodes") }
     }
 
     /// This record as bytes, to be sealed when it cannot be drained.
@@ -93,7 +87,7 @@ impl Record {
     /// When the format is newer than this version or the bytes are damaged.
     pub fn decode(&self) -> Result<BatchRow<&str>, RecordError> {
         match self.format {
-            FORMAT => postcard::from_bytes(&self.body).map_err(|_| RecordError::Damaged),
+            BATCH_FORMAT => postcard::from_bytes(&self.body).map_err(|_| RecordError::Damaged),
             other => Err(RecordError::UnknownFormat(other)),
         }
     }

@@ -53,7 +53,7 @@ pub fn replay(trail: &mut Trail, keys: &dyn Keys, protector: &Protector) -> Resu
             let batch = protector.protect(decode(&body), &body);
             // Sealed anew under the same key: nothing was read of it.
             let unread = batch.rows().sealed.iter().any(|sealed| sealed.item_key == entry.item_key);
-            (!unread).then(|| Record::encode(&batch))
+            (!unread).then(|| Record::of(batch))
         };
         let Some(record) = record else {
             replayed.unreadable += 1;

@@ -68,7 +68,7 @@ pub(crate) fn record(events: impl IntoIterator<Item = u64>) -> Record {
 }
 
 pub(crate) fn encode(batch: BatchRow<String>) -> Record {
-    Record::encode(&ProtectedBatch::vouched_for(batch))
+    Record::of(ProtectedBatch::vouched_for(batch))
 }
 
 /// Seals without hiding anything.

@@ -5,11 +5,12 @@ use std::fmt;
 
 use sendgrid_events::{MessageId, Value, batch};
 
-use super::{Protector, SAMPLE_MESSAGE, owned};
+use super::{Protector, SAMPLE_MESSAGE};
 use crate::config::{IpPolicy, Presence};
+use crate::protect::batch::ProtectedBatch;
 use crate::protect::key_ring::event_key_of_id;
 use crate::protect::redact::{Kind, REPLACEMENT, Redactor};
-use crate::protect::row::{AddressRow, BatchRow, EventRow, ProtectedBatch};
+use crate::protect::row::{AddressRow, BatchRow, EventRow};
 use crate::protect::{EmailHash, StoredEvent, address, ids, ip, url, values};
 use crate::receive::VerifiedBy;
 
@@ -72,7 +73,7 @@ impl Protector {
         let free = |text: &Option<String>| text.as_deref().map(|text| redactor.text(text, Kind::Free).into_owned());
         let id = |text: &Option<String>| text.as_deref().map(|text| ids::id(text, &redactor).into_owned());
 
-        let event = owned(Cow::Owned(stored.event.trim().to_lowercase()), |text| redactor.text(text, Kind::Fixed));
+        let event = redactor.text(&stored.event.trim().to_lowercase(), Kind::Fixed).into_owned();
         let mut extra = Vec::new();
         let mut custom_args = Vec::new();
         for (name, json, members) in
@@ -151,13 +152,13 @@ impl Protector {
                 _ => batches.push(BatchRow { received_at, verified_by, key_id, events: vec![row], sealed: Vec::new() }),
             }
         }
-        batches.into_iter().map(ProtectedBatch::new).collect()
+        batches.into_iter().map(ProtectedBatch::of_rows).collect()
     }
 
     /// Bytes of a source that could not be read, sealed, each with why.
     #[must_use]
     pub fn seal<'b>(&self, unread: impl IntoIterator<Item = (&'b [u8], &'b str)>, now: i64) -> ProtectedBatch {
-        ProtectedBatch::new(BatchRow {
+        ProtectedBatch::of_rows(BatchRow {
             received_at: now,
             verified_by: VerifiedBy::Import.as_column().map(str::to_owned),
             key_id: self.keys.key_id().to_owned(),

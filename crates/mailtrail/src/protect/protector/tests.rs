@@ -7,7 +7,6 @@ use super::*;
 use crate::config::HashMode;
 use crate::protect::key_file::KeyFile;
 use crate::receive::VerifiedBy;
-use crate::spool::Record;
 
 fn keys() -> Arc<KeyRing> {
     let file = KeyFile { hash: vec![1; 32], dedupe: vec![2; 32], seal: vec![3; 32] };
@@ -30,7 +29,7 @@ fn privacy() -> Privacy {
 
 fn protected(body: &str, privacy: &Privacy) -> ProtectedBatch {
     let post = Authentic::from_quarantine(body.as_bytes().to_vec(), VerifiedBy::Basic, 7);
-    Protector::new(keys(), privacy).protect(Batch::parse(body.as_bytes()), &post)
+    Protector::new(keys(), privacy).protect(Items::of(body.as_bytes()), &post)
 }
 
 fn row(body: &str) -> EventRow<String> {
@@ -237,7 +236,7 @@ proptest! {
             );
             let batch = protected(&body, &privacy());
             prop_assert_eq!(batch.rows().events.len(), 1, "{}", body);
-            let written = String::from_utf8_lossy(Record::encode(&batch).bytes()).to_lowercase();
+            let written = String::from_utf8_lossy(&batch.clone().into_body()).to_lowercase();
             for trace in traces(&address) {
                 prop_assert!(!written.contains(&trace.to_lowercase()), "{trace} of {address} is left of {form} in {written}");
             }

@@ -44,17 +44,19 @@ const fn classes() -> [u8; 256] {
 }
 
 impl Scan {
-    pub(super) fn of(text: &[u8]) -> Self {
+    /// Runs of digits are told only where one can be as long as `shortest_run`.
+    pub(super) fn of(text: &[u8], shortest_run: usize) -> Self {
         let mut scan = Self::default();
-        let mut seen = 0;
-        let (mut hex, mut base64) = (0, 0);
-        for byte in text {
-            let class = CLASSES[usize::from(*byte)];
-            seen |= class;
-            hex = if class & HEX != 0 { hex + 1 } else { 0 };
-            base64 = if class & BASE64 != 0 { base64 + 1 } else { 0 };
-            scan.longest_hex = scan.longest_hex.max(hex);
-            scan.longest_base64 = scan.longest_base64.max(base64);
+        let seen = text.iter().fold(0, |seen, byte| seen | CLASSES[usize::from(*byte)]);
+        if text.len() >= shortest_run {
+            let (mut hex, mut base64) = (0, 0);
+            for byte in text {
+                let class = CLASSES[usize::from(*byte)];
+                hex = if class & HEX != 0 { hex + 1 } else { 0 };
+                base64 = if class & BASE64 != 0 { base64 + 1 } else { 0 };
+                scan.longest_hex = scan.longest_hex.max(hex);
+                scan.longest_base64 = scan.longest_base64.max(base64);
+            }
         }
         scan.at = seen & AT != 0;
         scan.percent = seen & PERCENT != 0;

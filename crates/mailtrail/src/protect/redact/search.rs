@@ -9,7 +9,7 @@ use super::{Kind, Redactor, find};
 /// What is shaped like an address, as written and with escapes undone.
 pub(in crate::protect) fn addresses_in(text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    each_level(text, |bytes, scan| {
+    each_level(text, usize::MAX, |bytes, scan| {
         if scan.may_hold_shaped() {
             find::shaped(bytes, &mut |range| {
                 let address = String::from_utf8_lossy(&bytes[range]).into_owned();
@@ -27,7 +27,7 @@ impl Redactor<'_> {
     pub(in crate::protect) fn holds_own(&self, text: &str) -> bool {
         let Some(own) = &self.own else { return false };
         let mut holds = false;
-        each_level(text, |bytes, scan| {
+        each_level(text, self.shortest_run(), |bytes, scan| {
             own.find(bytes, scan, Kind::Fixed, &mut |range| {
                 // In other forms than this one the address does not stand alone in any case.
                 holds |= !bytes[range.clone()].contains(&b'@') || stands_alone(bytes, range);
@@ -47,13 +47,13 @@ fn stands_alone(bytes: &[u8], range: Range<usize>) -> bool {
     !begins_before && !goes_on
 }
 
-fn each_level(text: &str, mut look: impl FnMut(&[u8], &Scan)) {
+fn each_level(text: &str, shortest_run: usize, mut look: impl FnMut(&[u8], &Scan)) {
     let plain = Level::plain(text);
-    let scan = Scan::of(plain.bytes());
+    let scan = Scan::of(plain.bytes(), shortest_run);
     look(plain.bytes(), &scan);
     let mut level = scan.may_be_escaped().then(|| plain.decoded()).flatten();
     while let Some(decoded) = level {
-        let scan = Scan::of(decoded.bytes());
+        let scan = Scan::of(decoded.bytes(), shortest_run);
         look(decoded.bytes(), &scan);
         level = scan.may_be_escaped().then(|| decoded.decoded()).flatten();
     }

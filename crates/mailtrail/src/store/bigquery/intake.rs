@@ -85,7 +85,7 @@ impl Intake {
         let rows = batch.rows();
         let mut prepared = Prepared { events: Vec::new(), aside: Vec::new(), size: 0 };
         for event in &rows.events {
-            let record = record(rows, event);
+            let record = record(&rows, event);
             if takes(record.timestamp, now) {
                 let row = Row::of(&record);
                 prepared.size += row.size();
@@ -95,7 +95,7 @@ impl Intake {
                 prepared.aside.push(Aside::refused(&record, why));
             }
         }
-        prepared.aside.extend(rows.sealed.iter().map(|sealed| Aside::sealed(rows, sealed)));
+        prepared.aside.extend(rows.sealed.iter().map(|sealed| Aside::sealed(&rows, sealed)));
         prepared.size += prepared.aside.iter().map(Aside::size).sum::<usize>();
         prepared
     }

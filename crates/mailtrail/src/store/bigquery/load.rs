@@ -88,14 +88,14 @@ impl Loader {
         let mut loaded = Loaded::default();
         for batch in batches.iter().map(ProtectedBatch::rows) {
             for event in &batch.events {
-                let record = record(batch, event);
+                let record = record(&batch, event);
                 self.lines.extend_from_slice(line(&record).as_bytes());
                 self.waiting += 1;
                 let staging = self.staging()?;
                 staging.events += 1;
                 staging.span = (staging.span.0.min(record.timestamp), staging.span.1.max(record.timestamp));
             }
-            self.seal_away(batch, &mut loaded)?;
+            self.seal_away(&batch, &mut loaded)?;
         }
         if self.lines.len() >= MOST_BYTES {
             self.load()?;

@@ -5,7 +5,7 @@ use crate::config::{HashMode, Privacy, UrlPolicy};
 use crate::protect::key_file::KeyFile;
 use crate::protect::{KeyRing, normalise};
 use crate::receive::Authentic;
-use sendgrid_events::Batch;
+use sendgrid_events::Items;
 use std::sync::Arc;
 
 const NOW: i64 = 1_790_000_000_000_000;
@@ -32,7 +32,7 @@ fn protector(seed: u8) -> Protector {
 
 fn by_webhook(protector: &Protector, body: &str) -> EventRow<String> {
     let post = Authentic::from_quarantine(body.as_bytes().to_vec(), VerifiedBy::Basic, 7);
-    protector.protect(Batch::parse(body.as_bytes()), &post).rows().events[0].clone()
+    protector.protect(Items::of(body.as_bytes()), &post).rows().events[0].clone()
 }
 
 /// As an export has it.
