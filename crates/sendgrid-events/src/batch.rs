@@ -91,7 +91,6 @@ impl<'a> Batch<'a> {
 }
 
 /// The items of one body, in the order sent, each decoded when it is asked for: of a large body few are in memory at once.
-#[derive(Debug)]
 pub struct Items<'a> {
     body: &'a [u8],
     /// The body, where all of it is UTF-8.
@@ -149,6 +148,12 @@ impl<'a> Iterator for Items<'a> {
 }
 
 impl ExactSizeIterator for Items<'_> {}
+
+impl fmt::Debug for Items<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Items({} left)", self.len())
+    }
+}
 
 /// Too deep comes before anything else: nothing recurses before that is known.
 fn parse_object(text: Result<&str, Reject>, depth: u32) -> Result<Object<'_>, Reject> {
