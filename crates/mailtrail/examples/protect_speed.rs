@@ -1,6 +1,6 @@
 //! What decoding, redaction and encoding cost an event, on one core and without any network or disk.
 //!
-//!     cargo run --release --features bench --example protect_speed
+//!     cargo run --release --example protect_speed
 
 #![allow(clippy::print_stdout, reason = "its purpose")]
 
