@@ -5,11 +5,10 @@
 #![allow(clippy::print_stdout, reason = "its purpose")]
 
 use std::hint::black_box;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mailtrail::config::{HashMode, IpPolicy, Presence, Privacy, UrlPolicy};
+use mailtrail::config::{HashMode, Privacy};
 use mailtrail::decode::decode;
 use mailtrail::protect::{KeyRing, Protector};
 use mailtrail::receive::{Authentic, VerifiedBy};
@@ -24,18 +23,7 @@ const BYTES: usize = 32 * 1024 * 1024;
 
 fn main() -> anyhow::Result<()> {
     let keys = KeyRing::new(HashMode::HmacSha256, &KeyRing::generate()?);
-    let privacy = Privacy {
-        hash: HashMode::HmacSha256,
-        key_file: PathBuf::new(),
-        previous_key_files: Vec::new(),
-        keep_address: false,
-        email_domain: true,
-        ip: IpPolicy::Truncate,
-        url: UrlPolicy::NoQuery,
-        useragent: Presence::Keep,
-        drop_custom_args: Vec::new(),
-    };
-    let protector = Protector::new(Arc::new(keys), &privacy);
+    let protector = Protector::new(Arc::new(keys), &Privacy::default());
     for events in [1, 30, 1_000] {
         let bodies = bodies(events);
         let all = (bodies.len() * events) as f64;

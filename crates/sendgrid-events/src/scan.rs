@@ -18,7 +18,7 @@ pub(crate) fn special(text: &[u8], mut at: usize) -> Option<usize> {
     rest.iter().position(|byte| is_special(*byte)).map(|offset| at + offset)
 }
 
-pub(crate) fn is_special(byte: u8) -> bool {
+fn is_special(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 

@@ -27,6 +27,26 @@ pub struct Privacy {
     pub drop_custom_args: Vec<String>,
 }
 
+/// Beside the configuration.
+const KEY_FILE: &str = "mailtrail.key";
+
+/// As where `[privacy]` says nothing.
+impl Default for Privacy {
+    fn default() -> Self {
+        Self {
+            hash: HashMode::HmacSha256,
+            key_file: KEY_FILE.into(),
+            previous_key_files: Vec::new(),
+            keep_address: false,
+            email_domain: true,
+            ip: IpPolicy::Truncate,
+            url: UrlPolicy::NoQuery,
+            useragent: Presence::Keep,
+            drop_custom_args: Vec::new(),
+        }
+    }
+}
+
 /// `[privacy] hash`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HashMode {
@@ -68,24 +88,25 @@ pub enum Presence {
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Privacy {
+    let default = Privacy::default();
     let hash = reader
         .choice("privacy.hash", &[("hmac-sha256", HashMode::HmacSha256), ("sha256", HashMode::Sha256)])
-        .unwrap_or(HashMode::HmacSha256);
+        .unwrap_or(default.hash);
     if hash == HashMode::Sha256 {
         reader.warn("privacy.hash", "\"sha256\" hides addresses only from people who have no list of them");
     }
-    let keep_address = reader.boolean("privacy.keep_address", false);
+    let keep_address = reader.boolean("privacy.keep_address", default.keep_address);
     if keep_address {
         reader.warn("privacy.keep_address", "is on: plain addresses are stored");
     }
-    let key_file = reader.path_or("privacy.key_file", "mailtrail.key");
+    let key_file = reader.path_or("privacy.key_file", KEY_FILE);
     let previous_key_files = reader.paths("privacy.previous_key_files");
     if previous_key_files.contains(&key_file) {
         reader.problem("privacy.previous_key_files", "names the current key_file: an earlier key must be another file");
     }
     let ips = [("truncate", IpPolicy::Truncate), ("keep", IpPolicy::Keep), ("drop", IpPolicy::Drop)];
     let urls = [("no-query", UrlPolicy::NoQuery), ("keep", UrlPolicy::Keep), ("drop", UrlPolicy::Drop)];
-    let url = reader.choice("privacy.url", &urls).unwrap_or(UrlPolicy::NoQuery);
+    let url = reader.choice("privacy.url", &urls).unwrap_or(default.url);
     if url == UrlPolicy::Keep {
         reader.warn("privacy.url", "\"keep\" stores links whole, and with them tokens that log people in");
     }
@@ -94,12 +115,12 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Privacy {
         key_file,
         previous_key_files,
         keep_address,
-        email_domain: reader.boolean("privacy.email_domain", true),
-        ip: reader.choice("privacy.ip", &ips).unwrap_or(IpPolicy::Truncate),
+        email_domain: reader.boolean("privacy.email_domain", default.email_domain),
+        ip: reader.choice("privacy.ip", &ips).unwrap_or(default.ip),
         url,
         useragent: reader
             .choice("privacy.useragent", &[("keep", Presence::Keep), ("drop", Presence::Drop)])
-            .unwrap_or(Presence::Keep),
+            .unwrap_or(default.useragent),
         drop_custom_args: reader.texts("privacy.drop_custom_args").iter().map(|name| name.to_string()).collect(),
     }
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{HashMode, IpPolicy, Presence, Privacy, UrlPolicy};
+use crate::config::{HashMode, Privacy};
 use crate::protect::KeyFile;
 use crate::show::json;
 use crate::show::record::{COLUMNS, cells};
@@ -12,17 +12,7 @@ use crate::store::keys::Keys as _;
 use crate::store::query::{EventRecord, Filter};
 
 fn privacy() -> Privacy {
-    Privacy {
-        hash: HashMode::HmacSha256,
-        key_file: "unused".into(),
-        previous_key_files: Vec::new(),
-        keep_address: false,
-        email_domain: true,
-        ip: IpPolicy::Truncate,
-        url: UrlPolicy::NoQuery,
-        useragent: Presence::Keep,
-        drop_custom_args: Vec::new(),
-    }
+    Privacy::default()
 }
 
 /// A trail in a folder of its own.

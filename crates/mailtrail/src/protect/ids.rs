@@ -35,20 +35,12 @@ pub(super) fn smtp_id<'t>(text: &'t str, redactor: &Redactor<'_>) -> Cow<'t, str
 
 /// `<22 characters>@geopod-ismtpd-…`, the same `@….sendgrid.net`, and the older `<hex.digits>@sendgrid.com`.
 fn is_sendgrids(local: &str, host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
     let is_name = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    let parted = |at: usize| (host.get(..at).unwrap_or_default(), host.get(at..).unwrap_or_default());
-    let begins = |with: &str| {
-        let (start, rest) = parted(with.len());
-        start.eq_ignore_ascii_case(with).then_some(rest)
-    };
-    let ends = |with: &str| {
-        let (rest, end) = parted(host.len().saturating_sub(with.len()));
-        end.eq_ignore_ascii_case(with).then_some(rest)
-    };
-    let of_host = begins("geopod-ismtpd-").is_some_and(is_name)
+    let of_host = host.strip_prefix("geopod-ismtpd-").is_some_and(is_name)
         || ["sendgrid.net", "sendgrid.com"]
             .iter()
-            .filter_map(|name| ends(name))
+            .filter_map(|name| host.strip_suffix(name))
             .any(|rest| rest.is_empty() || rest.strip_suffix('.').is_some_and(is_name));
     let is_id = local.len() == 22 && local.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     let is_older = local.split_once('.').is_some_and(|(hex, digits)| {

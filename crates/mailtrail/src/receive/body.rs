@@ -48,7 +48,7 @@ pub(super) async fn read(
     }
     let deadline = Instant::now() + within;
     let mut share: Option<OwnedSemaphorePermit> = None;
-    let mut come = Pieces::default();
+    let mut come = Pieces::new(announced.map_or(STEP, |length| STEP.min(length as usize)));
     loop {
         let frame = match timeout_at(deadline.min(Instant::now() + STALL), body.frame()).await {
             Err(_) => return Err(Refusal::BodySlow),
@@ -88,24 +88,29 @@ const STEP: usize = 64 * 1024;
 
 /// What has come of a body, in pieces that grow with it as its share of the budget does: a buffer of the announced length
 /// would be memory that nothing has arrived for.
-#[derive(Default)]
 struct Pieces {
     pieces: Vec<Vec<u8>>,
+    /// Of each.
+    size: usize,
     length: usize,
 }
 
 impl Pieces {
+    fn new(size: usize) -> Self {
+        Self { pieces: Vec::new(), size: size.max(1), length: 0 }
+    }
+
     fn add(&mut self, mut data: &[u8]) {
         self.length += data.len();
         while !data.is_empty() {
             let piece = match self.pieces.last_mut() {
-                Some(last) if last.len() < STEP => last,
+                Some(last) if last.len() < self.size => last,
                 _ => {
-                    self.pieces.push(Vec::with_capacity(STEP));
+                    self.pieces.push(Vec::with_capacity(self.size));
                     continue;
                 }
             };
-            let (fits, rest) = data.split_at(data.len().min(STEP - piece.len()));
+            let (fits, rest) = data.split_at(data.len().min(self.size - piece.len()));
             piece.extend_from_slice(fits);
             data = rest;
         }
@@ -143,11 +148,11 @@ mod tests {
     fn frames_of_any_size_come_to_the_whole() {
         for size in [1, 7, 1_000, STEP - 1, STEP, 100_000, 200_000] {
             let sent: Vec<u8> = (0..200_000_u32).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
-            let mut come = Pieces::default();
+            let mut come = Pieces::new(STEP);
             sent.chunks(size).for_each(|frame| come.add(frame));
             assert_eq!((come.pieces.len(), come.length), (4, sent.len()));
             assert_eq!(come.into_whole(), sent);
         }
-        assert_eq!(Pieces::default().into_whole(), Bytes::new());
+        assert_eq!(Pieces::new(0).into_whole(), Bytes::new());
     }
 }

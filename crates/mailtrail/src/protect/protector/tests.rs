@@ -14,17 +14,7 @@ fn keys() -> Arc<KeyRing> {
 }
 
 fn privacy() -> Privacy {
-    Privacy {
-        hash: HashMode::HmacSha256,
-        key_file: "unused".into(),
-        previous_key_files: Vec::new(),
-        keep_address: false,
-        email_domain: true,
-        ip: IpPolicy::Truncate,
-        url: UrlPolicy::NoQuery,
-        useragent: Presence::Keep,
-        drop_custom_args: vec!["secret".to_owned()],
-    }
+    Privacy { drop_custom_args: vec!["secret".to_owned()], ..Privacy::default() }
 }
 
 fn protected(body: &str, privacy: &Privacy) -> ProtectedBatch {

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{HashMode, Privacy, UrlPolicy};
+use crate::config::{HashMode, Privacy};
 use crate::protect::key_file::KeyFile;
 use crate::protect::{KeyRing, normalise};
 use crate::receive::Authentic;
@@ -16,17 +16,7 @@ fn keys(seed: u8) -> Arc<KeyRing> {
 }
 
 fn protector(seed: u8) -> Protector {
-    let privacy = Privacy {
-        hash: HashMode::HmacSha256,
-        key_file: "unused".into(),
-        previous_key_files: Vec::new(),
-        keep_address: false,
-        email_domain: true,
-        ip: IpPolicy::Truncate,
-        url: UrlPolicy::NoQuery,
-        useragent: Presence::Keep,
-        drop_custom_args: vec!["secret".to_owned()],
-    };
+    let privacy = Privacy { drop_custom_args: vec!["secret".to_owned()], ..Privacy::default() };
     Protector::new(keys(seed), &privacy)
 }
 
