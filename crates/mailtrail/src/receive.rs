@@ -16,6 +16,7 @@ mod head_guard;
 mod listener;
 mod post;
 pub mod skew;
+mod threads;
 mod tls;
 
 pub use access::Access;
@@ -26,4 +27,5 @@ pub use certificate::certificate_end;
 pub(crate) use certificate::testing as certificate_testing;
 pub use listener::{Listener, ListenerError, serve};
 pub use post::{Keep, Kept, Shared};
+pub use threads::runtime;
 pub use tls::{Tls, TlsError};

@@ -12,6 +12,8 @@
 
 #[path = "load/fire.rs"]
 mod fire;
+#[path = "load/line.rs"]
+mod line;
 #[path = "load/prepare.rs"]
 mod prepare;
 #[path = "load/wait.rs"]
@@ -81,7 +83,7 @@ struct Args {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    tokio::runtime::Builder::new_multi_thread()
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("starting the runtime")?

@@ -12,6 +12,8 @@ pub const BATCH_FORMAT: u16 = 1;
 
 /// An event takes about so many bytes.
 const EVENT_BYTES: usize = 400;
+/// What stands before the events takes less.
+const HEAD_BYTES: usize = 128;
 /// More is not taken on trust that the events will come.
 const MOST_AT_ONCE: usize = 1024 * 1024;
 
@@ -89,7 +91,7 @@ pub(super) struct Encoder {
 impl Encoder {
     /// For about so many events.
     pub(super) fn new(events: usize) -> Self {
-        let events = Vec::with_capacity((events * EVENT_BYTES).min(MOST_AT_ONCE));
+        let events = Vec::with_capacity((events * EVENT_BYTES).min(MOST_AT_ONCE) + HEAD_BYTES);
         Self { events, counts: Counts::default(), sealed: Vec::new() }
     }
 
@@ -106,10 +108,13 @@ impl Encoder {
     /// The fields of a [`BatchRow`], in their order: a sequence is its length and then its items.
     pub(super) fn finish(self, received_at: i64, verified_by: Option<&str>, key_id: &str) -> ProtectedBatch {
         let events: u32 = self.counts.iter().sum();
-        let mut body = Vec::with_capacity(self.events.len() + 128);
-        append(&(received_at, verified_by, key_id, events), &mut body);
-        body.extend_from_slice(&self.events);
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        append(&(received_at, verified_by, key_id, events), &mut head);
+        // A large batch is moved within its memory, which may wait long for its commit.
+        let mut body = self.events;
+        drop(body.splice(0..0, head));
         append(&self.sealed, &mut body);
+        body.shrink_to_fit();
         ProtectedBatch { body, counts: self.counts, sealed: self.sealed.len() }
     }
 }

@@ -7,15 +7,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use hdrhistogram::Histogram;
-use http_body_util::BodyExt;
 use hyper::StatusCode;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use sendgrid_simulator::Target;
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::prepare::Post;
+use crate::line::{Line, Post};
 
 /// What came of a run.
 pub(crate) struct Fired {
@@ -62,7 +58,7 @@ pub(crate) async fn all(target: &Target, posts: Vec<Post>, connections: u32, lim
     let queue = Arc::new(queue);
     let mut lines = Vec::new();
     for _ in 0..connections {
-        lines.push(connect(&address).await.with_context(|| format!("connecting to {target}"))?);
+        lines.push(Line::open(&address).await.with_context(|| format!("connecting to {target}"))?);
     }
     let started = Instant::now();
     let deadline = started + limit;
@@ -98,8 +94,6 @@ struct Part {
     times: Histogram<u64>,
 }
 
-type Line = http1::SendRequest<http_body_util::Full<bytes::Bytes>>;
-
 async fn work(first: Line, address: (String, u16), queue: Arc<Queue>, deadline: Instant) -> anyhow::Result<Part> {
     let mut part = Part { statuses: BTreeMap::new(), unanswered: 0, times: histogram()? };
     let mut line = first;
@@ -108,21 +102,15 @@ async fn work(first: Line, address: (String, u16), queue: Arc<Queue>, deadline: 
         let sent = Instant::now();
         loop {
             // A receiver may close after an answer; a new connection is then part of the price.
-            if line.ready().await.is_err() {
-                line = connect(&address).await.context("connecting again")?;
+            if !line.is_open() {
+                line = Line::open(&address).await.context("connecting again")?;
             }
-            let answer = tokio::time::timeout(ANSWER_TIMEOUT, async {
-                let response = line.send_request(post.clone()).await?;
-                let (status, took) = (response.status(), sent.elapsed());
-                response.into_body().collect().await?;
-                Ok::<_, hyper::Error>((status, took))
-            })
-            .await;
-            let Ok(Ok((status, took))) = answer else {
+            let answer = tokio::time::timeout(ANSWER_TIMEOUT, line.post(&post)).await;
+            let Ok(Ok(status)) = answer else {
                 part.unanswered += 1;
-                line = connect(&address).await.context("connecting again")?;
                 break;
             };
+            let took = sent.elapsed();
             *part.statuses.entry(status.as_u16()).or_default() += 1;
             if status.is_success() {
                 part.times.record(took.as_micros() as u64).context("recording a time")?;
@@ -135,14 +123,6 @@ async fn work(first: Line, address: (String, u16), queue: Arc<Queue>, deadline: 
         }
     }
     Ok(part)
-}
-
-async fn connect(address: &(String, u16)) -> anyhow::Result<Line> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    let (line, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    Ok(line)
 }
 
 /// Microseconds up to two minutes, to three digits.

@@ -4,15 +4,12 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::Context;
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderName, USER_AGENT};
-use hyper::{Method, Request, header};
+use hyper::header::AUTHORIZATION;
 use sendgrid_simulator::delivery::{self, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 use sendgrid_simulator::event::{self, Event};
 use sendgrid_simulator::{Message, Random, Signer, Target, bulk};
 
-pub(crate) type Post = Request<Full<Bytes>>;
+use crate::line::Post;
 
 pub(crate) struct Wanted {
     pub(crate) events_per_post: u32,
@@ -108,34 +105,34 @@ pub(crate) fn requests(wanted: &Wanted, target: &Target, signer: Option<Arc<Sign
         }
     }
     let events = requests.len() as u64 * u64::from(wanted.events_per_post);
-    let bytes = requests.iter().map(|r| hyper::body::Body::size_hint(r.body()).lower()).sum();
+    let bytes = requests.iter().map(|post| post.body.len() as u64).sum();
     Ok(Prepared { requests, events, repeated, bytes })
 }
 
-/// What all requests have in common: the client of the library turns the URL's credentials into a header.
-fn template(target: &Target) -> anyhow::Result<Request<()>> {
+/// The lines that all requests have in common: the client of the library turns the URL's credentials into a header.
+fn template(target: &Target) -> anyhow::Result<String> {
     let url = target.expose();
     let client = reqwest::Client::builder().tls_certs_only([]).build().context("setting up a client")?;
     let sample = client.post(url.clone()).build().context("the Post URL makes no request")?;
     let host = sample.url().host_str().unwrap_or_default();
     let port = sample.url().port_or_known_default().unwrap_or(80);
-    let mut request = Request::builder()
-        .method(Method::POST)
-        .uri(sample.url().path())
-        .header(HOST, format!("{host}:{port}"))
-        .header(USER_AGENT, delivery::USER_AGENT)
-        .header(CONTENT_TYPE, delivery::JSON_UTF_8);
-    if let Some(authorization) = sample.headers().get(header::AUTHORIZATION) {
-        request = request.header(header::AUTHORIZATION, authorization);
+    let mut lines = format!(
+        "POST {} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: {}\r\nContent-Type: {}\r\n",
+        sample.url().path(),
+        delivery::USER_AGENT,
+        delivery::JSON_UTF_8
+    );
+    if let Some(authorization) = sample.headers().get(AUTHORIZATION) {
+        lines += &format!("Authorization: {}\r\n", authorization.to_str().context("the credentials are no text")?);
     }
-    Ok(request.body(())?)
+    Ok(lines)
 }
 
 fn part(
     wanted: &Wanted,
     worker: u64,
     workers: u64,
-    template: &Request<()>,
+    template: &str,
     signer: Option<&Signer>,
 ) -> anyhow::Result<Vec<Post>> {
     let mut random = Random::new(wanted.seed.wrapping_mul(1_000_003).wrapping_add(worker));
@@ -174,16 +171,15 @@ fn part(
         }
         let body = event::body(&events);
         room -= body.len() as i64;
-        let (head, ()) = template.clone().into_parts();
-        let mut request = Request::from_parts(head, Full::default());
+        let mut head = format!("{template}Content-Length: {}\r\n", body.len());
         if let Some(signer) = signer {
             let signed = signer.sign(wanted.signed_at, &body)?;
-            let headers = request.headers_mut();
-            headers.insert(HeaderName::from_bytes(SIGNATURE_HEADER.as_bytes())?, signed.signature.parse()?);
-            headers.insert(HeaderName::from_bytes(TIMESTAMP_HEADER.as_bytes())?, signed.timestamp.parse()?);
+            for (name, value) in [(SIGNATURE_HEADER, signed.signature), (TIMESTAMP_HEADER, signed.timestamp)] {
+                head += &format!("{name}: {value}\r\n");
+            }
         }
-        *request.body_mut() = Full::from(Bytes::from(body));
-        requests.push(request);
+        head += "\r\n";
+        requests.push(Post { head: head.into(), body: body.into() });
     }
     Ok(requests)
 }
