@@ -19,7 +19,7 @@ pub(crate) use outlet::{Outlet, OutletError};
 pub use record::Record;
 
 use std::path::PathBuf;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -31,9 +31,6 @@ use crate::protect::SealedPost;
 use backlog::Shared;
 use file::{Reader, SpoolFile};
 use writer::{Message, Waiting, Writer};
-
-/// Commits that wait at once; the listener's bound on connections lies far below.
-const QUEUE: usize = 8_192;
 
 /// A place in the spool: batches are drained in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -78,7 +75,8 @@ pub(crate) struct SpoolFiles {
 
 /// The spool's writing end.
 pub(crate) struct Spool {
-    sender: SyncSender<Message>,
+    /// Not bounded: what waits in it is one batch of each request in work at most, and the listener bounds those.
+    sender: Sender<Message>,
     shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -116,7 +114,7 @@ impl Spool {
         }
         shared.begin(Position { generation, id: file.last_id() });
 
-        let (sender, receiver) = sync_channel(QUEUE);
+        let (sender, receiver) = channel();
         let outlet = Outlet::new(Arc::clone(&shared), sender.clone(), Arc::clone(&files.name), existing, generation);
         let writer = Writer::new(file, generation, files.name, Arc::clone(&shared));
         let thread = thread::Builder::new()
@@ -138,10 +136,7 @@ impl Spool {
         let reserved = Shared::reserve(&self.shared, bytes as u64).ok_or(CommitError::Full)?;
         let (reply, answer) = oneshot::channel();
         let waiting = Waiting { record, post, received_at: clock::now_micros(), reserved, reply };
-        self.sender.try_send(Message::Commit(waiting)).map_err(|refused| match refused {
-            TrySendError::Full(_) => CommitError::Full,
-            TrySendError::Disconnected(_) => CommitError::Closed,
-        })?;
+        self.sender.send(Message::Commit(waiting)).map_err(|_| CommitError::Closed)?;
         // A writer that is gone without an answer did not commit, as far as anybody knows.
         answer.await.unwrap_or(Err(CommitError::Closed))
     }
@@ -158,7 +153,7 @@ impl Spool {
     /// Takes no more batches; returns when those that wait are answered.
     pub(crate) fn close(&self) {
         self.shared.close();
-        let (reply, answer) = std::sync::mpsc::channel();
+        let (reply, answer) = channel();
         if self.sender.send(Message::Flush(reply)).is_ok() {
             // An error says that the writer is gone, which is as good.
             let _done = answer.recv();

@@ -152,7 +152,7 @@ where
         // Between requests; the head itself is bounded by the guard.
         .header_read_timeout(limits.idle_timeout)
         .max_header_size(MAX_HEAD)
-        .max_buf_size(32 * 1024)
+        .max_buf_size(MAX_HEAD)
         .half_close(false)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);

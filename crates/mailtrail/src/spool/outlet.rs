@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use super::backlog::{Backlog, Shared};
@@ -67,7 +67,7 @@ impl OutletError {
 /// Reads what the spool holds and tells it what may go.
 pub(crate) struct Outlet {
     shared: Arc<Shared>,
-    sender: SyncSender<Message>,
+    sender: Sender<Message>,
     name: FileName,
     /// Generations before the current one, oldest first.
     old: Vec<u32>,
@@ -81,7 +81,7 @@ pub(crate) struct Outlet {
 impl Outlet {
     pub(super) fn new(
         shared: Arc<Shared>,
-        sender: SyncSender<Message>,
+        sender: Sender<Message>,
         name: FileName,
         old: Vec<u32>,
         generation: u32,

@@ -3,6 +3,7 @@
 use std::borrow::{Borrow, Cow};
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::num::NonZeroI64;
 
 use aws_lc_rs::digest;
 use rusqlite::{Connection, OptionalExtension};
@@ -28,12 +29,12 @@ pub(super) struct Interned {
     proofs: Cache<Option<String>, i64>,
 }
 
-/// A row of `message`, as an event refers to it.
+/// A row of `message`, as an event refers to it. Many are kept, so that an absent number takes no place: none is ever 0.
 #[derive(Clone, Copy)]
 pub(super) struct Message {
     pub(super) id: i64,
-    pub(super) address: Option<i64>,
-    pub(super) category_list: Option<i64>,
+    pub(super) address: Option<NonZeroI64>,
+    pub(super) category_list: Option<NonZeroI64>,
 }
 
 impl Default for Interned {
@@ -43,7 +44,8 @@ impl Default for Interned {
             forgotten_key: None,
             any_forgotten: false,
             met_forgotten: false,
-            messages: Cache::new(300_000),
+            // As many as two hash tables of 2^17 places hold.
+            messages: Cache::new(229_376),
             addresses: Cache::new(100_000),
             lists: Cache::new(10_000),
             proofs: Cache::new(100),
@@ -146,7 +148,8 @@ impl Interned {
             event.request,
             custom_args,
         ])?;
-        Ok((added > 0).then(|| Message { id: sql.last_insert_rowid(), address, category_list: list }))
+        let [address, category_list] = [address, list].map(|id| id.and_then(NonZeroI64::new));
+        Ok((added > 0).then(|| Message { id: sql.last_insert_rowid(), address, category_list }))
     }
 
     fn address(
