@@ -36,11 +36,8 @@ impl Keep for Forget {
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-fn main() -> anyhow::Result<()> {
-    receive::runtime()?.block_on(run())
-}
-
-async fn run() -> anyhow::Result<()> {
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
     // `--config FILE`, as `mailtrail serve` takes it.
     let path = std::env::args_os().nth(2).map(PathBuf::from);
     let config = config::load(path.as_deref())?;

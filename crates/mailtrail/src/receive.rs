@@ -27,5 +27,4 @@ pub use certificate::certificate_end;
 pub(crate) use certificate::testing as certificate_testing;
 pub use listener::{Listener, ListenerError, serve};
 pub use post::{Keep, Kept, Shared};
-pub use threads::runtime;
 pub use tls::{Tls, TlsError};

@@ -129,14 +129,14 @@ async fn run(args: Args) -> anyhow::Result<()> {
 
     let started = Instant::now();
     let fired = fire::all(&target, prepared.requests, args.connections, Duration::from_secs(args.seconds)).await?;
-    let events = fired.acknowledged * u64::from(args.events_per_post);
+    let events = fired.acknowledged() * u64::from(args.events_per_post);
     let seconds = fired.elapsed.as_secs_f64();
     let [p50, p90, p99, max] = fired.milliseconds();
-    let (events_per_s, posts_per_s) = (events as f64 / seconds, fired.acknowledged as f64 / seconds);
+    let (events_per_s, posts_per_s) = (events as f64 / seconds, fired.acknowledged() as f64 / seconds);
     talk(&format!(
         "{events_per_s:.0} events/s, {posts_per_s:.0} POSTs/s; to 200: p50 {p50:.2} p90 {p90:.2} p99 {p99:.2} max {max:.2} ms; \
          {} POSTs in {seconds:.2} s, statuses {:?}, unanswered {}{}",
-        fired.acknowledged,
+        fired.acknowledged(),
         fired.statuses,
         fired.unanswered,
         if fired.used_up { "; all prepared POSTs were used up before the time was over" } else { "" }
@@ -157,7 +157,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     if args.json {
         let line = serde_json::json!({
             "events_per_post": args.events_per_post, "connections": args.connections, "seconds": seconds,
-            "posts": fired.acknowledged, "events": events, "events_per_s": events_per_s, "posts_per_s": posts_per_s,
+            "posts": fired.acknowledged(), "events": events, "events_per_s": events_per_s, "posts_per_s": posts_per_s,
             "p50_ms": p50, "p90_ms": p90, "p99_ms": p99, "max_ms": max,
             "statuses": fired.statuses, "unanswered": fired.unanswered, "used_up": fired.used_up,
             "prepared_posts": posts, "prepared_events": prepared.events,
@@ -166,7 +166,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         writeln!(std::io::stdout(), "{line}")?;
     }
     ensure!(
-        fired.acknowledged > 0,
+        fired.acknowledged() > 0,
         "nothing was acknowledged: statuses {:?}, unanswered {}",
         fired.statuses,
         fired.unanswered

@@ -13,7 +13,6 @@ use anyhow::Context as _;
 
 use super::Global;
 use super::exit::Exit;
-use crate::receive;
 use crate::store::query::Scope;
 use stage::{LIST, RUN, Stage};
 use tell::{Show, Teller};
@@ -38,7 +37,7 @@ const SEND: &[&str] =
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, _global: &Global) -> anyhow::Result<Exit> {
-    let runtime = receive::runtime().context("starting the runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     let mut out = std::io::stdout().lock();
     let mut tell = Teller::new(&mut out);
     let stage = runtime.block_on(Stage::set(args.recipients as usize, args.seed))?;

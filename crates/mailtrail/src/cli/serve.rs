@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::Global;
 use super::exit::Exit;
 use super::output::note;
-use crate::{config, log, receive, serve};
+use crate::{config, log, serve};
 
 /// Receive SendGrid's events and keep them
 #[derive(Debug, clap::Args)]
@@ -21,7 +21,7 @@ pub(super) fn run(_args: Args, global: &Global) -> anyhow::Result<Exit> {
         tracing::warn!("{warning}");
     }
     harden();
-    let runtime = receive::runtime().context("starting the runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(until_stopped(&config, global))?;
     Ok(Exit::Done)
 }

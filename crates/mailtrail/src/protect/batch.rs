@@ -10,12 +10,8 @@ use super::row::{BatchRow, EventRow, SealedRow};
 /// The format of the bytes: `postcard` of [`BatchRow`]. A change of any of its fields is a new format.
 pub const BATCH_FORMAT: u16 = 1;
 
-/// An event takes about so many bytes.
-const EVENT_BYTES: usize = 400;
 /// What stands before the events takes less.
 const HEAD_BYTES: usize = 128;
-/// More is not taken on trust that the events will come.
-const MOST_AT_ONCE: usize = 1024 * 1024;
 
 /// What `protect` made of one POST. Nothing else can build one, so whatever takes it cannot be handed a plain address.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,7 +27,7 @@ pub type Counts = [u32; EVENT_NAMES.len() + 1];
 impl ProtectedBatch {
     /// For `protect`, where every value has passed redaction.
     pub(super) fn of_rows(rows: BatchRow<String>) -> Self {
-        let mut encoder = Encoder::new(rows.events.len());
+        let mut encoder = Encoder::new(0);
         rows.events.iter().for_each(|event| encoder.event(event));
         rows.sealed.into_iter().for_each(|sealed| encoder.sealed(sealed));
         encoder.finish(rows.received_at, rows.verified_by.as_deref(), &rows.key_id)
@@ -89,10 +85,9 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    /// For about so many events.
-    pub(super) fn new(events: usize) -> Self {
-        let events = Vec::with_capacity((events * EVENT_BYTES).min(MOST_AT_ONCE) + HEAD_BYTES);
-        Self { events, counts: Counts::default(), sealed: Vec::new() }
+    /// For events of about so many bytes.
+    pub(super) fn new(bytes: usize) -> Self {
+        Self { events: Vec::with_capacity(bytes + HEAD_BYTES), counts: Counts::default(), sealed: Vec::new() }
     }
 
     pub(super) fn event<S: AsRef<str> + Serialize>(&mut self, row: &EventRow<S>) {

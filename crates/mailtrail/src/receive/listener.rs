@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use super::connections::{Connections, Place};
 use super::head_guard::{HeadGuard, MAX_HEAD};
 use super::post::{Keep, Shared};
+use super::threads::Threads;
 use super::tls::Tls;
 use crate::config::Receive;
 use crate::stop::Stop;
@@ -38,6 +39,7 @@ pub struct Listener {
     tcp: TcpListener,
     tls: Option<Arc<Tls>>,
     limits: Limits,
+    threads: Threads,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -48,19 +50,20 @@ struct Limits {
 }
 
 impl Listener {
-    /// Binds the address of `[receive] listen` (port 0: any free one).
+    /// Binds the address of `[receive] listen` (port 0: any free one), and starts the threads that will answer there.
     ///
     /// # Errors
-    /// When the address cannot be bound.
+    /// When the address cannot be bound, or the system gives no thread.
     pub async fn bind(config: &Receive, tls: Option<Arc<Tls>>) -> Result<Self, ListenerError> {
         let address = config.listen;
-        let tcp = TcpListener::bind(address).await.map_err(|source| ListenerError { address, source })?;
+        let failed = |source| ListenerError { address, source };
+        let tcp = TcpListener::bind(address).await.map_err(failed)?;
         let limits = Limits {
             connections: config.max_connections,
             header_timeout: config.header_timeout,
             idle_timeout: config.idle_timeout,
         };
-        Ok(Self { tcp, tls, limits })
+        Ok(Self { tcp, tls, limits, threads: Threads::start().map_err(failed)? })
     }
 
     /// The address it is bound to.
@@ -74,7 +77,7 @@ impl Listener {
 
 /// Serves until it is to stop, then lets open requests finish.
 pub async fn serve<K: Keep>(listener: Listener, shared: Arc<Shared<K>>, mut stop: Stop) {
-    let Listener { tcp, tls, limits } = listener;
+    let Listener { tcp, tls, limits, mut threads } = listener;
     let connections = Connections::new(limits.connections);
     let mut tasks = JoinSet::new();
     loop {
@@ -83,8 +86,9 @@ pub async fn serve<K: Keep>(listener: Listener, shared: Arc<Shared<K>>, mut stop
             () = stop.requested() => break,
         };
         let stream = tokio::select! {
-            accepted = tcp.accept() => match accepted {
-                Ok((stream, _)) => stream,
+            // Its thread will look after it, not this one.
+            accepted = tcp.accept() => match accepted.and_then(|(stream, _)| stream.into_std()) {
+                Ok(stream) => stream,
                 Err(error) => {
                     // Out of file descriptors, most likely: others must close first.
                     crate::log::limited("accept", || tracing::error!(%error, "cannot accept a connection"));
@@ -95,23 +99,27 @@ pub async fn serve<K: Keep>(listener: Listener, shared: Arc<Shared<K>>, mut stop
             () = stop.requested() => break,
         };
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(connection(stream, tls.clone(), Arc::clone(&shared), place, limits, stop.clone()));
+        let connection = connection(stream, tls.clone(), Arc::clone(&shared), place, limits, stop.clone());
+        tasks.spawn_on(connection, threads.next());
     }
     drop(tcp);
     let all_done = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(STOP_WITHIN, all_done).await.is_err() {
         tracing::warn!("some requests did not finish in time; SendGrid will repeat them");
     }
+    threads.end().await;
 }
 
 async fn connection<K: Keep>(
-    stream: TcpStream,
+    stream: std::net::TcpStream,
     tls: Option<Arc<Tls>>,
     shared: Arc<Shared<K>>,
     place: Place,
     limits: Limits,
     stop: Stop,
 ) {
+    // It fails where the system takes no more to wait for.
+    let Ok(stream) = TcpStream::from_std(stream) else { return };
     // Answers are small and complete; waiting to fill a packet would only delay them.
     let _unimportant = stream.set_nodelay(true);
     let place = Arc::new(place);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sendgrid_events::EVENT_NAMES;
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::alarm::Alarm;
@@ -13,7 +14,7 @@ use crate::protect::{Counts, KeyRing, Protector};
 use crate::receive::{Authentic, Keep, Kept, Refusal};
 use crate::relay;
 
-/// Larger bodies are worked on beside the runtime's threads, so that one of them does not hold up many small ones.
+/// Larger bodies are worked on beside the listener's threads, so that one of them does not hold up many small ones.
 const LARGE_BODY: usize = 128 * 1024;
 
 /// What the public listener hands its bodies to.
@@ -22,16 +23,20 @@ pub struct Road {
     alarm: Alarm,
     /// As many large bodies at once as there are processors.
     large_bodies: Semaphore,
+    /// Has the threads for them; each of the listener's threads would keep some of its own.
+    beside: Handle,
 }
 
 impl Road {
-    /// A road that ends in `sink` and feeds `alarm`. `sealer`: the keys that seal POSTs, where they are passed on.
+    /// A road that ends in `sink` and feeds `alarm`. `sealer`: the keys that seal POSTs, where they are passed on. Made on the
+    /// runtime that works on large bodies.
     pub(super) fn new(protector: Protector, sink: Sink, sealer: Option<Arc<KeyRing>>, alarm: Alarm) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             hands: Hands { protector: Arc::new(protector), sink, sealer },
             alarm,
             large_bodies: Semaphore::new(processors),
+            beside: Handle::current(),
         }
     }
 
@@ -43,7 +48,7 @@ impl Road {
         let _turn = self.large_bodies.acquire().await.map_err(|_| Refusal::StoreFailing)?;
         let hands = self.hands.clone();
         // A panic in there would be a defect: it costs this POST, which SendGrid repeats, and nobody else's.
-        tokio::task::spawn_blocking(move || hands.protect(&body)).await.map_err(|_| Refusal::StoreFailing)?
+        self.beside.spawn_blocking(move || hands.protect(&body)).await.map_err(|_| Refusal::StoreFailing)?
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct Shared {
     closed: AtomicBool,
     progress: Mutex<Progress>,
     grew: Condvar,
+    /// Apart from growth: whoever rests is not to be woken by each commit.
+    poked: Condvar,
 }
 
 #[derive(Default)]
@@ -56,6 +58,7 @@ impl Shared {
             closed: AtomicBool::new(false),
             progress: Mutex::default(),
             grew: Condvar::new(),
+            poked: Condvar::new(),
         }
     }
 
@@ -113,7 +116,7 @@ impl Shared {
     pub(super) fn begin(&self, head: Position) {
         let mut progress = self.progress();
         (progress.head, progress.poked) = (head, true);
-        self.grew.notify_all();
+        self.wake();
     }
 
     /// A commit succeeded.
@@ -159,7 +162,7 @@ impl Shared {
     pub(super) fn rest(&self, at_most: Duration) {
         let guard = self.progress();
         let (mut progress, _timeout) = self
-            .grew
+            .poked
             .wait_timeout_while(guard, at_most, |progress| !progress.poked)
             .unwrap_or_else(PoisonError::into_inner);
         progress.poked = false;
@@ -167,7 +170,12 @@ impl Shared {
 
     pub(crate) fn poke(&self) {
         self.progress().poked = true;
+        self.wake();
+    }
+
+    fn wake(&self) {
         self.grew.notify_all();
+        self.poked.notify_all();
     }
 }
 

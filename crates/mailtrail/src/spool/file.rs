@@ -33,6 +33,9 @@ pub(super) fn open_to_read(path: &Path) -> Result<(Connection, bool), OpenError>
 /// Pages in the log before a checkpoint: the file is small, and its pages are used again and again.
 const CHECKPOINT_PAGES: i32 = 8_000;
 
+/// KiB of pages that the reading end keeps: each is read once.
+const READER_CACHE_KIB: i64 = 256;
+
 /// The writing end.
 pub(super) struct SpoolFile {
     connection: Connection,
@@ -213,6 +216,9 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
         let (connection, with_posts) = open_to_read(path)?;
+        connection
+            .pragma_update(None, "cache_size", -READER_CACHE_KIB)
+            .map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })?;
         Ok(Self { connection, with_posts })
     }
 

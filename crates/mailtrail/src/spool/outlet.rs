@@ -13,8 +13,10 @@ use super::{FileName, Position};
 use crate::database::{self, OpenError, Trouble};
 use crate::protect::SealedPost;
 
-/// Memory for one chunk, about; a batch is bounded by the listener.
-const CHUNK_BYTES: usize = 16 * 1024 * 1024;
+/// Memory for one piece, about; a batch is bounded by the listener.
+const PIECE_BYTES: usize = 2 * 1024 * 1024;
+/// What is drained together, about.
+const CHUNK_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A POST that is to be passed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,21 +27,34 @@ pub struct SpooledPost {
     pub post: SealedPost,
 }
 
-/// Batches to be drained together.
-pub(crate) struct Chunk {
+/// Some of the batches that are drained together: all of them at once would be much memory where POSTs are large.
+pub(crate) struct Piece {
     /// In the order committed.
     pub(crate) records: Vec<Record>,
     /// Those of their POSTs that are to be passed on, in the same order.
     pub(crate) posts: Vec<SpooledPost>,
-    /// The last of them.
+}
+
+/// What was handed out and is not drained yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Chunk {
+    /// The last batch of it.
     pub(crate) through: Position,
     amount: Backlog,
 }
 
 impl Chunk {
+    fn is_empty(&self) -> bool {
+        self.amount.rows == 0
+    }
+
+    fn is_full(&self, max_items: u64) -> bool {
+        self.amount.items >= max_items || self.amount.bytes >= CHUNK_BYTES
+    }
+
     /// Whether far more would have fitted.
     pub(crate) fn is_small(&self, max_items: u64) -> bool {
-        self.amount.items < max_items / 2 && self.amount.bytes < CHUNK_BYTES as u64 / 2
+        self.amount.items < max_items / 2 && self.amount.bytes < CHUNK_BYTES / 2
     }
 }
 
@@ -76,6 +91,7 @@ pub(crate) struct Outlet {
     reader: Option<(u32, Reader)>,
     /// Up to where it is drained.
     position: Position,
+    chunk: Chunk,
 }
 
 impl Outlet {
@@ -86,11 +102,15 @@ impl Outlet {
         old: Vec<u32>,
         generation: u32,
     ) -> Self {
-        Self { shared, sender, name, old, newest: generation, reader: None, position: Position::default() }
+        Self { shared, sender, name, old, newest: generation, reader: None, position: Position::default(), chunk: Chunk::default() }
     }
 
-    /// The next batches, up to about so many items; `None` where all is drained that was committed before the call.
-    pub(crate) fn next(&mut self, max_items: u64) -> Result<Option<Chunk>, OutletError> {
+    /// The next piece of a chunk of about so many items; `None` where that is all of it, or all is drained that was committed
+    /// before the call.
+    pub(crate) fn next(&mut self, max_items: u64) -> Result<Option<Piece>, OutletError> {
+        if self.chunk.is_full(max_items) {
+            return Ok(None);
+        }
         loop {
             // Before the read: a file is finished when nothing is left in it after it ceased to be the current one.
             let head = self.shared.head();
@@ -99,8 +119,11 @@ impl Outlet {
             let generation = self.old.first().copied().unwrap_or(head.generation);
             let path = (self.name)(generation);
             let finished = generation < head.generation;
-            match self.read(generation, &path, max_items) {
-                Ok(Some(chunk)) => return Ok(Some(chunk)),
+            match self.read(generation, &path, max_items - self.chunk.amount.items) {
+                Ok(Some(piece)) => return Ok(Some(piece)),
+                // First what was handed out, which may be asked for again, is to be drained.
+                Ok(None) if !self.chunk.is_empty() => return Ok(None),
+                Err(error) if error.is_damage() && !self.chunk.is_empty() => return Ok(None),
                 Ok(None) if finished => self.remove(&path)?,
                 Ok(None) => {
                     self.shared.set_oldest(None);
@@ -113,27 +136,35 @@ impl Outlet {
         }
     }
 
-    fn read(&mut self, generation: u32, path: &Path, max_items: u64) -> Result<Option<Chunk>, OutletError> {
+    fn read(&mut self, generation: u32, path: &Path, max_items: u64) -> Result<Option<Piece>, OutletError> {
         if self.reader.as_ref().is_none_or(|(open, _)| *open != generation) {
             self.reader = Some((generation, Reader::open(path)?));
         }
         let Some((_, reader)) = &self.reader else { return Ok(None) };
-        let after = if self.position.generation == generation { self.position.id } else { 0 };
-        let found = reader.read_after(after, max_items, CHUNK_BYTES)?;
+        let reached = self.position.max(self.chunk.through);
+        let after = if reached.generation == generation { reached.id } else { 0 };
+        let found = reader.read_after(after, max_items, PIECE_BYTES)?;
         let (Some(first), Some(last)) = (found.first(), found.last()) else { return Ok(None) };
-        self.shared.set_oldest(Some(first.received_at));
-        let through = Position { generation, id: last.id };
-        let amount = Backlog {
-            rows: found.len() as u64,
-            items: found.iter().map(|stored| u64::from(stored.record.items())).sum(),
-            bytes: found.iter().map(|stored| stored.bytes() as u64).sum(),
-        };
+        if self.chunk.is_empty() {
+            self.shared.set_oldest(Some(first.received_at));
+        }
+        self.chunk.through = Position { generation, id: last.id };
+        let amount = &mut self.chunk.amount;
         let (mut records, mut posts) = (Vec::with_capacity(found.len()), Vec::new());
-        for Stored { received_at, record, post, .. } in found {
+        for stored in found {
+            amount.rows += 1;
+            amount.items += u64::from(stored.record.items());
+            amount.bytes += stored.bytes() as u64;
+            let Stored { received_at, record, post, .. } = stored;
             records.push(record);
             posts.extend(post.map(|post| SpooledPost { received_at, post }));
         }
-        Ok(Some(Chunk { records, posts, through, amount }))
+        Ok(Some(Piece { records, posts }))
+    }
+
+    /// What was handed out is to be handed out again.
+    pub(crate) fn again(&mut self) {
+        self.chunk = Chunk::default();
     }
 
     fn remove(&mut self, path: &Path) -> Result<(), OutletError> {
@@ -165,11 +196,13 @@ impl Outlet {
         Ok(())
     }
 
-    /// The chunk is in the trail, durably: the spool may delete it.
-    pub(crate) fn drained(&mut self, chunk: &Chunk) {
-        self.position = chunk.through;
+    /// What was handed out is in the trail, durably: the spool may delete it. Says what it was.
+    pub(crate) fn drained(&mut self) -> Chunk {
+        let chunk = std::mem::take(&mut self.chunk);
+        self.position = self.position.max(chunk.through);
         // A spool that is gone keeps the rows; draining them again changes nothing.
         let _gone = self.sender.send(Message::Drained(Drained { through: chunk.through, amount: chunk.amount }));
+        chunk
     }
 
     /// Up to where everything is drained.

@@ -51,9 +51,9 @@ impl Bench {
     /// What the outlet reads until there is nothing more, deleted as it goes.
     fn drain(&mut self) -> Vec<Record> {
         let mut found = vec![];
-        while let Some(chunk) = self.outlet.next(3).expect("readable") {
-            self.outlet.drained(&chunk);
-            found.extend(chunk.records);
+        while let Some(piece) = self.outlet.next(3).expect("readable") {
+            self.outlet.drained();
+            found.extend(piece.records);
             self.pass_messages();
         }
         self.pass_messages();
@@ -107,9 +107,9 @@ fn an_io_error_leaves_the_old_file_for_the_next_start() {
     assert_eq!(spool.head().generation, 2);
     assert_eq!(spool.shared().backlog().rows, 2);
     let mut found = vec![];
-    while let Some(chunk) = outlet.next(100).expect("readable") {
-        outlet.drained(&chunk);
-        found.extend(chunk.records);
+    while let Some(piece) = outlet.next(100).expect("readable") {
+        outlet.drained();
+        found.extend(piece.records);
     }
     assert_eq!(found, records(&[0, 4]));
     assert!(!temp.path().join("1.db").exists());
@@ -204,8 +204,8 @@ async fn a_client_that_hangs_up_takes_no_room_for_ever() {
     let hung_up = tokio::time::timeout(std::time::Duration::ZERO, spool.commit(record(0..2), None)).await;
     drop(hung_up);
     spool.close();
-    while let Some(chunk) = outlet.next(10).expect("readable") {
-        outlet.drained(&chunk);
+    while outlet.next(10).expect("readable").is_some() {
+        outlet.drained();
     }
     spool.stop();
     assert_eq!(spool.shared().backlog(), Backlog::default());
@@ -224,11 +224,11 @@ fn a_post_is_stored_with_its_batch_counts_as_backlog_and_goes_with_it() {
     let second = Waiting { post: Some(sealed(7)), ..second };
     bench.writer.commit(&mut vec![first, second]);
     answer.try_recv().expect("answered").map(drop).expect("stored");
-    let chunk = bench.outlet.next(10).expect("readable").expect("a chunk");
-    assert_eq!(chunk.records, records(&[0, 2]));
-    assert_eq!(chunk.posts, [SpooledPost { received_at: 7, post: sealed(7) }]);
+    let piece = bench.outlet.next(10).expect("readable").expect("a piece");
+    assert_eq!(piece.records, records(&[0, 2]));
+    assert_eq!(piece.posts, [SpooledPost { received_at: 7, post: sealed(7) }]);
     let path = temp.path().join("1.db");
-    let records_alone: usize = chunk.records.iter().map(|record| record.bytes().len()).sum();
+    let records_alone: usize = piece.records.iter().map(|record| record.bytes().len()).sum();
     assert_eq!(
         Reader::open(&path).map(|reader| reader.backlog().expect("read").bytes).expect("opened"),
         records_alone as u64 + 100
@@ -241,7 +241,7 @@ fn a_post_is_stored_with_its_batch_counts_as_backlog_and_goes_with_it() {
     assert!(left.len() == 2 && left.iter().all(|stored| stored.post.is_none()));
     assert!(!std::fs::read(&copy).expect("read").windows(40).any(|window| window == [7; 40]));
 
-    bench.outlet.drained(&chunk);
+    bench.outlet.drained();
     bench.pass_messages();
     assert_eq!(bench.writer.file_mut().backlog().expect("read"), Backlog::default());
 }
@@ -258,7 +258,64 @@ fn an_earlier_version_s_old_file_is_drained_as_it_is() {
     drop(SpoolFile::open(&temp.path().join("2.db")).expect("a newer file"));
     assert_eq!(look(&temp.path().join("1.db")).expect("readable").batches, 1);
     let (spool, mut outlet) = Spool::open(files(temp.path()), 1 << 20, Arc::new(())).expect("opened");
-    let chunk = outlet.next(10).expect("readable").expect("a chunk");
-    assert_eq!((chunk.records, chunk.through), (records(&[0]), Position { generation: 1, id: 1 }));
+    let piece = outlet.next(10).expect("readable").expect("a piece");
+    assert_eq!((piece.records, outlet.drained().through), (records(&[0]), Position { generation: 1, id: 1 }));
     spool.stop();
+}
+
+/// Batches with posts of which two are more than a piece.
+fn commit_large(bench: &mut Bench, firsts: &[u64]) {
+    for first in firsts {
+        let (waiting, mut answer) = bench.waiting(*first);
+        let post = SealedPost { seal_key_id: "k".to_owned(), sealed: vec![7; 1_500_000] };
+        bench.writer.commit(&mut vec![Waiting { post: Some(post), ..waiting }]);
+        answer.try_recv().expect("answered").map(drop).expect("stored");
+    }
+}
+
+/// The records of each piece until the chunk ends.
+fn pieces(outlet: &mut Outlet, max_items: u64) -> Vec<Vec<Record>> {
+    std::iter::from_fn(|| outlet.next(max_items).expect("readable")).map(|piece| piece.records).collect()
+}
+
+#[test]
+fn a_chunk_comes_in_pieces_again_where_it_is_asked_for_and_goes_as_a_whole() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let mut bench = bench(temp.path());
+    commit_large(&mut bench, &[0, 2, 4, 6, 8]);
+    let chunk = vec![records(&[0, 2]), records(&[4])];
+    assert_eq!(pieces(&mut bench.outlet, 6), chunk);
+    assert_eq!(bench.outlet.position(), Position::default());
+    bench.outlet.again();
+    assert_eq!(pieces(&mut bench.outlet, 6), chunk, "nothing of it was drained");
+    let drained = bench.outlet.drained();
+    assert_eq!(drained.through, Position { generation: 1, id: 3 });
+    assert!(drained.is_small(14) && !drained.is_small(12));
+    bench.pass_messages();
+    assert_eq!(bench.writer.file_mut().backlog().expect("read").rows, 2, "the chunk is deleted");
+    assert_eq!(pieces(&mut bench.outlet, 6), [records(&[6, 8])]);
+    bench.outlet.drained();
+    assert!(bench.outlet.next(6).expect("readable").is_none());
+    bench.pass_messages();
+    assert_eq!(bench.writer.file_mut().backlog().expect("read"), Backlog::default());
+}
+
+#[test]
+fn what_stands_before_a_damaged_place_is_drained_before_the_file_is_set_aside() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let mut bench = bench(temp.path());
+    commit_large(&mut bench, &[0, 2, 4]);
+    bench.writer.file_mut().settle().expect("all in the file");
+    // The pages of the last post no longer lead to each other.
+    let path = temp.path().join("1.db");
+    let mut bytes = std::fs::read(&path).expect("read");
+    let end = bytes.len();
+    bytes[end - 100 * 4096..].fill(0xff);
+    std::fs::write(&path, bytes).expect("written");
+
+    assert_eq!(pieces(&mut bench.outlet, 100), [records(&[0, 2])]);
+    assert_eq!(bench.outlet.drained().through.id, 2);
+    assert!(bench.outlet.next(100).is_err_and(|error| error.to_string().contains("malformed")));
+    let messages: Vec<_> = bench.messages.try_iter().collect();
+    assert!(matches!(messages[..], [Message::Drained(_), Message::Distrust(1, _)]));
 }

@@ -179,12 +179,33 @@ fn step(
     keys: &dyn Keys,
     state: &DrainState,
 ) -> Result<Option<Amount>, DrainError> {
-    let Some(chunk) = outlet.next(ITEMS_A_COMMIT)? else { return Ok(None) };
-    let appended = trail.append(&chunk.records, &|bytes, why| keys.seal(bytes, why))?;
+    // What an earlier one left that failed.
+    outlet.again();
+    let Some(first) = outlet.next(ITEMS_A_COMMIT)? else { return Ok(None) };
+    let (mut first, mut posts) = (Some(first), Vec::new());
+    let appended = trail.append_each(
+        &mut |add| {
+            let mut next = match first.take() {
+                Some(first) => Some(first),
+                None => {
+                    posts.clear();
+                    outlet.again();
+                    outlet.next(ITEMS_A_COMMIT)?
+                }
+            };
+            while let Some(piece) = next {
+                piece.records.iter().try_for_each(&mut *add)?;
+                posts.extend(piece.posts);
+                next = outlet.next(ITEMS_A_COMMIT)?;
+            }
+            Ok::<_, DrainError>(())
+        },
+        &|bytes, why| keys.seal(bytes, why),
+    )?;
     // Behind the trail, whose rows are told apart where this fails and all is read again; posts are not.
-    relayed.add(&chunk.posts)?;
+    relayed.add(&posts)?;
     // Durable in both: only now may the spool let go.
-    outlet.drained(&chunk);
+    let chunk = outlet.drained();
     *state.totals.lock().unwrap_or_else(PoisonError::into_inner) += appended;
     // The chunk is in; a failing checkpoint is tried again at the next commit.
     if let Err(error) = trail.checkpoint_if_long() {

@@ -12,9 +12,23 @@ use tokio::net::TcpStream;
 /// A request as it goes over the wire. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Post {
-    /// With the blank line.
-    pub(crate) head: Bytes,
-    pub(crate) body: Bytes,
+    bytes: Bytes,
+    /// Length of the body.
+    body: usize,
+}
+
+impl Post {
+    /// `head`: with the blank line.
+    pub(crate) fn new(head: String, body: &[u8]) -> Self {
+        let mut bytes = head.into_bytes();
+        bytes.extend_from_slice(body);
+        Self { bytes: bytes.into(), body: body.len() }
+    }
+
+    /// Bytes of its body.
+    pub(crate) fn body(&self) -> usize {
+        self.body
+    }
 }
 
 pub(crate) struct Line {
@@ -40,7 +54,7 @@ impl Line {
     pub(crate) async fn post(&mut self, post: &Post) -> std::io::Result<StatusCode> {
         // Left so where this ends early.
         self.over = true;
-        self.stream.write_all_buf(&mut post.head.clone().chain(post.body.clone())).await?;
+        self.stream.write_all(&post.bytes).await?;
         let answer = loop {
             if let Some(answer) = Answer::parse(&self.received)? {
                 break answer;

@@ -105,7 +105,7 @@ pub(crate) fn requests(wanted: &Wanted, target: &Target, signer: Option<Arc<Sign
         }
     }
     let events = requests.len() as u64 * u64::from(wanted.events_per_post);
-    let bytes = requests.iter().map(|post| post.body.len() as u64).sum();
+    let bytes = requests.iter().map(|post| post.body() as u64).sum();
     Ok(Prepared { requests, events, repeated, bytes })
 }
 
@@ -179,7 +179,7 @@ fn part(
             }
         }
         head += "\r\n";
-        requests.push(Post { head: head.into(), body: body.into() });
+        requests.push(Post::new(head, &body));
     }
     Ok(requests)
 }

@@ -56,6 +56,23 @@ enum Care {
     Each,
 }
 
+/// Takes one batch after the other into a transaction.
+pub(crate) type Add<'a> = dyn FnMut(&Record) -> Result<(), TrailError> + 'a;
+
+/// Why a transaction was given up.
+struct Failed<E> {
+    error: E,
+    /// An element cannot be stored for its content.
+    content: bool,
+}
+
+impl<E: From<TrailError>> Failed<E> {
+    fn of(error: impl Into<TrailError>) -> Self {
+        let error = error.into();
+        Self { content: error.is_content(), error: error.into() }
+    }
+}
+
 impl Trail {
     /// Appends spooled batches in one transaction, durable when this returns.
     ///
@@ -70,30 +87,44 @@ impl Trail {
         records: &[Record],
         seal: &dyn Fn(&[u8], &str) -> SealedRow<String>,
     ) -> Result<Appended, TrailError> {
-        let result = match self.try_append(records, seal, Care::Fast) {
-            Err(error) if error.is_content() => self.try_append(records, seal, Care::Each),
+        self.append_each(&mut |add| records.iter().try_for_each(&mut *add), seal)
+    }
+
+    /// As [`append`](Self::append), of batches that are never in memory all at once: `hand` hands over one after the other, and
+    /// all of them from the first one on where it is called again.
+    ///
+    /// # Errors
+    /// Those of `hand`, and when the trail cannot be written; then nothing was.
+    pub(crate) fn append_each<E: From<TrailError>>(
+        &mut self,
+        hand: &mut dyn FnMut(&mut Add<'_>) -> Result<(), E>,
+        seal: &dyn Fn(&[u8], &str) -> SealedRow<String>,
+    ) -> Result<Appended, E> {
+        let result = match self.try_append(hand, seal, Care::Fast) {
+            Err(Failed { content: true, .. }) => self.try_append(hand, seal, Care::Each),
             result => result,
         };
         if result.is_err() {
             self.interned.forget();
         }
-        result
+        result.map_err(|failed| failed.error)
     }
 
-    fn try_append(
+    fn try_append<E: From<TrailError>>(
         &mut self,
-        records: &[Record],
+        hand: &mut dyn FnMut(&mut Add<'_>) -> Result<(), E>,
         seal: &dyn Fn(&[u8], &str) -> SealedRow<String>,
         care: Care,
-    ) -> Result<Appended, TrailError> {
+    ) -> Result<Appended, Failed<E>> {
         // Dropped without a commit, the transaction is rolled back.
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let generation = meta::generation(&transaction)?;
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Failed::of)?;
+        let generation = meta::generation(&transaction).map_err(Failed::of)?;
         if care == Care::Each || self.interned.generation != Some(generation) {
-            self.interned.begin(&transaction, generation)?;
+            self.interned.begin(&transaction, generation).map_err(Failed::of)?;
         }
         self.interned.met_forgotten = false;
-        let statements = Statements::prepare(&transaction)?;
+        let statements = Statements::prepare(&transaction).map_err(Failed::of)?;
         let mut writer = Writer {
             sql: &transaction,
             statements,
@@ -102,15 +133,15 @@ impl Trail {
             care,
             done: Appended::default(),
         };
-        for record in records {
-            writer.record(record)?;
-        }
+        let mut content = false;
+        hand(&mut |record| writer.record(record).inspect_err(|error| content = error.is_content()))
+            .map_err(|error| Failed { error, content })?;
         let done = writer.done;
         drop(writer);
         if self.interned.met_forgotten {
-            forgotten::want_scrub(&transaction)?;
+            forgotten::want_scrub(&transaction).map_err(Failed::of)?;
         }
-        transaction.commit()?;
+        transaction.commit().map_err(Failed::of)?;
         Ok(done)
     }
 }

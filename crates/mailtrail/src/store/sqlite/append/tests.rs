@@ -226,6 +226,31 @@ fn a_failed_transaction_leaves_nothing_and_can_be_repeated() {
 }
 
 #[test]
+fn what_comes_in_pieces_is_one_transaction_and_comes_again_where_an_element_fails() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let (mut trail, path) = open(temp.path());
+    connect(&path)
+        .execute_batch("CREATE TRIGGER no BEFORE INSERT ON event WHEN new.sg_event_id = 'event-7' BEGIN SELECT raise(ABORT, 'no'); END")
+        .expect("made");
+    let mut calls = 0;
+    let mut hand = |add: &mut Add<'_>| {
+        calls += 1;
+        [record(0..5), record(5..10)].iter().try_for_each(&mut *add)
+    };
+    let appended = trail.append_each(&mut hand, &plain_seal).expect("appended");
+    assert_eq!((calls, appended), (2, Appended { stored: 9, duplicate: 0, quarantined: 1, forgotten: 0 }));
+
+    let mut hand = |add: &mut Add<'_>| {
+        add(&record(20..25))?;
+        Err(TrailError::KeysUnknown)
+    };
+    assert!(matches!(trail.append_each(&mut hand, &plain_seal), Err(TrailError::KeysUnknown)));
+    assert_eq!(stored(&path).len(), 9, "what fails half way leaves nothing");
+    assert_eq!(append(&mut trail, &[record(20..25)]).stored, 5, "no number given in it is used");
+    assert_eq!(texts(&path, "SELECT \"table\" FROM pragma_foreign_key_check"), Vec::<String>::new());
+}
+
+#[test]
 fn an_undrainable_element_can_be_read_again_from_its_sealed_form() {
     let temp = tempfile::tempdir().expect("a folder");
     let (mut trail, path) = open(temp.path());
