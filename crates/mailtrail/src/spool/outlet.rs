@@ -102,7 +102,16 @@ impl Outlet {
         old: Vec<u32>,
         generation: u32,
     ) -> Self {
-        Self { shared, sender, name, old, newest: generation, reader: None, position: Position::default(), chunk: Chunk::default() }
+        Self {
+            shared,
+            sender,
+            name,
+            old,
+            newest: generation,
+            reader: None,
+            position: Position::default(),
+            chunk: Chunk::default(),
+        }
     }
 
     /// The next piece of a chunk of about so many items; `None` where that is all of it, or all is drained that was committed

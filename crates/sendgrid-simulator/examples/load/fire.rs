@@ -65,8 +65,7 @@ pub(crate) async fn all(target: &Target, posts: Vec<Post>, connections: u32, lim
     let address = (host, url.port_or_known_default().unwrap_or(80));
     // Microseconds up to two minutes, to three digits.
     let times = Histogram::new_with_max(120_000_000, 3).context("a histogram")?;
-    let fired =
-        Fired { statuses: BTreeMap::new(), unanswered: 0, used_up: false, elapsed: Duration::ZERO, times };
+    let fired = Fired { statuses: BTreeMap::new(), unanswered: 0, used_up: false, elapsed: Duration::ZERO, times };
     let shared = Arc::new(Shared { posts, next: AtomicUsize::new(0), fired: Mutex::new(fired) });
     let mut lines = Vec::new();
     for _ in 0..connections {
@@ -89,12 +88,7 @@ pub(crate) async fn all(target: &Target, posts: Vec<Post>, connections: u32, lim
     Ok(fired)
 }
 
-async fn work(
-    mut line: Line,
-    address: (String, u16),
-    shared: Arc<Shared>,
-    deadline: Instant,
-) -> anyhow::Result<()> {
+async fn work(mut line: Line, address: (String, u16), shared: Arc<Shared>, deadline: Instant) -> anyhow::Result<()> {
     while Instant::now() < deadline {
         let Some(post) = shared.take() else { break };
         let sent = Instant::now();
