@@ -27,7 +27,7 @@ fn bench(folder: &Path) -> Bench {
     let file = SpoolFile::open(&(files.name)(1)).expect("opened");
     let shared = Arc::new(Shared::new(1 << 20));
     shared.begin(Position { generation: 1, id: file.last_id() });
-    let (sender, messages) = mpsc::channel();
+    let (sender, messages) = channel();
     let outlet = Outlet::new(Arc::clone(&shared), sender, Arc::clone(&files.name), vec![], 1);
     Bench { writer: Writer::new(file, 1, files.name, Arc::clone(&shared)), outlet, shared, messages }
 }
