@@ -22,6 +22,13 @@ class BenchError(Exception):
     """Something outside the measurement went wrong; the message says what to do."""
 
 
+def yielding() -> None:
+    """For the sender's process: it does not push a receiver aside for each answer that comes back, as a network, which
+    gathers what it brings, would not either."""
+    if hasattr(os, "SCHED_BATCH"):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
 def run(command: list, **options) -> subprocess.CompletedProcess:
     result = subprocess.run([str(part) for part in command], capture_output=True, **options)
     if result.returncode != 0:

@@ -16,7 +16,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from receivers import BenchError, FastApi, Mailtrail, Receiver, Sender, WithoutSpool, file_system, run
+from receivers import BenchError, FastApi, Mailtrail, Receiver, Sender, WithoutSpool, file_system, run, yielding
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = {kind.name: kind for kind in (Mailtrail, FastApi, WithoutSpool)}
@@ -101,7 +101,7 @@ class Bench:
         command += ["--events-per-post", per_post, "--connections", connections, "--seed", next(self.seeds), *limit]
         if wait and receiver.backlog_metric:
             command += ["--wait-url", receiver.metrics_url(), "--wait-metric", receiver.backlog_metric]
-        figures = json.loads(run(command).stdout)
+        figures = json.loads(run(command, preexec_fn=yielding).stdout)
         figures["refused"] = sum(count for status, count in figures["statuses"].items() if status != "200")
         figures["refused"] += figures["unanswered"]
         return figures
