@@ -11,7 +11,7 @@ mod outlet;
 pub mod record;
 mod writer;
 
-pub use backlog::Backlog;
+pub use backlog::{Backlog, Underway};
 pub(crate) use look::leave_out_posts;
 pub use look::{Pending, count_events, look, span};
 pub use outlet::SpooledPost;
@@ -139,6 +139,11 @@ impl Spool {
         self.sender.send(Message::Commit(waiting)).map_err(|_| CommitError::Closed)?;
         // A writer that is gone without an answer did not commit, as far as anybody knows.
         answer.await.unwrap_or(Err(CommitError::Closed))
+    }
+
+    /// A post is being worked on that will be committed, until what this returns is dropped.
+    pub(crate) fn underway(&self) -> Underway {
+        Shared::enter(&self.shared)
     }
 
     /// What is committed so far.

@@ -85,6 +85,7 @@ impl Hands {
 
 impl Keep for Road {
     async fn keep(&self, body: Authentic) -> Result<Kept, Refusal> {
+        let _underway = self.hands.sink.underway();
         let Protected { ready, kept, any } = self.protect(body).await?;
         if any {
             ready.keep().await?;

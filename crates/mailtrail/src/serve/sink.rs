@@ -3,7 +3,7 @@
 use crate::clock;
 use crate::protect::{ProtectedBatch, SealedPost};
 use crate::receive::Refusal;
-use crate::spool::{CommitError, Record};
+use crate::spool::{CommitError, Record, Underway};
 use crate::store::Keeper;
 use crate::store::bigquery::{Intake, IntakeError, Prepared};
 
@@ -23,6 +23,11 @@ pub(super) enum Ready {
 }
 
 impl Sink {
+    /// A batch is being made for it, until what this returns is dropped.
+    pub(super) fn underway(&self) -> Option<Underway> {
+        self.keeper().map(Keeper::underway)
+    }
+
     /// Works a while for large batches. `post`: as it came, where it is passed on, which the spool alone can keep.
     pub(super) fn prepare(&self, batch: ProtectedBatch, post: Option<SealedPost>) -> Ready {
         match self {

@@ -2,12 +2,16 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Position;
 
-/// So many posts waiting for their commit at once are a rush.
+/// So many posts being worked on at once are a rush.
 const RUSH: u64 = 4;
+/// Whoever gives way to a rush looks so often whether it is over, and believes it after so many looks: between a commit and
+/// the next posts there is none for a moment.
+const LOOK: Duration = Duration::from_millis(10);
+const LOOKS: u32 = 5;
 
 /// An amount of spooled batches.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,8 +30,8 @@ pub(crate) struct Shared {
     items: AtomicU64,
     /// With what waits for its commit.
     bytes: AtomicU64,
-    /// Batches that wait for their commit.
-    waiting: AtomicU64,
+    /// Posts between their body and their answer.
+    underway: AtomicU64,
     max_bytes: u64,
     closed: AtomicBool,
     progress: Mutex<Progress>,
@@ -53,7 +57,7 @@ impl Shared {
             rows: AtomicU64::new(0),
             items: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
-            waiting: AtomicU64::new(0),
+            underway: AtomicU64::new(0),
             max_bytes,
             closed: AtomicBool::new(false),
             progress: Mutex::default(),
@@ -62,11 +66,16 @@ impl Shared {
         }
     }
 
+    /// A post is being worked on, from now on until what this returns is dropped.
+    pub(super) fn enter(shared: &Arc<Self>) -> Underway {
+        shared.underway.fetch_add(1, Ordering::Relaxed);
+        Underway { shared: Arc::clone(shared) }
+    }
+
     /// Room for a batch; `None` where there is none. An empty spool takes a batch of any size.
     pub(super) fn reserve(shared: &Arc<Self>, bytes: u64) -> Option<Reservation> {
         let room = |held: u64| (held == 0 || held.saturating_add(bytes) <= shared.max_bytes).then(|| held + bytes);
         shared.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).ok()?;
-        shared.waiting.fetch_add(1, Ordering::Relaxed);
         Some(Reservation { shared: Arc::clone(shared), bytes })
     }
 
@@ -93,7 +102,7 @@ impl Shared {
 
     /// Whether posts wait for each other while the backlog is still small: then answering them comes first.
     pub(super) fn is_rushed(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) >= RUSH && self.bytes.load(Ordering::Relaxed) < self.max_bytes / 4
+        self.underway.load(Ordering::Relaxed) >= RUSH && self.bytes.load(Ordering::Relaxed) < self.max_bytes / 4
     }
 
     pub(crate) fn max_bytes(&self) -> u64 {
@@ -160,12 +169,24 @@ impl Shared {
 
     /// Waits until somebody pokes or the time is over.
     pub(super) fn rest(&self, at_most: Duration) {
+        self.was_poked_within(at_most);
+    }
+
+    /// The same, but no longer than posts wait for each other.
+    pub(super) fn give_way(&self, at_most: Duration) {
+        let (begun, mut quiet) = (Instant::now(), 0);
+        while quiet < LOOKS && begun.elapsed() < at_most && !self.was_poked_within(LOOK) {
+            quiet = if self.is_rushed() { 0 } else { quiet + 1 };
+        }
+    }
+
+    fn was_poked_within(&self, time: Duration) -> bool {
         let guard = self.progress();
         let (mut progress, _timeout) = self
             .poked
-            .wait_timeout_while(guard, at_most, |progress| !progress.poked)
+            .wait_timeout_while(guard, time, |progress| !progress.poked)
             .unwrap_or_else(PoisonError::into_inner);
-        progress.poked = false;
+        std::mem::take(&mut progress.poked)
     }
 
     pub(crate) fn poke(&self) {
@@ -196,7 +217,17 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.shared.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
-        self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A post that is being worked on.
+pub struct Underway {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        self.shared.underway.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -212,9 +243,7 @@ mod tests {
         let second = Shared::reserve(&shared, 40).expect("room");
         assert!(Shared::reserve(&shared, 1).is_none());
         drop(second);
-        assert_eq!(shared.waiting.load(Ordering::Relaxed), 1);
         first.keep(7);
-        assert_eq!(shared.waiting.load(Ordering::Relaxed), 0);
         assert_eq!(shared.backlog(), Backlog { rows: 1, items: 7, bytes: 60 });
         shared.remove(Backlog { rows: 1, items: 7, bytes: 60 });
         assert_eq!(shared.backlog(), Backlog::default());
@@ -224,15 +253,30 @@ mod tests {
     }
 
     #[test]
-    fn a_rush_is_many_that_wait_while_there_is_room() {
+    fn a_rush_is_many_posts_while_there_is_room() {
         let shared = Arc::new(Shared::new(100));
-        let mut waiting: Vec<_> = (0..RUSH).filter_map(|_| Shared::reserve(&shared, 1)).collect();
+        let mut underway: Vec<_> = (0..RUSH).map(|_| Shared::enter(&shared)).collect();
         assert!(shared.is_rushed());
         let large = Shared::reserve(&shared, 30).expect("room");
         assert!(!shared.is_rushed(), "a backlog that grows comes first again");
         drop(large);
         assert!(shared.is_rushed());
-        waiting.pop();
+        underway.pop();
         assert!(!shared.is_rushed());
+    }
+
+    #[test]
+    fn whoever_gives_way_goes_on_when_the_rush_is_over_or_somebody_pokes() {
+        const FOREVER: Duration = Duration::from_secs(600);
+        let shared = Arc::new(Shared::new(100));
+        let underway: Vec<_> = (0..RUSH).map(|_| Shared::enter(&shared)).collect();
+        shared.give_way(2 * LOOK);
+        assert!(shared.is_rushed(), "the time is over, the rush is not");
+        shared.poke();
+        shared.give_way(FOREVER);
+        let other = Arc::clone(&shared);
+        let gives_way = std::thread::spawn(move || other.give_way(FOREVER));
+        drop(underway);
+        gives_way.join().expect("it goes on");
     }
 }

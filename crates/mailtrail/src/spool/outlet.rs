@@ -240,6 +240,11 @@ impl Outlet {
         self.shared.is_rushed()
     }
 
+    /// Waits while answering posts comes first, until poked, or the time is over.
+    pub(crate) fn give_way(&self, at_most: Duration) {
+        self.shared.give_way(at_most);
+    }
+
     /// Waits until poked, or the time is over.
     pub(crate) fn rest(&self, at_most: Duration) {
         self.shared.rest(at_most);

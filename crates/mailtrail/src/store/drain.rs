@@ -144,7 +144,7 @@ pub(super) fn run(mut outlet: Outlet, mut trail: Trail, mut relayed: Relayed, ke
                 }
                 match drained {
                     Some(_) if state.is_stopping() => {}
-                    Some(_) if outlet.is_rushed() => outlet.rest((begun.elapsed() * RESTS).min(LONGEST_REST)),
+                    Some(_) if outlet.is_rushed() => outlet.give_way((begun.elapsed() * RESTS).min(LONGEST_REST)),
                     Some(Amount::Little) => outlet.rest(GATHER),
                     Some(Amount::Much) => {}
                     None if state.is_stopping() => break,

@@ -14,7 +14,7 @@ use super::sqlite::{Trail, TrailError};
 use crate::clock;
 use crate::database::{self, OpenError};
 use crate::protect::SealedPost;
-use crate::spool::{Backlog, CommitError, CommitReceipt, Position, Record, Spool, SpoolFiles};
+use crate::spool::{Backlog, CommitError, CommitReceipt, Position, Record, Spool, SpoolFiles, Underway};
 
 /// What a keeper may use.
 #[derive(Debug, Clone)]
@@ -161,6 +161,12 @@ impl Keeper {
     /// As [`commit`](Self::commit).
     pub async fn commit_with_post(&self, record: Record, post: SealedPost) -> Result<CommitReceipt, CommitError> {
         self.parts.spool.commit(record, Some(post)).await
+    }
+
+    /// A batch is being made, until what this returns is dropped: where many are, answering them comes before draining.
+    #[must_use]
+    pub fn underway(&self) -> Underway {
+        self.parts.spool.underway()
     }
 
     /// How it is doing.
