@@ -193,9 +193,6 @@ impl Question {
                 Some(since) => text.push_str(&format!("; looked through events since {}", time::rfc3339(since))),
                 None => text.push_str("; looked through the whole trail"),
             }
-            if let Some(rows) = scanned.rows {
-                text.push_str(&format!(" ({rows} of them)"));
-            }
             if let Some(bytes) = scanned.bytes {
                 text.push_str(&format!(" ({bytes} bytes)"));
             }

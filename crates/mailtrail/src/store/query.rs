@@ -286,8 +286,6 @@ pub struct Answer<T> {
 /// What was looked through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scanned {
-    /// How many events, where that is known.
-    pub rows: Option<u64>,
     /// How many bytes, where they are what it costs.
     pub bytes: Option<u64>,
     /// From which event time on; `None`: the whole trail.

@@ -83,7 +83,7 @@ impl Dataset {
 /// With what it cost.
 fn answer<T>(value: T, since: Option<i64>, bytes: u64) -> Answer<T> {
     let why = "BigQuery reads the columns of all days asked for";
-    Answer { value, scanned: Some(Scanned { rows: None, bytes: Some(bytes), since, why: why.into() }) }
+    Answer { value, scanned: Some(Scanned { bytes: Some(bytes), since, why: why.into() }) }
 }
 
 impl Questions for Asker {

@@ -62,7 +62,6 @@ impl Remote {
 
     fn scanned(&self) -> Option<Scanned> {
         self.about().scanned.map(|looked| Scanned {
-            rows: looked.rows,
             bytes: looked.bytes,
             since: looked.since.as_deref().and_then(micros),
             why: looked.why.into(),

@@ -169,8 +169,6 @@ pub struct About {
 /// As `store::query::Scanned`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LookedThrough {
-    /// How many events.
-    pub rows: Option<u64>,
     /// How many bytes.
     pub bytes: Option<u64>,
     /// From which event time on, RFC 3339; nothing: the whole trail.

@@ -48,7 +48,6 @@ pub(super) async fn about(app: &App, scanned: Option<&Scanned>) -> About {
     let backlog = backlog(app).await;
     About {
         scanned: scanned.map(|scanned| LookedThrough {
-            rows: scanned.rows,
             bytes: scanned.bytes,
             since: scanned.since.map(time::rfc3339),
             why: scanned.why.to_string(),

@@ -25,7 +25,6 @@ impl Reader {
         let mut selection = Selection::new(filter, None, self.knows_tests()?);
         if let (None, Source::Time) = (&selection.scanned, selection.source) {
             selection.scanned = Some(crate::store::query::Scanned {
-                rows: None,
                 bytes: None,
                 since: filter.since,
                 why: "every event of that time was counted".into(),

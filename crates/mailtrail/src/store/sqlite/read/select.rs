@@ -111,7 +111,7 @@ impl Selection {
             } else {
                 "events, statuses, domains and reasons have no index"
             };
-            selection.scanned = Some(Scanned { rows: None, bytes: None, since: filter.since, why: why.into() });
+            selection.scanned = Some(Scanned { bytes: None, since: filter.since, why: why.into() });
         }
         selection
     }
