@@ -51,6 +51,9 @@ impl Reader {
     /// # Errors
     /// When the trail cannot be read.
     pub fn outcomes(&self, mailed: &Mailed, only: Option<&[i64]>) -> Result<Vec<RecipientOutcome>, ReadError> {
+        // All of it from one state of the trail. Each statement by itself would also lock and unlock the log, some of them once
+        // a recipient.
+        let _snapshot = self.sql.unchecked_transaction()?;
         let keyed = if mailed.unproven { None } else { self.keyed()? };
         let mut recipients = match only {
             Some(addresses) => self.by_addresses(mailed, keyed, addresses)?,
