@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use thirtyfour::extensions::cdp::ChromeDevTools;
@@ -72,6 +72,14 @@ impl Browser {
 
     pub async fn css(&self, selector: &str) -> WebElement {
         self.driver.query(By::Css(selector)).wait(PATIENCE, Duration::from_millis(20)).first().await.unwrap()
+    }
+
+    /// Clicks on a part of a page that moves by itself: it may be replaced between finding it and the click.
+    pub async fn click(&self, selector: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while let Err(error) = self.css(selector).await.click().await {
+            assert!(Instant::now() < deadline, "{selector} takes no click: {error}");
+        }
     }
 
     pub async fn texts(&self, selector: &str) -> Vec<String> {

@@ -36,7 +36,7 @@ async fn a_run_moves_by_itself_and_gives_the_unreached() {
     place.post(&mailing.events(100..200));
     let settled = "Number(document.querySelector('.c-settled .number').textContent) > 150 && window.untouched";
     browser.until("a line that moves", settled).await;
-    browser.css("tbody th a").await.click().await.unwrap();
+    browser.click("tbody th a").await;
     browser.until("the run's figures", "document.querySelector('.statuses')").await;
     assert_eq!(browser.texts(".panel-head .soft").await.len(), 1);
     value(&browser, "window.untouched = true; document.getElementById('words').open = true").await;
@@ -79,11 +79,11 @@ async fn a_run_moves_by_itself_and_gives_the_unreached() {
     assert!(!text.contains("jane"), "what was pasted is not told");
 
     // What is told leads to the events behind it.
-    browser.css(".statuses a[href*='status=bounce']").await.click().await.unwrap();
+    browser.click(".statuses a[href*='status=bounce']").await;
     browser.until("its bounces", "location.pathname === '/activity' && document.querySelector('#rows .badge')").await;
     assert!(browser.url().await.ends_with("/activity?run=winter-sale-1&status=bounce"));
-    browser.css("#rows .badge").await.click().await.unwrap();
-    browser.css("#timeline .about a[href='/runs/winter-sale-1']").await.click().await.unwrap();
+    browser.click("#rows .badge").await;
+    browser.click("#timeline .about a[href='/runs/winter-sale-1']").await;
     browser.until("the run again", "document.querySelector('.statuses')").await;
     let log = place.running.log();
     assert!(!log.contains("person") && !log.contains("jane"), "{log}");
@@ -113,9 +113,9 @@ async fn hostile_runs_are_texts() {
     place.post(&[traffic::hostile(now())]);
     browser.log_in(place.page, "mia", "/runs").await;
     browser.until("figures", "document.querySelector('tbody .badge')").await;
-    browser.css("tbody th a").await.click().await.unwrap();
+    browser.click("tbody th a").await;
     browser.until("the run", "document.querySelector('.statuses')").await;
-    browser.css("#words-summary").await.click().await.unwrap();
+    browser.click("#words-summary").await;
     for path in ["", "/runs"] {
         if !path.is_empty() {
             browser.driver.goto(format!("http://{}{path}", place.page)).await.unwrap();
