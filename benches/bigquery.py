@@ -93,7 +93,6 @@ class Bench:
     def __init__(self, args: argparse.Namespace, folder: Path) -> None:
         self.args, self.folder = args, folder
         self.sender = Sender(folder)
-        self.seeds = itertools.count(1)
         self.numbers = itertools.count(1)
         self.target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / args.profile
         Mailtrail.binary = self.target / "mailtrail"
@@ -141,12 +140,7 @@ class Bench:
         return json.loads(run(command).stdout)
 
     def load(self, receiver: Mailtrail, per_post: int, limit: list) -> dict:
-        command = [self.target / "examples/load", "--to", self.sender.url(receiver.port), "--key-file", self.sender.key_file, "--json"]
-        command += ["--events-per-post", per_post, "--connections", 32, "--seed", next(self.seeds), *limit]
-        figures = json.loads(run(command).stdout)
-        figures["refused"] = sum(count for status, count in figures["statuses"].items() if status != "200")
-        figures["refused"] += figures["unanswered"]
-        return figures
+        return self.sender.load(self.target / "examples/load", receiver.port, per_post, 32, limit)
 
     def write_table(self) -> list[str]:
         lines = ["| to | client | rows/s | CPU µs a row | of it, or alone: making rows | bytes a row | ratio of rows/s | ratio of CPU |"]

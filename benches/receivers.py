@@ -2,6 +2,8 @@
 
 import base64
 import http.client
+import itertools
+import json
 import os
 import secrets
 import shutil
@@ -57,6 +59,7 @@ class Sender:
             raise BenchError("openssl is missing: it makes and uses the signing key")
         self.key_file = folder / "signing-key.pem"
         self.password = secrets.token_hex(16)
+        self.seeds = itertools.count(1)
         curve = "ec_paramgen_curve:P-256"
         run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", curve, "-out", self.key_file])
         der = run(["openssl", "pkey", "-in", self.key_file, "-pubout", "-outform", "DER"]).stdout
@@ -64,6 +67,15 @@ class Sender:
 
     def url(self, port: int) -> str:
         return f"http://{USER}:{self.password}@127.0.0.1:{port}/event"
+
+    def load(self, tool: Path, port: int, per_post: int, connections: int, options: list) -> dict:
+        """What the load tool measured, each time with other events."""
+        command = [tool, "--to", self.url(port), "--key-file", self.key_file, "--json"]
+        command += ["--events-per-post", per_post, "--connections", connections, "--seed", next(self.seeds), *options]
+        figures = json.loads(run(command, preexec_fn=yielding).stdout)
+        figures["refused"] = sum(count for status, count in figures["statuses"].items() if status != "200")
+        figures["refused"] += figures["unanswered"]
+        return figures
 
     def probe(self) -> tuple[bytes, dict[str, str]]:
         now = str(int(time.time()))

@@ -16,7 +16,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from receivers import BenchError, FastApi, Mailtrail, Receiver, Sender, WithoutSpool, file_system, run, yielding
+from receivers import BenchError, FastApi, Mailtrail, Receiver, Sender, WithoutSpool, file_system, run
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = {kind.name: kind for kind in (Mailtrail, FastApi, WithoutSpool)}
@@ -70,7 +70,6 @@ class Bench:
         self.args = args
         self.folder = folder
         self.sender = Sender(folder)
-        self.seeds = itertools.count(1)
         self.target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
         self.load_tool = self.target / "examples/load"
 
@@ -97,14 +96,10 @@ class Bench:
             FastApi.prepare(self.folder)
 
     def load(self, receiver: Receiver, per_post: int, connections: int, *, limit: list, wait: bool = False) -> dict:
-        command = [self.load_tool, "--to", self.sender.url(receiver.port), "--key-file", self.sender.key_file, "--json"]
-        command += ["--events-per-post", per_post, "--connections", connections, "--seed", next(self.seeds), *limit]
+        options = list(limit)
         if wait and receiver.backlog_metric:
-            command += ["--wait-url", receiver.metrics_url(), "--wait-metric", receiver.backlog_metric]
-        figures = json.loads(run(command, preexec_fn=yielding).stdout)
-        figures["refused"] = sum(count for status, count in figures["statuses"].items() if status != "200")
-        figures["refused"] += figures["unanswered"]
-        return figures
+            options += ["--wait-url", receiver.metrics_url(), "--wait-metric", receiver.backlog_metric]
+        return self.sender.load(self.load_tool, receiver.port, per_post, connections, options)
 
     def prefill(self, receiver: Receiver, events: int) -> None:
         command = self.args.prefill.get(receiver.name)

@@ -8,7 +8,7 @@ use super::Position;
 
 /// So many posts being worked on at once are a rush.
 const RUSH: u64 = 4;
-/// Whoever gives way to a rush looks so often whether it is over, and believes it after so many looks: between a commit and
+/// Whoever rests in a rush looks so often whether it is over, and believes it after so many looks: between a commit and
 /// the next posts there is none for a moment.
 const LOOK: Duration = Duration::from_millis(10);
 const LOOKS: u32 = 5;
@@ -173,7 +173,7 @@ impl Shared {
     }
 
     /// The same, but no longer than posts wait for each other.
-    pub(super) fn give_way(&self, at_most: Duration) {
+    pub(super) fn rest_while_rushed(&self, at_most: Duration) {
         let (begun, mut quiet) = (Instant::now(), 0);
         while quiet < LOOKS && begun.elapsed() < at_most && !self.was_poked_within(LOOK) {
             quiet = if self.is_rushed() { 0 } else { quiet + 1 };
@@ -266,17 +266,17 @@ mod tests {
     }
 
     #[test]
-    fn whoever_gives_way_goes_on_when_the_rush_is_over_or_somebody_pokes() {
+    fn whoever_rests_in_a_rush_goes_on_when_the_rush_is_over_or_somebody_pokes() {
         const FOREVER: Duration = Duration::from_secs(600);
         let shared = Arc::new(Shared::new(100));
         let underway: Vec<_> = (0..RUSH).map(|_| Shared::enter(&shared)).collect();
-        shared.give_way(2 * LOOK);
+        shared.rest_while_rushed(2 * LOOK);
         assert!(shared.is_rushed(), "the time is over, the rush is not");
         shared.poke();
-        shared.give_way(FOREVER);
+        shared.rest_while_rushed(FOREVER);
         let other = Arc::clone(&shared);
-        let gives_way = std::thread::spawn(move || other.give_way(FOREVER));
+        let rests = std::thread::spawn(move || other.rest_while_rushed(FOREVER));
         drop(underway);
-        gives_way.join().expect("it goes on");
+        rests.join().expect("it goes on");
     }
 }

@@ -241,8 +241,8 @@ impl Outlet {
     }
 
     /// Waits while answering posts comes first, until poked, or the time is over.
-    pub(crate) fn give_way(&self, at_most: Duration) {
-        self.shared.give_way(at_most);
+    pub(crate) fn rest_while_rushed(&self, at_most: Duration) {
+        self.shared.rest_while_rushed(at_most);
     }
 
     /// Waits until poked, or the time is over.

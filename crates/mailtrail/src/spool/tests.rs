@@ -43,8 +43,12 @@ impl Bench {
     }
 
     fn commit(&mut self, first: u64) -> Result<(), CommitError> {
+        self.commit_with(first, None)
+    }
+
+    fn commit_with(&mut self, first: u64, post: Option<SealedPost>) -> Result<(), CommitError> {
         let (waiting, mut answer) = self.waiting(first);
-        self.writer.commit(&mut vec![waiting]);
+        self.writer.commit(&mut vec![Waiting { post, ..waiting }]);
         answer.try_recv().expect("answered").map(drop)
     }
 
@@ -266,10 +270,7 @@ fn an_earlier_version_s_old_file_is_drained_as_it_is() {
 /// Batches with posts of which two are more than a piece.
 fn commit_large(bench: &mut Bench, firsts: &[u64]) {
     for first in firsts {
-        let (waiting, mut answer) = bench.waiting(*first);
-        let post = SealedPost { seal_key_id: "k".to_owned(), sealed: vec![7; 1_500_000] };
-        bench.writer.commit(&mut vec![Waiting { post: Some(post), ..waiting }]);
-        answer.try_recv().expect("answered").map(drop).expect("stored");
+        bench.commit_with(*first, Some(SealedPost { sealed: vec![7; 1_500_000], ..sealed(7) })).expect("stored");
     }
 }
 

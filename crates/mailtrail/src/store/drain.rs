@@ -144,7 +144,9 @@ pub(super) fn run(mut outlet: Outlet, mut trail: Trail, mut relayed: Relayed, ke
                 }
                 match drained {
                     Some(_) if state.is_stopping() => {}
-                    Some(_) if outlet.is_rushed() => outlet.give_way((begun.elapsed() * RESTS).min(LONGEST_REST)),
+                    Some(_) if outlet.is_rushed() => {
+                        outlet.rest_while_rushed((begun.elapsed() * RESTS).min(LONGEST_REST))
+                    }
                     Some(Amount::Little) => outlet.rest(GATHER),
                     Some(Amount::Much) => {}
                     None if state.is_stopping() => break,
@@ -181,19 +183,20 @@ fn step(
 ) -> Result<Option<Amount>, DrainError> {
     // What an earlier one left that failed.
     outlet.again();
-    let Some(first) = outlet.next(ITEMS_A_COMMIT)? else { return Ok(None) };
-    let (mut first, mut posts) = (Some(first), Vec::new());
+    let mut next = outlet.next(ITEMS_A_COMMIT)?;
+    if next.is_none() {
+        return Ok(None);
+    }
+    let mut posts = Vec::new();
     let appended = trail.append_each(
         &mut |add| {
-            let mut next = match first.take() {
-                Some(first) => Some(first),
-                None => {
-                    posts.clear();
-                    outlet.again();
-                    outlet.next(ITEMS_A_COMMIT)?
-                }
-            };
-            while let Some(piece) = next {
+            // Asked for once more: the first piece went into the transaction that failed.
+            if next.is_none() {
+                posts.clear();
+                outlet.again();
+                next = outlet.next(ITEMS_A_COMMIT)?;
+            }
+            while let Some(piece) = next.take() {
                 piece.records.iter().try_for_each(&mut *add)?;
                 posts.extend(piece.posts);
                 next = outlet.next(ITEMS_A_COMMIT)?;

@@ -66,10 +66,15 @@ struct Failed<E> {
     content: bool,
 }
 
-impl<E: From<TrailError>> Failed<E> {
-    fn of(error: impl Into<TrailError>) -> Self {
-        let error = error.into();
+impl<E: From<TrailError>> From<TrailError> for Failed<E> {
+    fn from(error: TrailError) -> Self {
         Self { content: error.is_content(), error: error.into() }
+    }
+}
+
+impl<E: From<TrailError>> From<rusqlite::Error> for Failed<E> {
+    fn from(error: rusqlite::Error) -> Self {
+        TrailError::from(error).into()
     }
 }
 
@@ -117,14 +122,13 @@ impl Trail {
         care: Care,
     ) -> Result<Appended, Failed<E>> {
         // Dropped without a commit, the transaction is rolled back.
-        let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Failed::of)?;
-        let generation = meta::generation(&transaction).map_err(Failed::of)?;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let generation = meta::generation(&transaction)?;
         if care == Care::Each || self.interned.generation != Some(generation) {
-            self.interned.begin(&transaction, generation).map_err(Failed::of)?;
+            self.interned.begin(&transaction, generation)?;
         }
         self.interned.met_forgotten = false;
-        let statements = Statements::prepare(&transaction).map_err(Failed::of)?;
+        let statements = Statements::prepare(&transaction)?;
         let mut writer = Writer {
             sql: &transaction,
             statements,
@@ -139,9 +143,9 @@ impl Trail {
         let done = writer.done;
         drop(writer);
         if self.interned.met_forgotten {
-            forgotten::want_scrub(&transaction).map_err(Failed::of)?;
+            forgotten::want_scrub(&transaction)?;
         }
-        transaction.commit().map_err(Failed::of)?;
+        transaction.commit()?;
         Ok(done)
     }
 }
