@@ -10,6 +10,7 @@ mod api;
 mod archive;
 mod ask;
 mod attack;
+mod cases;
 mod concern;
 mod contract;
 mod contrib;
