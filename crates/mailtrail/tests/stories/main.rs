@@ -28,6 +28,7 @@ mod receive;
 mod reconcile;
 mod relay;
 mod restore;
+mod scripts;
 mod send;
 mod tls;
 mod webhook;
