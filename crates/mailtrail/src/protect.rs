@@ -19,7 +19,7 @@ mod url;
 mod values;
 mod wanted;
 
-pub use address::{EmailHash, normalise};
+pub use address::{EmailHash, normalise, on_the_wire, spellings};
 pub use batch::{BATCH_FORMAT, Counts, ProtectedBatch};
 pub use forgotten::ForgottenKey;
 pub use key_file::{KeyError, KeyFile};

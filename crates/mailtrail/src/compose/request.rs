@@ -8,6 +8,7 @@ use super::content::{Compiled, Part, Template, escape};
 use super::fault::{ComposeError, ComposeFault};
 use super::{Composer, Group, limits};
 use crate::config::Sender;
+use crate::protect::on_the_wire;
 use crate::run::{RECIPIENT_ARG, REQUEST_ARG, RUN_ARG, RecipientId, RequestId, RunName};
 use crate::sendgrid::{Asm, Content, EmailAddress, MailSend, MailSettings, Personalization, SandboxMode};
 
@@ -109,7 +110,7 @@ impl Composer<'_> {
         let mut custom_args = self.rows.custom_args(row).cloned().unwrap_or_default();
         custom_args.extend(own);
         let address = self.rows.address(row);
-        let to = address.map(|address| EmailAddress { email: address.expose().to_owned(), name: None });
+        let to = address.map(|address| EmailAddress { email: on_the_wire(address.expose()).into_owned(), name: None });
         let mut mail = Personalization { to: to.into_iter().collect(), custom_args, ..Personalization::default() };
         let Some(content) = self.contents.get(self.content_index(row)) else { return Ok(mail) };
         if content.template() == Template::Dynamic {

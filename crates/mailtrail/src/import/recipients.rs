@@ -51,9 +51,8 @@ impl Recipients {
             |hash, key_id: &str, address| Found::Somebody(Recipient { hash, key_id: key_id.to_owned(), address });
         let address = event.email.as_deref().map(String::as_str).filter(|text| !text.trim().is_empty());
         if let Some(address) = address {
-            let known = keys.lookup_hashes(address);
             return match (ours, parsed) {
-                (Some(id), Some(hash)) if known.contains(&hash) => somebody(hash, id, Some(address)),
+                (Some(id), Some(hash)) if keys.hashes(address).contains(&hash) => somebody(hash, id, Some(address)),
                 _ => somebody(keys.email_hash(address), keys.key_id(), Some(address)),
             };
         }

@@ -1,6 +1,6 @@
 //! An address that nothing prints, and what is taken for one.
 
-use crate::protect::normalise;
+use crate::protect::{normalise, on_the_wire};
 
 /// An address of a recipient, as it stood in the list without blanks around it. Neither `Debug`, `Display` nor `Serialize`:
 /// whoever shows it has to say so.
@@ -78,13 +78,15 @@ pub(super) fn judge(text: &str) -> Result<(), AddressFault> {
     if domain.contains('@') {
         return Err(AddressFault::At);
     }
-    if text.len() > LONGEST || local.len() > LONGEST_LOCAL {
+    // With the quotes that it is sent with, and without needless ones.
+    let wire = on_the_wire(text);
+    if wire.len() > LONGEST || wire.len() - domain.len() - 1 > LONGEST_LOCAL {
         return Err(AddressFault::Long);
     }
     if local.is_empty() || !local.is_ascii() {
         return Err(AddressFault::Local);
     }
-    // Japanese carriers gave out names with dots in a row, which are written in quotes.
+    // Carrier addresses may be given in quotes.
     let bare = local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(local);
     if bare.is_empty() || bare.contains(['(', ')', '<', '>', '[', ']', ',', ';', ':', '\\', '"']) {
         return Err(AddressFault::Character);
@@ -133,6 +135,9 @@ mod tests {
             ("jane@exam_ple.com", Some(AddressFault::Domain)),
             ("jane＠example.com", Some(AddressFault::At)),
             (&long, Some(AddressFault::Long)),
+            (&format!("a..{}@example.com", "x".repeat(59)), None),
+            (&format!("a..{}@example.com", "x".repeat(60)), Some(AddressFault::Long)),
+            (&format!("\"{}\"@example.com", "x".repeat(64)), None),
             (&long_domain, None),
         ];
         for (text, fault) in cases {

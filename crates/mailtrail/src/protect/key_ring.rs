@@ -19,7 +19,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::{hmac, rand};
 use sendgrid_events::Event;
 
-use super::address::{EmailHash, normalise};
+use super::address::{EmailHash, lower, normalise, spellings};
 use super::forgotten::ForgottenKey;
 use super::key_file::{KeyError, KeyFile};
 use super::row::SealedRow;
@@ -108,12 +108,22 @@ impl KeyRing {
         self.hash_under(&self.hash, &normalise(address))
     }
 
-    /// The hashes to look an address up by: under the current key, then under the earlier ones.
+    /// The hashes of an address under the current key and the earlier ones.
+    #[must_use]
+    pub fn hashes(&self, address: &str) -> Vec<EmailHash> {
+        self.hashes_of(&normalise(address))
+    }
+
+    /// The hashes to look an address up by. The first is that of mail to it under the current key. Then come those under the earlier keys
+    /// and those of the quoted spelling, under which earlier versions stored carrier addresses.
     #[must_use]
     pub fn lookup_hashes(&self, address: &str) -> Vec<EmailHash> {
-        let normalised = normalise(address);
+        spellings(address).iter().flat_map(|spelling| self.hashes_of(&lower(spelling))).collect()
+    }
+
+    fn hashes_of(&self, normalised: &str) -> Vec<EmailHash> {
         let keys = std::iter::once(&self.hash).chain(self.previous.iter().map(|(key, _)| key));
-        let mut hashes: Vec<EmailHash> = keys.map(|key| self.hash_under(key, &normalised)).collect();
+        let mut hashes: Vec<EmailHash> = keys.map(|key| self.hash_under(key, normalised)).collect();
         hashes.dedup();
         hashes
     }

@@ -85,7 +85,8 @@ impl StoredEvent {
         member("email_hash", self.email_hash.as_deref().map(str::to_ascii_lowercase).as_deref());
         // Who has a hash is told by it, whether or not an address stands beside it.
         if self.email_hash.is_none() {
-            member("email", self.email.as_deref().map(|email| super::normalise(email)).as_deref());
+            // With quotes kept, because keys of earlier versions were made so.
+            member("email", self.email.as_deref().map(|email| super::address::lower(email)).as_deref());
         }
         for (name, value) in [
             ("sg_message_id", &self.sg_message_id),

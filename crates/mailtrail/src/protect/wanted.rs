@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use zeroize::Zeroizing;
 
-use super::address::EmailHash;
+use super::address::{EmailHash, on_the_wire, spellings};
 use super::key_ring::KeyRing;
 use super::redact::{Redactor, addresses_in};
 
@@ -19,7 +19,7 @@ impl Wanted {
     /// Adds somebody by address, under the current key and the earlier ones.
     pub fn add_address(&mut self, address: &str, keys: &KeyRing) {
         self.hashes.extend(keys.lookup_hashes(address));
-        self.addresses.push(Zeroizing::new(address.trim().to_owned()));
+        self.addresses.extend(spellings(address).into_iter().map(|spelling| Zeroizing::new(spelling.into_owned())));
     }
 
     /// Adds somebody by hash.
@@ -38,9 +38,14 @@ impl Wanted {
         self.hashes.iter()
     }
 
-    /// The addresses that were given as such.
+    /// The addresses that were given as such, in all spellings.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = &str> {
         self.addresses.iter().map(|address| address.as_str())
+    }
+
+    /// The addresses that were given as such, as mail to them is addressed.
+    pub(crate) fn mailed_addresses(&self) -> impl Iterator<Item = &str> {
+        self.addresses().filter(|address| on_the_wire(address) == *address)
     }
 
     /// Whether there is nobody.
@@ -89,6 +94,20 @@ mod tests {
     use super::*;
     use crate::config::HashMode;
     use crate::protect::KeyFile;
+
+    #[test]
+    fn both_spellings_of_a_carrier_address_are_looked_for_and_mailed_as_one() {
+        let keys = KeyRing::new(HashMode::HmacSha256, &KeyFile::generate().unwrap());
+        for given in [" a..b@docomo.example", "\"a..b\"@docomo.example"] {
+            let mut who = Wanted::default();
+            who.add_address(given, &keys);
+            assert_eq!(who.hashes().count(), 2, "as this version and as earlier ones stored them");
+            assert_eq!(who.mailed_addresses().collect::<Vec<_>>(), ["\"a..b\"@docomo.example"]);
+            for text in ["a..b@docomo.example", r#"\"A..b\"@docomo.example"#, "YS4uYkBkb2NvbW8uZXhhbXBsZQ=="] {
+                assert!(who.is_in(text.as_bytes(), &keys), "{text}");
+            }
+        }
+    }
 
     #[test]
     fn people_are_found_in_bytes_that_are_no_json() {

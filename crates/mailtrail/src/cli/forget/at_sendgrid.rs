@@ -33,7 +33,7 @@ pub(super) struct Asked {
 
 /// What it would be asked.
 pub(super) fn preview(who: &Wanted) -> Asked {
-    let requests = erase_requests(who.addresses());
+    let requests = erase_requests(who.mailed_addresses());
     Asked { requests: requests.len(), left: requests.concat().len(), ..Asked::default() }
 }
 
@@ -54,7 +54,7 @@ impl AtSendGrid {
             return Err(UsageError(why).into());
         }
         let client = Client::new(config)?;
-        let people = erase_requests(who.addresses()).concat().len();
+        let people = erase_requests(who.mailed_addresses()).concat().len();
         if !yes && !agreed(people, input_is_taken)? {
             return Err(UsageError("nothing was forgotten, here or at SendGrid".to_owned()).into());
         }
@@ -65,7 +65,7 @@ impl AtSendGrid {
     pub(super) fn ask(&self, who: &Wanted) -> anyhow::Result<Asked> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
-        let requests = erase_requests(who.addresses());
+        let requests = erase_requests(who.mailed_addresses());
         let mut asked = Asked { requests: requests.len(), ..Asked::default() };
         for request in &requests {
             match runtime.block_on(self.client.erase(request, &self.patience)) {

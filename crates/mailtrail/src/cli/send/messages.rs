@@ -11,7 +11,7 @@ use crate::cli::exit::{Exit, UsageError};
 use crate::clock::now_micros;
 use crate::compose::Composer;
 use crate::list::{Message, Messages};
-use crate::protect::EmailHash;
+use crate::protect::{EmailHash, on_the_wire};
 use crate::run::RecipientId;
 use crate::send::{Choice, Rules, Why, choose};
 use crate::sendgrid::{Client, Outcome};
@@ -91,7 +91,7 @@ impl Sender {
     }
 
     fn hash(&self, message: &Message) -> EmailHash {
-        self.keys.email_hash(message.address.expose())
+        self.keys.email_hash(&on_the_wire(message.address.expose()))
     }
 
     fn answer(&self, message: &Message, outcome: &Outcome) -> serde_json::Value {
