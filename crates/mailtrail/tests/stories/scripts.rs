@@ -56,7 +56,10 @@ fn package(advisories: u8, arguments: &[&str]) -> Output {
         fs::write(&path, format!("#!/bin/sh\nexit {code}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    let path = format!("{}:{}", scripts.display(), std::env::var("PATH").unwrap());
+    let path = std::env::join_paths(
+        std::iter::once(scripts.clone()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    )
+    .unwrap();
     let script = scripts.join("package-deb");
     Command::new("sh").arg(script).args(arguments).env("PATH", path).env_remove("CARGO_TARGET_DIR").output().unwrap()
 }
