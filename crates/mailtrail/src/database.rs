@@ -4,12 +4,15 @@
 mod files;
 mod open;
 mod snapshot;
+mod tracked;
 mod trouble;
 mod wal;
 
-pub(crate) use files::{create_folder, create_private, owner_only, remove_database, sync_folder};
+pub(crate) use files::remove_database;
 pub use open::OpenError;
 pub(crate) use open::{Format, open, open_read_only};
 pub(crate) use snapshot::{snapshot, verify};
+pub use tracked::Replaced;
+pub(crate) use tracked::{TrackedFiles, check_folder};
 pub(crate) use trouble::Trouble;
-pub(crate) use wal::{Wal, empty_log, settle};
+pub(crate) use wal::{Wal, abandon, empty_log, settle};

@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod config;
 pub mod database;
+pub mod files;
 pub mod log;
 pub mod run;
 pub mod stop;

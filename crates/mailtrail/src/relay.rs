@@ -47,7 +47,39 @@ pub fn is_passed_on(verified_by: &VerifiedBy) -> bool {
 
 /// The file, shared by all who deliver. Its work is short, and done beside the runtime's threads.
 #[derive(Clone)]
-struct SharedFile(Arc<Mutex<RelayFile>>);
+struct SharedFile(Arc<Mutex<Queue>>);
+
+/// The file as deliveries have it. After a failed sync it is closed, and opened again before it is used.
+struct Queue {
+    paths: Paths,
+    consumers: Vec<String>,
+    file: Option<RelayFile>,
+}
+
+impl Queue {
+    fn open(&self) -> Result<RelayFile, RelayError> {
+        let mut file = RelayFile::open_for_delivery(&self.paths)?;
+        let names: Vec<&str> = self.consumers.iter().map(String::as_str).collect();
+        file.set_consumers(&names)?;
+        Ok(file)
+    }
+
+    fn with<T>(&mut self, work: impl FnOnce(&mut RelayFile) -> Result<T, RelayError>) -> Result<T, RelayError> {
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => self.open()?,
+        };
+        let worked = work(&mut file);
+        if worked.as_ref().is_err_and(RelayError::is_io) {
+            file.abandon();
+            // At once, because opening makes the log durable on which the drain's commits rely. Else the next use tries again.
+            self.file = self.open().ok();
+        } else {
+            self.file = Some(file);
+        }
+        worked
+    }
+}
 
 impl SharedFile {
     async fn with<T: Send + 'static>(
@@ -57,7 +89,7 @@ impl SharedFile {
         let file = Arc::clone(&self.0);
         // After a panic the file is as good as after a kill: every change is a transaction.
         let worked =
-            tokio::task::spawn_blocking(move || work(&mut file.lock().unwrap_or_else(PoisonError::into_inner)));
+            tokio::task::spawn_blocking(move || file.lock().unwrap_or_else(PoisonError::into_inner).with(work));
         match worked.await {
             Ok(result) => result.map_err(|error| error.to_string()),
             Err(_) => Err("looking into the relay file ended in a panic".to_owned()),
@@ -83,10 +115,15 @@ impl Relay {
         paths: &Paths,
         keys: &Arc<KeyRing>,
     ) -> Result<Self, StartError> {
-        let mut file = RelayFile::open_for_delivery(paths)?;
-        let names: Vec<&str> = relays.iter().map(|relay| relay.name.as_str()).collect();
-        file.set_consumers(&names)?;
-        let file = SharedFile(Arc::new(Mutex::new(file)));
+        let names = relays.iter().map(|relay| relay.name.clone()).collect();
+        let mut queue = Queue { paths: paths.clone(), consumers: names, file: None };
+        match queue.open() {
+            Ok(file) => queue.file = Some(file),
+            // Receiving comes first, and what waits is still there.
+            Err(error) if error.is_io() => tracing::error!("{error}; deliveries begin when the file can be opened"),
+            Err(error) => return Err(error.into()),
+        }
+        let file = SharedFile(Arc::new(Mutex::new(queue)));
         let consumers = relays
             .iter()
             .map(|relay| {

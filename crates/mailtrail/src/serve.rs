@@ -27,7 +27,7 @@ use crate::follow::{self, forward::Forward};
 use crate::notify::Notifier;
 use crate::protect::{KeyRing, Protector};
 use crate::receive::{self, Listener, Shared, Tls};
-use crate::relay::{self, Relay};
+use crate::relay::Relay;
 use crate::stop::{self, Stop, Stopper};
 use crate::store::bigquery::{self, Dataset, Intake};
 use crate::store::keys::{Identity, Keys as _};
@@ -148,16 +148,7 @@ fn consumers(config: &Config, keys: &Arc<KeyRing>) -> anyhow::Result<Option<Rela
         }
         return Ok(None);
     }
-    let open = || Relay::open(&config.relays, config.store.max_relay, &paths, keys);
-    match open() {
-        Err(relay::StartError::File(error)) if error.is_damage() => {
-            // It holds nothing but what is to be passed on; kept, it would hold the drain up, too.
-            tracing::error!("{error}: a new file takes over, and what waited in this one reaches no consumer");
-            store::relay::discard(&paths)?;
-            Ok(Some(open()?))
-        }
-        opened => Ok(Some(opened?)),
-    }
+    Ok(Some(Relay::open(&config.relays, config.store.max_relay, &paths, keys)?))
 }
 
 /// Refuses to start where rows could not be kept, or would be of another key than those that are there.

@@ -94,7 +94,7 @@ impl Spool {
         let (generation, file) = match SpoolFile::open(&(files.name)(newest)) {
             Ok(file) => (newest, file),
             // Damage is met as at any other time: a new file takes over, and the old one is read as far as it goes.
-            Err(error) if error.is_damage() => {
+            Err(error) if error.trouble().is_of_file() => {
                 tracing::error!(generation = newest, "{error}; a new spool file takes over");
                 existing.push(newest);
                 (newest + 1, SpoolFile::open(&(files.name)(newest + 1))?)
@@ -131,6 +131,9 @@ impl Spool {
     pub(crate) async fn commit(&self, record: Record, post: Option<SealedPost>) -> Result<CommitReceipt, CommitError> {
         if self.shared.is_closed() {
             return Err(CommitError::Closed);
+        }
+        if let Some(why) = self.shared.why_replaced() {
+            return Err(CommitError::Failing(why));
         }
         let bytes = record.bytes().len() + post.as_ref().map_or(0, |post| post.sealed.len());
         let reserved = Shared::reserve(&self.shared, bytes as u64).ok_or(CommitError::Full)?;

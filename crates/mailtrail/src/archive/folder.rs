@@ -10,7 +10,7 @@ use super::manifest::{Entry, Manifest};
 use super::month::Month;
 use super::names::{self, UNFINISHED};
 use super::{ArchiveError, io_at};
-use crate::database;
+use crate::files;
 use crate::store::backup::checksum_of;
 use crate::store::keys::Identity;
 
@@ -31,7 +31,7 @@ impl Folder {
     /// # Errors
     /// When the folder cannot be used, belongs to other keys, or holds files that its manifest does not name.
     pub fn open(path: &Path, keys: &Identity) -> Result<Self, ArchiveError> {
-        database::create_folder(path).map_err(io_at(path))?;
+        files::create_folder(path).map_err(io_at(path))?;
         Self::begin(path, keys, true)
     }
 
@@ -103,7 +103,7 @@ impl Folder {
                 (false, false) => std::fs::remove_file(&path).map_err(io_at(&path))?,
             }
         }
-        database::sync_folder(&self.path).map_err(io_at(&self.path))?;
+        files::sync_folder(&self.path).map_err(io_at(&self.path))?;
         self.remove_replaced()
     }
 
@@ -119,7 +119,7 @@ impl Folder {
                 _ => {}
             }
         }
-        database::sync_folder(&self.path).map_err(io_at(&self.path))?;
+        files::sync_folder(&self.path).map_err(io_at(&self.path))?;
         self.manifest.replaced.clear();
         self.save()
     }
@@ -148,12 +148,12 @@ impl Folder {
         self.manifest.files.extend(new);
         self.manifest.files.sort_by_key(|file| names::parse(&file.name));
         // Its name in the folder is durable before the manifest relies on it.
-        database::sync_folder(&self.path).map_err(io_at(&self.path))?;
+        files::sync_folder(&self.path).map_err(io_at(&self.path))?;
         self.save()?;
         if let Some(name) = name {
             let to = self.path.join(&name);
             std::fs::rename(self.path.join(format!("{name}{UNFINISHED}")), &to).map_err(io_at(&to))?;
-            database::sync_folder(&self.path).map_err(io_at(&self.path))?;
+            files::sync_folder(&self.path).map_err(io_at(&self.path))?;
         }
         self.remove_replaced()
     }
@@ -163,11 +163,7 @@ impl Folder {
         let path = self.path.join(MANIFEST);
         let at = io_at(&path);
         let text = serde_json::to_vec_pretty(&self.manifest).map_err(|error| at(error.into()))?;
-        let new = self.path.join("manifest.json.new");
-        let mut options = OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new).map_err(io_at(&new))?;
-        file.write_all(&text).and_then(|()| file.sync_all()).map_err(&at)?;
-        std::fs::rename(&new, &path).and_then(|()| database::sync_folder(&self.path)).map_err(&at)
+        files::replace(&path, |file| file.write_all(&text)).map_err(at)
     }
 
     /// Opens a file of the manifest, once it is found to be as it was written.
@@ -186,7 +182,7 @@ impl Folder {
 
 fn lock(folder: &Path) -> Result<File, ArchiveError> {
     let path = folder.join(LOCK);
-    let file = database::create_private(&path).map_err(io_at(&path))?;
+    let file = files::create_private(&path).map_err(io_at(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(ArchiveError::Busy { path: folder.to_owned() }),

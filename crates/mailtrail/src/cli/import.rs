@@ -14,7 +14,7 @@ use super::exit::{Exit, UsageError};
 use super::output::{self, note};
 use super::question::Question;
 use crate::config::{BigQuery, StoreKind};
-use crate::database;
+use crate::files;
 use crate::import::{self, ImportError, Importer, Manner, Opened, Target};
 use crate::protect::{KeyRing, Vouching};
 use crate::show::visible;
@@ -139,9 +139,9 @@ fn target(question: &Question, keys: &KeyRing, dry_run: bool) -> anyhow::Result<
         };
     }
     // A trail may begin with what is imported.
-    database::owner_only();
+    files::owner_only();
     let folder = paths.folder();
-    database::create_folder(folder).with_context(|| format!("the folder {}", folder.display()))?;
+    files::create_folder(folder).with_context(|| format!("the folder {}", folder.display()))?;
     let mut trail = Trail::open(paths.trail())?;
     trail.adopt(&keys.identity())?;
     Ok(Target::Trail(Box::new(trail)))

@@ -3,9 +3,7 @@
 mod password;
 mod post_url;
 
-use std::fs::DirBuilder;
 use std::io::{IsTerminal as _, Write};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -15,6 +13,7 @@ use super::Global;
 use super::exit::{Exit, UsageError};
 use super::private_file;
 use crate::config::{self, BasicCredential};
+use crate::files;
 use crate::protect::KeyRing;
 use post_url::PublicUrl;
 
@@ -83,7 +82,7 @@ fn write_files(dir: &Path, store: &str, force: bool, url: &PublicUrl, password: 
             }
         }
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).with_context(|| format!("creating {}", dir.display()))?;
+    files::create_folder(dir).with_context(|| format!("creating {}", dir.display()))?;
     // The key first: a configuration without its key would be worse than a key nobody names.
     if key_is_new {
         let text = KeyRing::generate()?.to_text();

@@ -1,11 +1,12 @@
 //! Changes a configuration file in place, for commands that set something up: comments and order stay as they were.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use toml_edit::{Array, DocumentMut, Item, Table, Value};
+
+use crate::files;
 
 /// A list under `[receive]` that may grow and shrink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,15 +117,10 @@ impl Edit {
         // Where the file is a link, what it leads to is replaced, not the link.
         let write = || {
             let path = fs::canonicalize(&self.path)?;
-            let mut name = path.as_os_str().to_owned();
-            name.push(format!(".{}.new", std::process::id()));
-            let new = PathBuf::from(name);
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-            file.write_all(self.document.to_string().as_bytes())?;
-            file.set_permissions(fs::metadata(&path)?.permissions())?;
-            file.sync_all()?;
-            fs::rename(&new, &path)?;
-            path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+            files::replace(&path, |file| {
+                file.write_all(self.document.to_string().as_bytes())?;
+                file.set_permissions(fs::metadata(&path)?.permissions())
+            })
         };
         write().map_err(|source| EditError::Io { path: self.path.clone(), source })
     }

@@ -1,92 +1,23 @@
-//! Files and folders for the owner alone, there for good once created.
+//! The files of a database.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::fs::Mode;
+use crate::files::{beside, create_private, folder_of, remove_if_there, sync_folder};
 
-/// From here on the process creates files and folders for its owner alone.
-pub(crate) fn owner_only() {
-    let _previous = rustix::process::umask(Mode::RWXG | Mode::RWXO);
-}
-
-/// Creates the folder (0700) and those above it where they are missing; one that exists stays as it is.
-pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
+/// Creates a database file, empty and durable, where it is missing. One that is there is not opened: closing it would release the
+/// locks that SQLite holds on it in this process.
+pub(super) fn create_database(path: &Path) -> io::Result<()> {
+    match path.try_exists()? {
+        true => Ok(()),
+        false => create_private(path).map(drop),
     }
-    let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    create_folder(above)?;
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => sync_folder(above),
-    }
-}
-
-/// Opens `path` for reading and writing, creating it empty (0600) and durably where it is missing.
-pub(crate) fn create_private(path: &Path) -> io::Result<File> {
-    match OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path) {
-        Ok(file) => {
-            file.sync_all()?;
-            sync_folder(folder_of(path))?;
-            Ok(file)
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            OpenOptions::new().read(true).write(true).open(path)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Makes the names in `folder` durable.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 /// Removes a database and what SQLite keeps beside it.
 pub(crate) fn remove_database(path: &Path) -> io::Result<()> {
-    for suffix in ["", "-wal", "-shm"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        match fs::remove_file(&name) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+    for suffix in ["", "-journal", "-wal", "-shm", "-unsynced"] {
+        remove_if_there(&beside(path, suffix))?;
     }
     sync_folder(folder_of(path))
-}
-
-pub(super) fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::*;
-
-    fn mode(path: &Path) -> u32 {
-        fs::metadata(path).expect("there").permissions().mode() & 0o777
-    }
-
-    #[test]
-    fn new_files_and_folders_are_the_owner_s_alone_and_old_ones_stay() {
-        let temp = tempfile::tempdir().expect("a folder");
-        let folder = temp.path().join("a/b");
-        create_folder(&folder).expect("created");
-        assert_eq!((mode(&folder), mode(&temp.path().join("a"))), (0o700, 0o700));
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o750)).expect("changed");
-        create_folder(&folder).expect("is there");
-        assert_eq!(mode(&folder), 0o750);
-
-        let file = folder.join("file");
-        create_private(&file).expect("created");
-        assert_eq!(mode(&file), 0o600);
-        fs::write(&file, "kept").expect("written");
-        create_private(&file).expect("opened");
-        assert_eq!(fs::read_to_string(&file).expect("read"), "kept");
-    }
 }

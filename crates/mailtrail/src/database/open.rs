@@ -7,10 +7,13 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::{Trouble, files};
+use super::{Trouble, files, wal};
 
 /// How long a writer waits for another one.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How a database is opened that this process writes.
+pub(super) const WRITING: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
 /// A kind of database file and the steps from nothing to its newest format. Steps are only ever added.
 pub(crate) struct Format {
@@ -42,6 +45,16 @@ pub enum OpenError {
         path: PathBuf,
         /// Why.
         source: rusqlite::Error,
+    },
+    /// SQLite did not switch to write-ahead logging.
+    #[error(
+        "{path} stays in journal mode {mode}, in which a commit would not be durable: the switch to write-ahead logging failed. Check the disk, then start again"
+    )]
+    Journal {
+        /// Which file.
+        path: PathBuf,
+        /// SQLite's name of the mode.
+        mode: String,
     },
     /// No thread could be started.
     #[error("cannot start a thread: {source}. The limit on processes or memory is reached")]
@@ -88,23 +101,37 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Whether the file is damaged or its device fails, rather than closed to us.
-    pub(crate) fn is_damage(&self) -> bool {
-        matches!(self, OpenError::Sqlite { source, .. } if Trouble::of(source) == Trouble::File)
+    /// What it means for the file.
+    pub(crate) fn trouble(&self) -> Trouble {
+        match self {
+            OpenError::Sqlite { source, .. } => Trouble::of(source),
+            OpenError::Io { source, .. } if source.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
+                Trouble::Io
+            }
+            OpenError::Journal { .. } => Trouble::Io,
+            _ => Trouble::Passing,
+        }
     }
 }
 
-/// Opens `path` for writing; creates it and brings it up to date where needed.
+/// Opens `path` for writing; creates it and brings it up to date where needed. What an earlier process left in it is durable when
+/// this returns.
 pub(crate) fn open(path: &Path, format: &Format) -> Result<Connection, OpenError> {
     // SQLite gives its side files the mode of the database.
-    files::create_private(path).map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    files::create_database(path).map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
     let of = |source| OpenError::Sqlite { path: path.to_owned(), source };
-    let mut connection = Connection::open_with_flags(path, flags).map_err(of)?;
+    wal::recover_marked(path).map_err(of)?;
+    let mut connection = Connection::open_with_flags(path, WRITING).map_err(of)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(of)?;
     check(&connection, path, format, Missing::Fine)?;
-    prepare(&connection).map_err(of)?;
-    migrate(&mut connection, format).map_err(of)?;
+    let mode = prepare(&connection).map_err(of)?;
+    if mode != "wal" {
+        return Err(OpenError::Journal { path: path.to_owned(), mode });
+    }
+    wal::recover(&connection, path).map_err(of)?;
+    if migrate(&mut connection, format).map_err(of)? {
+        wal::settle(&connection).map_err(of)?;
+    }
     Ok(connection)
 }
 
@@ -146,8 +173,9 @@ fn check(connection: &Connection, path: &Path, format: &Format, missing: Missing
     Ok(())
 }
 
-fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
+/// Says the journal mode: SQLite reports a failed switch by the mode that stays.
+fn prepare(connection: &Connection) -> rusqlite::Result<String> {
+    let mode = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
@@ -156,23 +184,25 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     // A WAL that grew under a long reader shrinks again.
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     connection.set_prepared_statement_cache_capacity(64);
-    Ok(())
+    Ok(mode)
 }
 
-fn migrate(connection: &mut Connection, format: &Format) -> rusqlite::Result<()> {
+/// Whether anything was missing.
+fn migrate(connection: &mut Connection, format: &Format) -> rusqlite::Result<bool> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let done: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let done = usize::try_from(done).unwrap_or(0);
     let missing = format.migrations.get(done..).unwrap_or_default();
     if missing.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     for step in missing {
         transaction.execute_batch(step)?;
     }
     transaction.pragma_update(None, "application_id", format.application_id)?;
     transaction.pragma_update(None, "user_version", i64::try_from(format.migrations.len()).unwrap_or(i64::MAX))?;
-    transaction.commit()
+    transaction.commit()?;
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::OpenError;
 use super::open::BUSY_TIMEOUT;
-use super::{OpenError, files};
+use crate::files;
 
 /// The upper half of every `application_id` of ours: `MT`.
 const OURS: i64 = 0x4d54;

@@ -9,8 +9,11 @@ pub(crate) enum Trouble {
     Content,
     /// Disk full, busy, no permission: the file is sound and the same write may succeed later.
     Passing,
-    /// An I/O error or damage: what the file holds from here on is not to be relied on.
-    File,
+    /// The device failed: nothing written through this connection since its last successful sync is trusted. What is in the file
+    /// may be sound, and is to be opened again.
+    Io,
+    /// The content is not that of a database.
+    Damage,
 }
 
 impl Trouble {
@@ -22,15 +25,19 @@ impl Trouble {
                 | ErrorCode::TooBig
                 | ErrorCode::TypeMismatch
                 | ErrorCode::ParameterOutOfRange => Trouble::Content,
-                ErrorCode::SystemIoFailure
-                | ErrorCode::DatabaseCorrupt
-                | ErrorCode::NotADatabase
-                | ErrorCode::InternalMalfunction
-                | ErrorCode::FileLockingProtocolFailed => Trouble::File,
+                ErrorCode::SystemIoFailure | ErrorCode::FileLockingProtocolFailed => Trouble::Io,
+                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::InternalMalfunction => {
+                    Trouble::Damage
+                }
                 _ => Trouble::Passing,
             },
             Error::ToSqlConversionFailure(_) => Trouble::Content,
             _ => Trouble::Passing,
         }
+    }
+
+    /// Whether the file, as this connection has it, is not to be relied on.
+    pub(crate) fn is_of_file(self) -> bool {
+        matches!(self, Trouble::Io | Trouble::Damage)
     }
 }

@@ -8,13 +8,14 @@
 mod step;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{PostUrl, Receiver, Settings, Webhook};
 use crate::config::BasicCredential;
+use crate::files;
 pub use step::{Next, RotateError, Step};
 
 /// A rotation under way. Saved in a file for its owner alone: it holds credentials.
@@ -216,17 +217,7 @@ impl Rotation {
     fn save(&self) -> Result<(), RotateError> {
         let write = || {
             let text = serde_json::to_vec(self)?;
-            let new = self.file.with_extension("rotation.new");
-            fs::remove_file(&new).or_else(|error| match error.kind() {
-                std::io::ErrorKind::NotFound => Ok(()),
-                _ => Err(error),
-            })?;
-            let mut file = crate::database::create_private(&new)?;
-            std::io::Write::write_all(&mut file, &text)?;
-            file.sync_all()?;
-            fs::rename(&new, &self.file)?;
-            let folder = self.file.parent().filter(|folder| !folder.as_os_str().is_empty());
-            fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+            files::replace(&self.file, |file| std::io::Write::write_all(file, &text))
         };
         write().map_err(|error| self.state_error(&error))
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::database;
+use crate::files;
 
 /// Times are µs since the epoch; all else counts since the beginning, interruptions or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,16 +78,8 @@ impl Progress {
     /// # Errors
     /// When it cannot be written.
     pub fn save(&self, path: &Path) -> io::Result<()> {
-        let new = path.with_extension("json.new");
-        // Left by a process that was killed here.
-        match fs::remove_file(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = database::create_private(&new)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_all()?;
-        fs::rename(&new, path)
+        let text = serde_json::to_vec(self)?;
+        files::replace(path, |file| file.write_all(&text))
     }
 
     /// Whole seconds at the ends: the logs' times may be rounded.

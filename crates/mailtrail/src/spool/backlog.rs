@@ -45,6 +45,8 @@ struct Progress {
     head: Position,
     /// Why the last write failed.
     blocked: Option<Arc<str>>,
+    /// Why nothing may be written although that would succeed: a file was replaced.
+    replaced: Option<Arc<str>>,
     /// When the oldest batch that is not drained came in.
     oldest: Option<i64>,
     /// Wakes the outlet though nothing came in.
@@ -143,7 +145,22 @@ impl Shared {
     }
 
     pub(crate) fn why_blocked(&self) -> Option<Arc<str>> {
-        self.progress().blocked.clone()
+        let progress = self.progress();
+        progress.replaced.clone().or_else(|| progress.blocked.clone())
+    }
+
+    pub(super) fn set_replaced(&self, why: Option<String>) {
+        let mut progress = self.progress();
+        match (&why, &progress.replaced) {
+            (Some(why), None) => tracing::error!("{why}; posts are answered 503 and SendGrid repeats them"),
+            (None, Some(_)) => tracing::info!("all files of the store are in place again"),
+            _ => {}
+        }
+        progress.replaced = why.map(Into::into);
+    }
+
+    pub(crate) fn why_replaced(&self) -> Option<Arc<str>> {
+        self.progress().replaced.clone()
     }
 
     pub(crate) fn head(&self) -> Position {

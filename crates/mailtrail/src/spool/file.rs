@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::backlog::Backlog;
 use super::record::Record;
 use super::writer::Waiting;
-use crate::database::{self, Format, OpenError, Wal};
+use crate::database::{self, Format, OpenError, Replaced, Wal};
 use crate::protect::{BATCH_FORMAT, SealedPost};
 
 /// The spool's file format. The format of a batch within is a number of its own.
@@ -38,8 +37,8 @@ const READER_CACHE_KIB: i64 = 256;
 
 /// The writing end.
 pub(super) struct SpoolFile {
-    connection: Connection,
     wal: Wal,
+    connection: Connection,
     last_id: i64,
     #[cfg(test)]
     pub(super) fail_next: Option<i32>,
@@ -112,7 +111,12 @@ impl SpoolFile {
     }
 
     pub(super) fn settle(&self) -> rusqlite::Result<()> {
-        database::settle(&self.connection)
+        database::settle(&self.connection).map(drop)
+    }
+
+    /// Fails if the files are no longer the ones at their paths: then what was committed is gone with this process.
+    pub(super) fn check_in_place(&self) -> Result<(), Replaced> {
+        self.wal.check_in_place()
     }
 
     /// Writes the file anew, so that nothing is left of batches that were deleted; `false` where a reader kept the log.
@@ -123,12 +127,9 @@ impl SpoolFile {
         database::empty_log(&self.connection)
     }
 
-    /// Closes without a checkpoint: after an I/O error a later sync may succeed though pages are lost, and the log would
-    /// be deleted with the only good copy in it.
+    /// Closes without a checkpoint, after a failed sync.
     pub(super) fn abandon(self) {
-        if let Err(error) = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
-            tracing::warn!("an untrusted spool file may be checkpointed when closed: {error}");
-        }
+        database::abandon(self.connection);
     }
 
     pub(super) fn backlog(&self) -> rusqlite::Result<Backlog> {
@@ -157,7 +158,6 @@ impl SpoolFile {
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<(Option<u16>, i64)> {
-    database::settle(connection)?;
     let newest = connection.query_row("SELECT max(format) FROM batch", (), |row| row.get(0))?;
     let last_id = connection.query_row(
         "SELECT ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'batch'), 0)",

@@ -6,11 +6,11 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use super::backlog::{Backlog, Shared};
-use super::file::{Reader, Stored};
+use super::file::{Reader, SpoolFile, Stored};
 use super::record::Record;
 use super::writer::{Drained, Message};
 use super::{FileName, Position};
-use crate::database::{self, OpenError, Trouble};
+use crate::database::{self, OpenError, Replaced, Trouble};
 use crate::protect::SealedPost;
 
 /// Memory for one piece, about; a batch is bounded by the listener.
@@ -70,10 +70,11 @@ pub(crate) enum OutletError {
 }
 
 impl OutletError {
-    fn is_damage(&self) -> bool {
+    /// Whether the file cannot be read, rather than not just now.
+    fn is_of_file(&self) -> bool {
         match self {
-            OutletError::Open(error) => error.is_damage(),
-            OutletError::Sqlite(error) => Trouble::of(error) == Trouble::File,
+            OutletError::Open(error) => error.trouble().is_of_file(),
+            OutletError::Sqlite(error) => Trouble::of(error).is_of_file(),
             OutletError::Remove(_) => false,
         }
     }
@@ -132,14 +133,14 @@ impl Outlet {
                 Ok(Some(piece)) => return Ok(Some(piece)),
                 // First what was handed out, which may be asked for again, is to be drained.
                 Ok(None) if !self.chunk.is_empty() => return Ok(None),
-                Err(error) if error.is_damage() && !self.chunk.is_empty() => return Ok(None),
+                Err(error) if error.is_of_file() && !self.chunk.is_empty() => return Ok(None),
                 Ok(None) if finished => self.remove(&path)?,
                 Ok(None) => {
                     self.shared.set_oldest(None);
                     self.position = self.position.max(head);
                     return Ok(None);
                 }
-                Err(error) if error.is_damage() => self.set_aside(generation, path, finished, error)?,
+                Err(error) if error.is_of_file() => self.set_aside(generation, path, finished, error)?,
                 Err(error) => return Err(error),
             }
         }
@@ -147,7 +148,7 @@ impl Outlet {
 
     fn read(&mut self, generation: u32, path: &Path, max_items: u64) -> Result<Option<Piece>, OutletError> {
         if self.reader.as_ref().is_none_or(|(open, _)| *open != generation) {
-            self.reader = Some((generation, Reader::open(path)?));
+            self.reader = Some((generation, self.open(generation, path)?));
         }
         let Some((_, reader)) = &self.reader else { return Ok(None) };
         let reached = self.position.max(self.chunk.through);
@@ -169,6 +170,21 @@ impl Outlet {
             posts.extend(post.map(|post| SpooledPost { received_at, post }));
         }
         Ok(Some(Piece { records, posts }))
+    }
+
+    /// An earlier file may be one that a failed sync left without tables, or with a journal that only a writer can roll back. Nobody
+    /// writes it any more, so it is brought into order here.
+    fn open(&self, generation: u32, path: &Path) -> Result<Reader, OpenError> {
+        match Reader::open(path) {
+            Err(error)
+                if generation < self.newest
+                    && !matches!(error, OpenError::Newer { .. } | OpenError::Foreign { .. }) =>
+            {
+                drop(SpoolFile::open(path)?);
+                Reader::open(path)
+            }
+            opened => opened,
+        }
     }
 
     /// What was handed out is to be handed out again.
@@ -212,6 +228,11 @@ impl Outlet {
         // A spool that is gone keeps the rows; draining them again changes nothing.
         let _gone = self.sender.send(Message::Drained(Drained { through: chunk.through, amount: chunk.amount }));
         chunk
+    }
+
+    /// Posts are refused while files of the store are not the ones at their paths.
+    pub(crate) fn set_replaced(&self, replaced: Option<Replaced>) {
+        self.shared.set_replaced(replaced.map(|replaced| replaced.to_string()));
     }
 
     /// Up to where everything is drained.

@@ -23,13 +23,17 @@ struct Bench {
 }
 
 fn bench(folder: &Path) -> Bench {
+    bench_at(folder, 1)
+}
+
+fn bench_at(folder: &Path, generation: u32) -> Bench {
     let files = files(folder);
-    let file = SpoolFile::open(&(files.name)(1)).expect("opened");
+    let file = SpoolFile::open(&(files.name)(generation)).expect("opened");
     let shared = Arc::new(Shared::new(1 << 20));
-    shared.begin(Position { generation: 1, id: file.last_id() });
+    shared.begin(Position { generation, id: file.last_id() });
     let (sender, messages) = channel();
-    let outlet = Outlet::new(Arc::clone(&shared), sender, Arc::clone(&files.name), vec![], 1);
-    Bench { writer: Writer::new(file, 1, files.name, Arc::clone(&shared)), outlet, shared, messages }
+    let outlet = Outlet::new(Arc::clone(&shared), sender, Arc::clone(&files.name), vec![], generation);
+    Bench { writer: Writer::new(file, generation, files.name, Arc::clone(&shared)), outlet, shared, messages }
 }
 
 type Answer = oneshot::Receiver<Result<CommitReceipt, CommitError>>;
@@ -265,6 +269,36 @@ fn an_earlier_version_s_old_file_is_drained_as_it_is() {
     let piece = outlet.next(10).expect("readable").expect("a piece");
     assert_eq!((piece.records, outlet.drained().through), (records(&[0]), Position { generation: 1, id: 1 }));
     spool.stop();
+}
+
+#[test]
+fn an_old_file_whose_first_migration_failed_holds_nothing_up() {
+    let temp = tempfile::tempdir().expect("a folder");
+    std::fs::write(temp.path().join("1.db"), "").expect("created, and no more");
+    let mut bench = bench_at(temp.path(), 2);
+    bench.commit(0).expect("stored");
+    drop(bench);
+    let (spool, mut outlet) = Spool::open(files(temp.path()), 1 << 20, Arc::new(())).expect("opened");
+    assert_eq!(outlet.next(10).expect("readable").expect("a piece").records, records(&[0]));
+    assert!(!temp.path().join("1.db").exists(), "it held nothing");
+    spool.stop();
+}
+
+#[test]
+fn nothing_is_acknowledged_that_goes_into_a_file_that_was_removed_or_replaced() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let mut bench = bench(temp.path());
+    bench.commit(0).expect("stored");
+    for name in ["1.db", "1.db-wal", "1.db-shm"] {
+        let (path, away) = (temp.path().join(name), temp.path().join("away"));
+        std::fs::rename(&path, &away).expect("moved");
+        assert!(matches!(bench.commit(2), Err(CommitError::Failing(why)) if why.contains("replaced or removed")));
+        std::fs::write(&path, "another").expect("written");
+        assert!(bench.commit(2).is_err(), "{name}");
+        std::fs::rename(&away, &path).expect("moved back");
+        bench.commit(4).expect("stored again");
+    }
+    assert_eq!(bench.shared.head().generation, 1, "no new file is begun");
 }
 
 /// Batches with posts of which two are more than a piece.

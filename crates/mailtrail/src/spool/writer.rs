@@ -143,7 +143,16 @@ impl Writer {
                 &self.shared.why_blocked().unwrap_or_else(|| Arc::from("no spool file can be opened")),
             );
         };
-        match file.commit(group.iter(), self.drained.map(|drained| drained.through.id)) {
+        let committed = file.commit(group.iter(), self.drained.map(|drained| drained.through.id));
+        if committed.is_ok()
+            && let Err(replaced) = file.check_in_place()
+        {
+            // What was committed is gone with this process, unless the file returns. SendGrid repeats it.
+            let why: Arc<str> = replaced.to_string().into();
+            self.fail(Arc::clone(&why));
+            return refuse(group, &why);
+        }
+        match committed {
             Ok(last_id) => {
                 // Counted before this thread can learn that they are drained.
                 let replies: Vec<_> = group
@@ -166,7 +175,7 @@ impl Writer {
             }
             Err(error) => {
                 let why: Arc<str> = error.to_string().into();
-                let trusted = Trouble::of(&error) != Trouble::File && file.is_clean();
+                let trusted = !Trouble::of(&error).is_of_file() && file.is_clean();
                 self.fail(Arc::clone(&why));
                 refuse(group, &why);
                 if !trusted {
@@ -187,10 +196,11 @@ impl Writer {
 
     fn checkpoint(&mut self) {
         let Some(Err(error)) = self.file.as_mut().map(SpoolFile::checkpoint_if_long) else { return };
-        match Trouble::of(&error) {
-            Trouble::File => self.replace_file(error.to_string().into()),
+        if Trouble::of(&error).is_of_file() {
+            self.replace_file(error.to_string().into());
+        } else {
             // The log keeps everything and is tried again.
-            _ => tracing::warn!("the spool's log stays long: {error}"),
+            tracing::warn!("the spool's log stays long: {error}");
         }
     }
 
@@ -209,7 +219,7 @@ impl Writer {
             Err(error) => {
                 let why: Arc<str> = error.to_string().into();
                 self.shared.blocked(Arc::clone(&why));
-                if Trouble::of(&error) == Trouble::File {
+                if Trouble::of(&error).is_of_file() {
                     self.replace_file(why);
                 }
             }

@@ -17,6 +17,7 @@ use super::paths::Paths;
 use super::sqlite::{TrailError, health};
 use crate::clock;
 use crate::database::{self, OpenError};
+use crate::files;
 use crate::spool;
 use manifest::{Copied, KEY, Keys, LEFT_OUT, Manifest, TRAIL};
 
@@ -74,9 +75,9 @@ pub(super) fn io_at(path: &Path) -> impl Fn(io::Error) -> BackupError + '_ {
 /// # Errors
 /// When something cannot be read, written or verified; then the folder has no manifest, and so is no backup.
 pub fn backup(paths: &Paths, keys: &Identity, folder: &Path, key_file: Option<&Path>) -> Result<Manifest, BackupError> {
-    database::owner_only();
+    files::owner_only();
     health::keys_fit(paths.trail(), keys)?;
-    database::create_folder(folder).map_err(io_at(folder))?;
+    files::create_folder(folder).map_err(io_at(folder))?;
     if std::fs::read_dir(folder).map_err(io_at(folder))?.next().is_some() {
         return Err(BackupError::Exists { path: folder.to_owned(), todo: "name a new or an empty folder" });
     }
@@ -147,6 +148,6 @@ pub(super) fn copy_private(from: &Path, to: &Path) -> Result<(), BackupError> {
         return Err(BackupError::Exists { path: to.to_owned(), todo: "move it away first" });
     }
     let mut source = File::open(from).map_err(io_at(from))?;
-    let mut target = database::create_private(to).map_err(io_at(to))?;
+    let mut target = files::create_private(to).map_err(io_at(to))?;
     io::copy(&mut source, &mut target).and_then(|_| target.flush()).and_then(|()| target.sync_all()).map_err(io_at(to))
 }

@@ -12,6 +12,7 @@ use super::priority::give_way;
 use super::relay::{RelayError, RelayFile};
 use super::scrub::Scrubber;
 use super::sqlite::{Appended, Trail, TrailError};
+use crate::database::{self, Replaced};
 use crate::spool::{Outlet, OutletError, Position, SpooledPost};
 
 /// Items in one transaction, about: large ones are what makes the trail fast (`BEGIN IMMEDIATE` lets other writers in
@@ -26,6 +27,8 @@ const GATHER: Duration = Duration::from_millis(100);
 /// priority alone does not keep it from the gaps in which they wait for the disk, and there it is in the way of the next.
 const RESTS: u32 = 8;
 const LONGEST_REST: Duration = Duration::from_secs(2);
+/// The files are compared with their paths so often.
+const COMPARE_EVERY: Duration = Duration::from_secs(2);
 /// After a failure it waits, from the first to the second, doubling.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -90,6 +93,8 @@ impl DrainState {
 #[derive(Debug, thiserror::Error)]
 enum DrainError {
     #[error(transparent)]
+    Replaced(#[from] Replaced),
+    #[error(transparent)]
     Spool(#[from] OutletError),
     #[error(transparent)]
     Trail(#[from] TrailError),
@@ -106,8 +111,16 @@ pub(super) struct Relayed {
 }
 
 impl Relayed {
-    pub(super) fn new(paths: Paths, wanted: bool) -> Self {
-        Self { paths, wanted, file: None }
+    /// Before the drain begins and deliveries do.
+    pub(super) fn open(paths: Paths, wanted: bool) -> Self {
+        let file = match if wanted { RelayFile::open_or_give_up(&paths) } else { Ok(None) } {
+            Ok(file) => file,
+            Err(error) => {
+                tracing::error!("{error}; it is opened again when a POST is to be passed on");
+                None
+            }
+        };
+        Self { paths, wanted, file }
     }
 
     fn add(&mut self, posts: &[SpooledPost]) -> Result<(), RelayError> {
@@ -119,28 +132,67 @@ impl Relayed {
             none => none.insert(RelayFile::open(&self.paths)?),
         };
         let added = file.add(posts);
-        if added.is_err() {
-            // Opened anew, and so settled, before it is trusted again.
-            self.file = None;
+        if added.as_ref().is_err_and(RelayError::is_io)
+            && let Some(file) = self.file.take()
+        {
+            file.abandon();
         }
         added
     }
 }
 
+/// The trail as the drain has it. After a failed sync it is closed, and opened again before anything is written to it.
+struct TrailHandle<'k> {
+    trail: Option<Trail>,
+    paths: Paths,
+    keys: &'k dyn Keys,
+}
+
+impl TrailHandle<'_> {
+    fn get(&mut self) -> Result<&mut Trail, TrailError> {
+        let trail = match self.trail.take() {
+            Some(trail) => trail,
+            None => {
+                let mut trail = Trail::open_existing(self.paths.trail())?;
+                trail.adopt(&self.keys.identity())?;
+                trail
+            }
+        };
+        Ok(self.trail.insert(trail))
+    }
+
+    fn distrust_after(&mut self, error: &TrailError) {
+        if error.is_of_file()
+            && let Some(trail) = self.trail.take()
+        {
+            trail.abandon();
+        }
+    }
+}
+
 /// Runs until told to stop.
-pub(super) fn run(mut outlet: Outlet, mut trail: Trail, mut relayed: Relayed, keys: &dyn Keys, state: &DrainState) {
+pub(super) fn run(mut outlet: Outlet, trail: Trail, mut relayed: Relayed, keys: &dyn Keys, state: &DrainState) {
     give_way("the drain");
     let mut pause = RETRY.0;
     let mut scrubber = Scrubber::default();
+    let mut handle = TrailHandle { trail: Some(trail), paths: relayed.paths.clone(), keys };
+    let folder = relayed.paths.folder().canonicalize().unwrap_or_else(|_| relayed.paths.folder().to_owned());
+    let mut compared: Option<Instant> = None;
     while !state.must_stop() {
         let begun = Instant::now();
-        match step(&mut outlet, &mut trail, &mut relayed, keys, state) {
+        if compared.is_none_or(|at| at.elapsed() >= COMPARE_EVERY) {
+            compared = Some(begun);
+            outlet.set_replaced(database::check_folder(&folder).err());
+        }
+        let stepped = handle.get().map_err(DrainError::from);
+        match stepped.and_then(|trail| step(&mut outlet, trail, &mut relayed, keys, state)) {
             Ok(drained) => {
                 pause = RETRY.0;
                 state.set_trouble(None);
                 state.position.send_replace(outlet.position());
-                if let Err(error) = scrubber.look(&outlet, &mut trail) {
+                if let Err(error) = handle.get().and_then(|trail| scrubber.look(&outlet, trail)) {
                     tracing::warn!("the spool is not cleaned of people who were forgotten, and will be later: {error}");
+                    handle.distrust_after(&error);
                 }
                 match drained {
                     Some(_) if state.is_stopping() => {}
@@ -154,13 +206,18 @@ pub(super) fn run(mut outlet: Outlet, mut trail: Trail, mut relayed: Relayed, ke
                 }
             }
             Err(error) => {
+                if let DrainError::Trail(error) = &error {
+                    handle.distrust_after(error);
+                }
                 state.set_trouble(Some(error.to_string()));
                 outlet.rest(pause);
                 pause = (pause * 2).min(RETRY.1);
             }
         }
     }
-    if let Err(error) = trail.settle() {
+    if let Some(mut trail) = handle.trail
+        && let Err(error) = trail.settle()
+    {
         tracing::warn!("the trail's log stays for the next start: {error}");
     }
     // Whoever waits for a position looks once more, and sees that the keeper is closed.
@@ -205,6 +262,7 @@ fn step(
         },
         &|bytes, why| keys.seal(bytes, why),
     )?;
+    trail.check_in_place()?;
     // Behind the trail, whose rows are told apart where this fails and all is read again; posts are not.
     relayed.add(&posts)?;
     // Durable in both: only now may the spool let go.

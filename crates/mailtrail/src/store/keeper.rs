@@ -12,7 +12,8 @@ use super::lock::{Lock, LockError};
 use super::paths::Paths;
 use super::sqlite::{Trail, TrailError};
 use crate::clock;
-use crate::database::{self, OpenError};
+use crate::database::OpenError;
+use crate::files;
 use crate::protect::SealedPost;
 use crate::spool::{Backlog, CommitError, CommitReceipt, Position, Record, Spool, SpoolFiles, Underway};
 
@@ -110,9 +111,9 @@ impl Keeper {
     /// When another process receives for this store, a file cannot be opened or is of a newer version, or the keys are
     /// not those of this store.
     pub fn start(paths: &Paths, options: KeeperOptions, keys: Arc<dyn Keys>) -> Result<Self, StartError> {
-        database::owner_only();
+        files::owner_only();
         let folder = |source| StartError::Folder { path: paths.folder().to_owned(), source };
-        database::create_folder(paths.folder()).map_err(folder)?;
+        files::create_folder(paths.folder()).map_err(folder)?;
         // Both threads hold it, so that it is let go after the last write.
         let lock = Arc::new(Lock::take(&paths.lock())?);
         let mut trail = Trail::open(paths.trail())?;
@@ -126,7 +127,7 @@ impl Keeper {
         let (spool, outlet) = Spool::open(files, options.max_backlog_bytes, Arc::clone(&lock) as Arc<dyn Send + Sync>)?;
         let drain = Arc::new(DrainState::new());
         let state = Arc::clone(&drain);
-        let relayed = Relayed::new(paths.clone(), options.keep_posts);
+        let relayed = Relayed::open(paths.clone(), options.keep_posts);
         let spawned = thread::Builder::new().name("drain".to_owned()).spawn(move || {
             drain::run(outlet, trail, relayed, keys.as_ref(), &state);
             drop(lock);

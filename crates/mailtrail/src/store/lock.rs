@@ -3,14 +3,18 @@
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::database;
+use crate::database::TrackedFiles;
+use crate::files;
 
 /// The lock, held. The system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
+    /// A lock whose file was removed keeps nobody out.
+    _tracked: Arc<TrackedFiles>,
 }
 
 /// Why the lock is not ours.
@@ -47,7 +51,7 @@ impl Lock {
     /// When another process holds it or the file cannot be used.
     pub fn take(path: &Path) -> Result<Self, LockError> {
         let io = |source| LockError::Io { path: path.to_owned(), source };
-        let mut file = database::create_private(path).map_err(io)?;
+        let mut file = files::create_private(path).map_err(io)?;
         let until = Instant::now() + LOOKERS;
         loop {
             match file.try_lock() {
@@ -60,7 +64,8 @@ impl Lock {
             }
         }
         file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(io)?;
-        Ok(Self { _file: file })
+        let tracked = TrackedFiles::of(path.canonicalize());
+        Ok(Self { _file: file, _tracked: tracked })
     }
 }
 

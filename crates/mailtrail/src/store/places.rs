@@ -16,8 +16,8 @@ const CHECKPOINT_PAGES: i32 = 200;
 
 /// The saved places, open for writing.
 pub struct Places {
-    sql: Connection,
     wal: Wal,
+    sql: Connection,
 }
 
 /// Why a place is not saved.
@@ -38,7 +38,6 @@ impl Places {
     /// When it cannot be opened or was written by a newer version.
     pub fn open(paths: &Paths) -> Result<Self, PlacesError> {
         let mut sql = database::open(&paths.followers(), &FORMAT)?;
-        database::settle(&sql)?;
         let wal = Wal::watch(&mut sql, CHECKPOINT_PAGES)?;
         Ok(Self { sql, wal })
     }
@@ -69,7 +68,8 @@ impl Places {
             };
         }
         transaction.commit()?;
-        Ok(self.wal.checkpoint_if_long(&self.sql)?)
+        self.checkpoint();
+        Ok(())
     }
 
     /// Whether people were told that a run came to this outcome, when it had come as far as `at` (its last acceptance or newest mail, µs).
@@ -90,7 +90,15 @@ impl Places {
         let insert = "INSERT INTO told (run, outcome, at) VALUES (?1, ?2, ?3)
                       ON CONFLICT (run, outcome) DO UPDATE SET at = max(at, ?3)";
         self.sql.prepare_cached(insert)?.execute((run, outcome, at))?;
-        Ok(self.wal.checkpoint_if_long(&self.sql)?)
+        self.checkpoint();
+        Ok(())
+    }
+
+    /// What was saved is durable in the log, whatever becomes of the checkpoint.
+    fn checkpoint(&mut self) {
+        if let Err(error) = self.wal.checkpoint_if_long(&self.sql) {
+            tracing::warn!("the log of the followers' file stays long: {error}");
+        }
     }
 
     /// Forgets all places but these.

@@ -14,7 +14,7 @@ pub use look::{ConsumerState, look};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use super::paths::Paths;
-use crate::database::{self, Format, OpenError, Trouble, Wal};
+use crate::database::{self, Format, OpenError, Replaced, Trouble, Wal};
 use crate::protect::SealedPost;
 use crate::spool::SpooledPost;
 
@@ -26,8 +26,8 @@ const CHECKPOINT_PAGES: i32 = 4_000;
 
 /// The file, open for writing.
 pub struct RelayFile {
-    sql: Connection,
     wal: Wal,
+    sql: Connection,
 }
 
 /// Why posts cannot be kept or read.
@@ -36,19 +36,32 @@ pub enum RelayError {
     /// The file cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The file was replaced.
+    #[error(transparent)]
+    Replaced(#[from] Replaced),
     /// SQLite refused.
     #[error("what waits to be passed on cannot be read or saved: {0}")]
     Sqlite(#[from] rusqlite::Error),
 }
 
 impl RelayError {
-    /// Whether the file is damaged or its device fails, so that nothing in it can be relied on.
-    #[must_use]
-    pub fn is_damage(&self) -> bool {
+    /// Whether the content is damaged, so that waiting for the device is no remedy.
+    fn is_damage(&self) -> bool {
+        self.trouble() == Trouble::Damage
+    }
+
+    fn trouble(&self) -> Trouble {
         match self {
-            Self::Open(error) => error.is_damage(),
-            Self::Sqlite(error) => Trouble::of(error) == Trouble::File,
+            Self::Open(error) => error.trouble(),
+            Self::Replaced(_) => Trouble::Passing,
+            Self::Sqlite(error) => Trouble::of(error),
         }
+    }
+
+    /// Whether the file is to be opened again before it is used, because its device failed.
+    #[must_use]
+    pub fn is_io(&self) -> bool {
+        self.trouble() == Trouble::Io
     }
 }
 
@@ -92,11 +105,44 @@ impl RelayFile {
     /// When it cannot be opened or was written by a newer version.
     pub fn open(paths: &Paths) -> Result<Self, RelayError> {
         let mut sql = database::open(&paths.relay(), &FORMAT)?;
-        database::settle(&sql)?;
         // Nothing of what was delivered stays in unused pages, sealed as it is.
         sql.pragma_update_and_check(None, "secure_delete", "ON", |row| row.get::<_, i64>(0))?;
         let wal = Wal::watch(&mut sql, CHECKPOINT_PAGES)?;
         Ok(Self { sql, wal })
+    }
+
+    /// Opens the file if there is one. A damaged one is given up, because kept it would hold up the drain: a new one takes over,
+    /// in which the consumers have the lost posts among those that they never get. For who holds the store's lock, before
+    /// anybody else has the file open.
+    ///
+    /// # Errors
+    /// When it cannot be opened for another reason, or not be replaced.
+    pub(super) fn open_or_give_up(paths: &Paths) -> Result<Option<Self>, RelayError> {
+        if !paths.relay().exists() {
+            return Ok(None);
+        }
+        let opened = Self::open(paths).and_then(|file| file.consumers().and(file.held()).map(|_| file));
+        match opened {
+            Err(error) if error.is_damage() => {
+                let known = look(paths).ok().flatten();
+                let lost = known.iter().flatten().map(|consumer| consumer.waiting).max();
+                let lost = lost.map_or_else(|| "an unknown number of".to_owned(), |posts| posts.to_string());
+                tracing::error!(
+                    "{error}: a new file takes over, and {lost} POSTs that waited in the damaged one reach no consumer"
+                );
+                discard(paths).map_err(|source| OpenError::Io { path: paths.relay(), source })?;
+                let file = Self::open(paths)?;
+                for consumer in known.iter().flatten() {
+                    let dropped = i64::try_from(consumer.dropped + consumer.waiting).unwrap_or(i64::MAX);
+                    file.sql.execute(
+                        "INSERT INTO consumer (name, at, delivered, dropped) VALUES (?1, 0, ?2, ?3)",
+                        (&consumer.name, i64::try_from(consumer.delivered).unwrap_or(i64::MAX), dropped),
+                    )?;
+                }
+                Ok(Some(file))
+            }
+            opened => opened.map(Some),
+        }
     }
 
     /// Opens it for whoever delivers: how far a consumer is need not be synced, and those who wait for a 200 have the disk.
@@ -123,8 +169,14 @@ impl RelayFile {
             }
         }
         transaction.commit()?;
+        self.wal.check_in_place()?;
         self.checkpoint();
         Ok(())
+    }
+
+    /// Closes it without a checkpoint, after a failed sync.
+    pub fn abandon(self) {
+        database::abandon(self.sql);
     }
 
     /// These are the consumers from here on: a new one gets what comes from now on, nothing is kept for others.

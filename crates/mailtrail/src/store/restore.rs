@@ -10,6 +10,7 @@ use super::paths::Paths;
 use super::restored;
 use super::sqlite::Trail;
 use crate::database;
+use crate::files;
 
 /// A backup whose files are as they were written.
 pub struct Sound {
@@ -42,7 +43,7 @@ impl Sound {
             return Err(BackupError::Unsound { path: self.folder.clone(), why });
         }
         if let Some(folder) = to.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            database::create_folder(folder).map_err(io_at(folder))?;
+            files::create_folder(folder).map_err(io_at(folder))?;
         }
         copy_private(&self.folder.join(KEY), to)
     }
@@ -56,8 +57,8 @@ impl Sound {
         if !self.manifest.keys.fit(&identity) {
             return Err(BackupError::OtherKeys);
         }
-        database::owner_only();
-        database::create_folder(paths.folder()).map_err(io_at(paths.folder()))?;
+        files::owner_only();
+        files::create_folder(paths.folder()).map_err(io_at(paths.folder()))?;
         let _lock = Lock::take(&paths.lock())?;
         refuse_existing(paths)?;
         let mut placed = Vec::new();
@@ -87,7 +88,7 @@ impl Sound {
             }
             std::fs::rename(new, place).map_err(io_at(place))?;
         }
-        database::sync_folder(paths.folder()).map_err(io_at(paths.folder()))
+        files::sync_folder(paths.folder()).map_err(io_at(paths.folder()))
     }
 }
 

@@ -190,6 +190,15 @@ pub struct Running {
 
 impl Running {
     /// SIGKILL, and wait until it is gone.
+    /// Waits until it ends by itself.
+    pub fn wait_ended(mut self) {
+        let began = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(began.elapsed() < PATIENCE, "serve did not end:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use crate::cli::exit::UsageError;
+use crate::files;
 
 /// A file being written, for its owner alone, beside the place where it will stand.
 pub(super) struct Unfinished {
@@ -39,7 +40,8 @@ impl Unfinished {
         let done = || -> io::Result<()> {
             let file = file.into_inner()?;
             file.sync_all()?;
-            std::fs::rename(&self.beside, &self.path)
+            std::fs::rename(&self.beside, &self.path)?;
+            files::sync_folder(files::folder_of(&self.path))
         };
         done().with_context(|| format!("finishing {shown}"))
     }

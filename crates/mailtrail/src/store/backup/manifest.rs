@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{BackupError, checksum, io_at};
-use crate::database;
+use crate::files;
 use crate::store::keys::Identity;
 use crate::store::paths::Paths;
 
@@ -90,10 +90,7 @@ impl Manifest {
         let path = folder.join(FILE);
         let at = io_at(&path);
         let text = serde_json::to_vec_pretty(self).map_err(|error| at(error.into()))?;
-        let new = folder.join("manifest.json.new");
-        let mut file = database::create_private(&new).map_err(&at)?;
-        file.write_all(&text).and_then(|()| file.sync_all()).map_err(&at)?;
-        std::fs::rename(&new, &path).and_then(|()| std::fs::File::open(folder)?.sync_all()).map_err(&at)
+        files::replace(&path, |file| file.write_all(&text)).map_err(at)
     }
 
     /// Reads a backup's description and checks every file against it.

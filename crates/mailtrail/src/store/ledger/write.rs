@@ -20,8 +20,8 @@ const CHECKPOINT_PAGES: i32 = 1_000;
 
 /// The ledger of one run, open for its only sender.
 pub struct RunLedger {
-    sql: Connection,
     wal: Wal,
+    sql: Connection,
     run: RunName,
     run_id: i64,
     key_id: String,
@@ -40,7 +40,6 @@ impl RunLedger {
             other => LedgerError::Lock(other),
         })?;
         let mut sql = database::open(&paths.ledger(), &FORMAT)?;
-        database::settle(&sql)?;
         let wal = Wal::watch(&mut sql, CHECKPOINT_PAGES)?;
         know_keys(&sql, keys)?;
         sql.execute(
@@ -149,7 +148,11 @@ impl RunLedger {
             .prepare_cached("SELECT id FROM request WHERE request = ?1")?
             .query_row([request.to_string()], |row| row.get(0))?;
         add_step(&self.sql, id, state, message_id, code, now)?;
-        Ok(self.wal.checkpoint_if_long(&self.sql)?)
+        // The step is durable in the log, whatever becomes of the checkpoint.
+        if let Err(error) = self.wal.checkpoint_if_long(&self.sql) {
+            tracing::warn!("the ledger's log stays long: {error}");
+        }
+        Ok(())
     }
 }
 
@@ -216,7 +219,8 @@ pub fn note_sandbox(paths: &Paths, run: &RunName, now: i64) -> Result<(), Ledger
     let sql = database::open(&paths.ledger(), &FORMAT)?;
     let insert = "INSERT INTO sandbox (name, at) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET at = ?2";
     sql.execute(insert, (run.as_str(), now))?;
-    Ok(database::settle(&sql)?)
+    database::settle(&sql)?;
+    Ok(())
 }
 
 /// Whether a run was sent to the sandbox and nowhere else.

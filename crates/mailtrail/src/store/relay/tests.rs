@@ -165,3 +165,26 @@ fn a_post_outlives_the_process_and_the_file_is_the_owner_s_alone() {
     let found = file.next("a", 10, 1 << 20).expect("read");
     assert_eq!(found, [WaitingPost { id: 1, received_at: SECOND, post: post(1).post, again: false }]);
 }
+
+#[test]
+fn a_damaged_file_is_given_up_with_the_number_of_what_is_lost() {
+    let mut bench = bench(&["a"]);
+    bench.add(1..4);
+    bench.done("a", 1, Outcome::Delivered);
+    let Bench { _folder, paths, file } = bench;
+    drop(file);
+    // The table of posts alone: who waits for how many can still be read.
+    let sql = Connection::open(paths.relay()).expect("opened");
+    let root: u32 =
+        sql.query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'held'", (), |row| row.get(0)).expect("found");
+    drop(sql);
+    let mut bytes = std::fs::read(paths.relay()).expect("read");
+    let page = usize::try_from(root).expect("a page") * 4096;
+    bytes[page - 4096..page].fill(7);
+    std::fs::write(paths.relay(), bytes).expect("written");
+
+    let file = RelayFile::open_or_give_up(&paths).expect("a new file").expect("there was one");
+    let state = &file.consumers().expect("read")[0];
+    assert_eq!((state.name.as_str(), state.delivered, state.dropped, state.waiting), ("a", 1, 2, 0));
+    assert_eq!(file.held().expect("read"), (0, 0));
+}

@@ -24,8 +24,8 @@ pub struct RefusedEvent {
 
 /// The saved place of one target.
 pub struct Forwarded {
-    connection: Connection,
     wal: Wal,
+    connection: Connection,
     target: String,
 }
 
@@ -38,7 +38,6 @@ impl Forwarded {
         let mut connection = database::open(path, &FORMAT)?;
         // A place lost in a power cut only means that some events are sent twice.
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        database::settle(&connection)?;
         let wal = Wal::watch(&mut connection, CHECKPOINT_PAGES)?;
         Ok(Self { connection, wal, target: target.to_owned() })
     }
@@ -73,7 +72,11 @@ impl Forwarded {
             )?
             .execute((&self.target, to))?;
         transaction.commit()?;
-        Ok(self.wal.checkpoint_if_long(&self.connection)?)
+        // The cursor has moved, whatever becomes of the checkpoint.
+        if let Err(error) = self.wal.checkpoint_if_long(&self.connection) {
+            tracing::warn!("the log of the forwarding state stays long: {error}");
+        }
+        Ok(())
     }
 
     /// What was refused, oldest first.

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::error::TrailError;
 use super::intern::Interned;
-use crate::database::{self, Format, Wal};
+use crate::database::{self, Format, Replaced, Wal};
 
 /// The trail's file format.
 pub(crate) const FORMAT: Format = Format {
@@ -22,9 +22,9 @@ const CACHE_KIB: i64 = 16 * 1024;
 
 /// The trail, open for appending. Several processes may have it open; each transaction takes its turn.
 pub struct Trail {
+    wal: Wal,
     pub(super) connection: Connection,
     pub(super) interned: Interned,
-    wal: Wal,
 }
 
 impl Trail {
@@ -38,9 +38,16 @@ impl Trail {
         // Each row refers to numbers that this connection just looked up or gave; looking them up again for every event
         // would be half of its work. Tests check the references.
         connection.pragma_update(None, "foreign_keys", false)?;
-        database::settle(&connection)?;
         let wal = Wal::watch(&mut connection, CHECKPOINT_PAGES)?;
         Ok(Self { connection, interned: Interned::default(), wal })
+    }
+
+    /// As [`open`](Self::open), but creates nothing: a trail that was removed must not be replaced by an empty one.
+    ///
+    /// # Errors
+    /// When there is none, or as [`open`](Self::open).
+    pub(crate) fn open_existing(path: &Path) -> Result<Self, TrailError> {
+        if path.exists() { Self::open(path) } else { Err(Replaced { path: path.to_owned() }.into()) }
     }
 
     /// Opens a trail for looking alone: nothing can be written.
@@ -53,6 +60,16 @@ impl Trail {
         Ok(Self { connection, interned: Interned::default(), wal })
     }
 
+    /// Fails if its files are no longer the ones at their paths: then what was appended is gone with this process.
+    pub(crate) fn check_in_place(&self) -> Result<(), TrailError> {
+        Ok(self.wal.check_in_place()?)
+    }
+
+    /// Closes without a checkpoint, after a failed sync.
+    pub(crate) fn abandon(self) {
+        database::abandon(self.connection);
+    }
+
     /// Moves the log into the database where it has become long.
     ///
     /// # Errors
@@ -61,11 +78,12 @@ impl Trail {
         Ok(self.wal.checkpoint_if_long(&self.connection)?)
     }
 
-    /// Moves the whole log into the database.
+    /// Moves the log into the database as far as readers allow.
     ///
     /// # Errors
     /// As [`checkpoint_if_long`](Self::checkpoint_if_long).
     pub fn settle(&mut self) -> Result<(), TrailError> {
-        Ok(database::settle(&self.connection)?)
+        database::settle(&self.connection)?;
+        Ok(())
     }
 }
