@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 
 use crate::config::Sender;
 use crate::list::{List, Message};
+use crate::protect::without_address;
 use content::Compiled;
 use rows::Rows;
 use tags::Nonce;
@@ -137,6 +138,15 @@ impl<'l> Composer<'l> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// A text about a row, such as SendGrid's reason for refusing it, without the row's address.
+    #[must_use]
+    pub fn without_address(&self, row: usize, text: &str) -> String {
+        match self.rows.address(row) {
+            Some(address) => without_address(text, address.expose()).into_owned(),
+            None => text.to_owned(),
+        }
     }
 
     fn content_index(&self, row: usize) -> usize {

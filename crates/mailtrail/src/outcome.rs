@@ -6,6 +6,7 @@
 pub mod columns;
 mod expected;
 mod reason;
+mod recipient;
 mod report;
 mod runs;
 mod selector;
@@ -15,11 +16,14 @@ mod unreached;
 pub mod wait;
 mod watched;
 
-pub use reason::{Words, plain};
+pub use reason::{Reason, Words, enhanced_code, plain};
 pub use report::{Details, Report};
 pub use runs::{Run, run, run_names, runs, watch};
 pub use selector::{OutcomeError, Selector, Unanswerable};
-pub use sent::{Blind, Earlier, already_sent, blind, events_up_to, known, latest_of, mailed_before, proven};
+pub use sent::{Blind, Earlier, already_sent, blind, events_up_to, known, latest_of, mailed_before, proven, standings};
 pub use tracker::{Known, Tracker};
-pub use unreached::{Again, Row, UNREACHED_COLUMNS, again, soft, unreached};
+pub use unreached::{Again, Row, UNREACHED_COLUMNS, soft, unreached};
 pub use watched::Watched;
+
+#[cfg(test)]
+mod tests;

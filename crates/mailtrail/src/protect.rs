@@ -26,7 +26,7 @@ pub use key_file::{KeyError, KeyFile};
 pub use key_ring::{KeyRing, OpenError};
 pub use post::{Post, SealedPost};
 pub use protector::{Imported, Protector, Recipient, Vouching};
-pub use redact::without_addresses;
+pub use redact::{without_address, without_addresses};
 pub use row::{AddressRow, BatchRow, EventRow, SealedRow};
 pub use stored::StoredEvent;
 pub use wanted::Wanted;

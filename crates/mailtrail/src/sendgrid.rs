@@ -17,7 +17,7 @@ pub use call::CallError;
 pub use client::{Client, ClientError};
 pub use erase::{EraseJob, erase_requests};
 pub use mail_send::{Asm, Content, EmailAddress, MailSend, MailSettings, Personalization, SandboxMode};
-pub use outcome::{ApiError, Outcome};
+pub use outcome::{ApiError, Outcome, is_out_of_credits};
 pub use patience::Patience;
 
 #[cfg(test)]

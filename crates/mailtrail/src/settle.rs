@@ -17,6 +17,8 @@ pub enum Status {
     Deferred,
     /// The recipient's server has taken it.
     Delivered,
+    /// SendGrid's API did not accept this recipient, or the whole request. No event says so, only the ledger.
+    Refused,
     /// SendGrid did not send it.
     Dropped,
     /// The recipient's server refused it for now.
@@ -27,8 +29,20 @@ pub enum Status {
 
 impl Status {
     /// All of them, worst news last.
-    pub const ALL: [Self; 7] =
-        [Self::Unknown, Self::Processed, Self::Deferred, Self::Delivered, Self::Dropped, Self::Blocked, Self::Bounce];
+    pub const ALL: [Self; 8] = [
+        Self::Unknown,
+        Self::Processed,
+        Self::Deferred,
+        Self::Delivered,
+        Self::Refused,
+        Self::Dropped,
+        Self::Blocked,
+        Self::Bounce,
+    ];
+
+    /// Those that an event can have.
+    pub const OF_EVENTS: [Self; 6] =
+        [Self::Processed, Self::Deferred, Self::Delivered, Self::Dropped, Self::Blocked, Self::Bounce];
 
     /// What an event says by itself. A bounce without type is a bounce; whoever opens, clicks, complains or unsubscribes
     /// has the mail.
@@ -54,6 +68,7 @@ impl Status {
             Self::Processed => "processed",
             Self::Deferred => "deferred",
             Self::Delivered => "delivered",
+            Self::Refused => "refused",
             Self::Dropped => "dropped",
             Self::Blocked => "blocked",
             Self::Bounce => "bounce",
@@ -64,6 +79,12 @@ impl Status {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+
+    /// The status of this name that an event can have.
+    #[must_use]
+    pub fn parse_of_event(text: &str) -> Option<Self> {
+        Self::OF_EVENTS.into_iter().find(|status| status.as_str() == text)
     }
 
     /// Whether nothing more is to be waited for.

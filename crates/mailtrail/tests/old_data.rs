@@ -166,7 +166,7 @@ fn make_neighbours(folder: &Path, keys: &Arc<KeyRing>, paths: &Paths) {
     let mut ledger = RunLedger::open(paths, &RunName::new(RUN).unwrap(), &keys.identity(), at).unwrap();
     for (request, address, ended) in [
         (RequestId::parse(REQUEST).unwrap(), "jane@example.com", Ended::Accepted(Some("m"))),
-        (RequestId::random().unwrap(), "bob@example.com", Ended::Refused(400)),
+        (RequestId::random().unwrap(), "bob@example.com", Ended::Refused { status: 400, why: "Bad Request" }),
     ] {
         let recipient = (keys.email_hash(address), RecipientId::random().unwrap(), 1);
         ledger.claim(request, &["news".to_owned()], None, std::iter::once(recipient), at + 1).unwrap();

@@ -245,8 +245,8 @@ fn event_name(name: &str) -> Result<String, UsageError> {
 }
 
 fn status(name: &str) -> Result<Status, UsageError> {
-    Status::parse(&name.trim().to_lowercase()).ok_or_else(|| {
-        let all: Vec<&str> = Status::ALL.into_iter().skip(1).map(Status::as_str).collect();
+    Status::parse_of_event(&name.trim().to_lowercase()).ok_or_else(|| {
+        let all = Status::OF_EVENTS.map(Status::as_str);
         UsageError(format!(
             "{:?} is no status: use one of {}",
             name.chars().take(40).collect::<String>(),

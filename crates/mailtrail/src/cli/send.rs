@@ -28,7 +28,6 @@ use crate::protect::{EmailHash, KeyRing};
 use crate::run::RunName;
 use crate::send::{Choice, Rules, Sending, Summary, choose, validate};
 use crate::sendgrid::{Client, Patience};
-use crate::settle::Status;
 use crate::stop::{self, Stop};
 use crate::store::keys::Keys as _;
 use crate::store::ledger::{Claims, Known, Sent};
@@ -184,8 +183,8 @@ impl Sender {
         sends.catch_up(keys, true)?;
         if knows_run() {
             let mailed = mailed_before(sends, &Scope::Run(run.to_owned()), None)?;
-            let told = mailed.into_iter().filter(|(_, earlier)| earlier.status != Status::Unknown);
-            let mut seen: HashSet<EmailHash> = told.map(|(hash, _)| hash).collect();
+            let seen = mailed.into_iter().filter(|(_, earlier)| earlier.seen);
+            let mut seen: HashSet<EmailHash> = seen.map(|(hash, _)| hash).collect();
             let known = self.known()?;
             let in_doubt = |hash: &EmailHash| {
                 known.get(hash).is_some_and(|known| matches!(known.sent, Sent::Uncertain | Sent::Sending))

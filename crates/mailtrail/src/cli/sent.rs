@@ -1,6 +1,6 @@
 //! `mailtrail sent`
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Context as _;
 
@@ -12,19 +12,20 @@ use super::question::Question;
 use super::selection::SelectionArgs;
 use super::server::{self, ServerArgs};
 use super::time;
-use crate::outcome::{self, Blind, Earlier, Selector, blind, columns, latest_of, mailed_before};
+use crate::outcome::{self, Blind, Earlier, Selector, blind, columns, latest_of, standings};
 use crate::protect::EmailHash;
 use crate::settle::Status;
+use crate::show::visible;
 use crate::store::ledger::Sent;
 use crate::store::query::Scope;
 use crate::store::remote::wire::{About, Mail};
 use crate::store::remote::{Remote, Row};
 use crate::store::sends::Sends;
 
-/// Tell who of a list already got a run or a category, whichever tool sent it
+/// Tell who of a list was mailed in a run or a category, whichever tool sent it, and what became of them
 ///
-/// Whoever may have got it counts: accepted or uncertain in the ledger, or any event but dropped. For mail of other tools
-/// that is as good as the events that came in.
+/// A recipient was mailed if the ledger says accepted or uncertain, or if there is any event but dropped. For mail of other tools
+/// that is as good as the events that came in. The status is the same as in `unreached`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -64,7 +65,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         (None, None) => (HashMap::new(), None),
     };
     if args.ignore_unverified {
-        found.retain(|_, earlier| !earlier.unverified);
+        found.retain(|_, earlier| !(earlier.mailed && earlier.unverified));
     }
     let rows = listed.list.rows().zip(&listed.hashes).map(|(row, hashes)| {
         let earlier = latest_of(&found, hashes);
@@ -78,9 +79,10 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         _ => args.output,
     };
     let mut sheet = Sheet::begin(std::io::stdout().lock(), output, &columns)?;
-    let (mut sent, mut unverified) = (0_usize, 0_usize);
+    let mut tally = Tally::default();
+    let mut unverified = 0_usize;
     for (row, hash, earlier) in rows {
-        sent += usize::from(earlier.is_some());
+        let earlier = tally.add(earlier);
         unverified += usize::from(earlier.is_some_and(|earlier| earlier.unverified));
         match earlier {
             None if args.not_sent => sheet.row(row.cells().map(|cell| Cell::Text(cell.to_owned())).collect())?,
@@ -96,7 +98,12 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         || "no event has ever come in".to_owned(),
         |last| format!("events are in up to {}", time::rfc3339(last)),
     );
-    note(&format!("{sent} of {} on the list already got it, or may have; {up_to}", listed.list.len()));
+    if let Some(remote) = &question.server {
+        tally.not_mailed = remote.about().not_mailed.unwrap_or_default();
+    }
+    for line in tally.lines(listed.list.len() as u64, &up_to) {
+        note(&line);
+    }
     if unverified > 0 {
         note(&format!(
             "note: of {unverified} of them only events say so that nothing vouches for (--ignore-unverified)"
@@ -113,6 +120,70 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     }
     question.tell_backlog();
     Ok(Exit::Done)
+}
+
+/// What became of the list.
+#[derive(Default)]
+struct Tally {
+    /// Those who were mailed, by status.
+    mailed: BTreeMap<Status, u64>,
+    /// Those who were not, by what says so.
+    not_mailed: BTreeMap<String, u64>,
+    /// Why SendGrid refused them.
+    refusals: BTreeMap<String, u64>,
+}
+
+/// So many reasons are printed.
+const REASONS: usize = 5;
+
+impl Tally {
+    /// Counts a recipient; gives them back if they were mailed.
+    fn add<'e>(&mut self, earlier: Option<&'e Earlier>) -> Option<&'e Earlier> {
+        let earlier = earlier?;
+        if earlier.mailed {
+            *self.mailed.entry(earlier.status).or_default() += 1;
+            return Some(earlier);
+        }
+        *self.not_mailed.entry(earlier.why_not().to_owned()).or_default() += 1;
+        if let Some(why) = &earlier.refusal {
+            *self.refusals.entry(why.clone()).or_default() += 1;
+        }
+        None
+    }
+
+    fn lines(&self, listed: u64, up_to: &str) -> Vec<String> {
+        let mailed: u64 = self.mailed.values().sum();
+        let not_mailed: u64 = self.not_mailed.values().sum();
+        let became: Vec<String> =
+            self.mailed.iter().rev().map(|(status, count)| format!("{count} {}", status.as_str())).collect();
+        let became = if became.is_empty() { String::new() } else { format!(": {}", became.join(", ")) };
+        let mut lines =
+            vec![format!("{mailed} of {listed} on the list were mailed, or may have been{became}; {up_to}")];
+        let mut others: Vec<String> =
+            self.not_mailed.iter().map(|(why, count)| format!("{count} {}", not_mailed_as(why))).collect();
+        let rest = listed.saturating_sub(mailed + not_mailed);
+        if rest > 0 {
+            others.push(format!("{rest} never asked for"));
+        }
+        if !others.is_empty() {
+            lines.push(format!("{} were not mailed: {}", listed.saturating_sub(mailed), others.join(", ")));
+        }
+        let mut why: Vec<(&String, &u64)> = self.refusals.iter().collect();
+        why.sort_by(|(one, more), (other, fewer)| fewer.cmp(more).then_with(|| one.cmp(other)));
+        lines.extend(
+            why.into_iter().take(REASONS).map(|(why, count)| format!("note: refused {count}: {}", visible(why))),
+        );
+        lines
+    }
+}
+
+fn not_mailed_as(why: &str) -> &str {
+    match why {
+        "refused" => "refused by SendGrid's API",
+        "dropped" => "dropped by SendGrid",
+        "unsent" => "not sent yet",
+        other => other,
+    }
 }
 
 /// Says where a no may be none: of imported events that nobody can tell the recipients of.
@@ -140,7 +211,7 @@ fn warn(Blind { nobody, left_out }: Blind) {
 type Known = (HashMap<EmailHash, Earlier>, Option<i64>);
 
 fn here(sends: &dyn Sends, selector: &Selector) -> anyhow::Result<Known> {
-    let found = mailed_before(sends, &selector.scope, selector.since)?;
+    let found = standings(sends, selector)?;
     if found.is_empty()
         && let Scope::Run(run) = &selector.scope
     {
@@ -157,6 +228,9 @@ fn there(remote: &Remote, mail: &Mail) -> anyhow::Result<Known> {
             status: Status::parse(row.text("status")?)?,
             // A state that this version does not know is none it could tell of.
             ledger: ledger.flatten(),
+            mailed: true,
+            seen: false,
+            refusal: None,
             at: server::micros(row.text("last")?)?,
             unverified: !row.get("verified")?.as_bool()?,
         };

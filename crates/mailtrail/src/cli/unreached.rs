@@ -62,6 +62,12 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     drop(sheet.end()?);
     question.tell(rows, "recipient", None);
     pruned::tell_of_send(&question, &selection.selector);
+    if found.not_asked > 0 {
+        note(&format!(
+            "{} recipients of the list are not in this run: its sender left them out, or they were not on its list",
+            found.not_asked
+        ));
+    }
     if found.pending > 0 && !args.include_pending {
         note(&format!("{} of {} are not settled yet (--include-pending)", found.pending, found.recipients));
     }
@@ -73,6 +79,8 @@ struct Found {
     rows: Vec<(EmailHash, Vec<Cell>)>,
     recipients: u64,
     pending: u64,
+    /// Recipients of the list that are none of them.
+    not_asked: u64,
 }
 
 fn here(question: &Question, selection: &Selection, pending: bool, language: Language) -> anyhow::Result<Found> {
@@ -83,7 +91,7 @@ fn here(question: &Question, selection: &Selection, pending: bool, language: Lan
     let rows = outcome::unreached(&watched, pending, now).into_iter();
     let rows = rows.map(|row| (row.hash, row.cells(None, language).to_vec())).collect();
     let report = watched.report();
-    Ok(Found { rows, recipients: report.recipients, pending: report.recipients - report.settled() })
+    Ok(Found { rows, recipients: report.recipients, pending: report.pending(), not_asked: watched.not_asked() })
 }
 
 fn there(remote: &Remote, mail: Mail, pending: bool, language: Language) -> anyhow::Result<Found> {
@@ -99,7 +107,12 @@ fn there(remote: &Remote, mail: Mail, pending: bool, language: Language) -> anyh
     });
     let rows = each.collect::<anyhow::Result<_>>()?;
     let about = remote.about();
-    Ok(Found { rows, recipients: about.recipients.unwrap_or_default(), pending: about.pending.unwrap_or_default() })
+    Ok(Found {
+        rows,
+        recipients: about.recipients.unwrap_or_default(),
+        pending: about.pending.unwrap_or_default(),
+        not_asked: about.not_asked.unwrap_or_default(),
+    })
 }
 
 /// Writes those of the list who were not reached, with all its columns, as CSV that `send` and a spreadsheet take; how many.

@@ -22,8 +22,8 @@ use console::Console;
 
 /// Wait until a send is settled: everybody's mail has arrived, or failed for good
 ///
-/// Exit codes: 0 settled, 3 settled but somebody was not reached (with --exit-status), 4 not in time, 5 all who are left are
-/// deferred and nothing changed for --quiet, or the time is up. Mail of any tool is waited for by --category, --since and --list or --expect.
+/// Exit codes: 0 settled, 3 settled but somebody was not reached (with --exit-status), 4 not in time or never sent, 5 all who are
+/// left are deferred and nothing changed for --quiet, or the time is up. Mail of any tool is waited for by --category, --since and --list or --expect.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -114,7 +114,7 @@ pub(super) fn watch(
     console.told();
     let missed = watched.report().unreached() > 0 && args.exit_status;
     Ok(match end {
-        End::TimedOut => Exit::TimedOut,
+        End::TimedOut | End::Unsent => Exit::TimedOut,
         End::Quiet => Exit::Quiet,
         End::Reached(_) if missed => Exit::Unreached,
         End::Reached(_) => Exit::Done,

@@ -62,11 +62,12 @@ pub struct RunSummary {
     pub recipients: u64,
     /// Recipients by status; together `recipients`.
     pub counts: Counts,
-    /// Recipients with at least one event ÷ accepted ones: 0 to 1.
-    pub completeness: f64,
+    /// Recipients with at least one event ÷ all, 0 to 1; `None` where there are none.
+    pub completeness: Option<f64>,
     /// Since the sending began.
     pub elapsed: Duration,
-    /// Why mail did not arrive: SendGrid's classification or the status code, the most frequent first.
+    /// Why mail did not arrive: SendGrid's classification or the status code, or why SendGrid refused recipients; the most frequent
+    /// first.
     pub top_reasons: Vec<Counted>,
     /// What mail servers wrote; told only with `[slack] reasons = true`.
     pub raw_reasons: Vec<Counted>,
@@ -97,6 +98,8 @@ pub struct Outstanding {
     pub processed: u64,
     /// The recipient's server asks to come again.
     pub deferred: u64,
+    /// Of those without any event: whom SendGrid was not asked to mail.
+    pub unsent: u64,
     /// Their domains.
     pub domains: Domains,
 }

@@ -79,6 +79,7 @@ impl Page {
             Status::Bounce,
             Status::Blocked,
             Status::Dropped,
+            Status::Refused,
             Status::Deferred,
             Status::Processed,
             Status::Unknown,
@@ -91,9 +92,11 @@ impl Page {
             }
         }
         self.fact(words, Field::Unreached, grouped(summary.unreached()));
-        let completeness = if summary.completeness.is_finite() { summary.completeness.clamp(0.0, 1.0) } else { 0.0 };
         // Rounded down: 100 % means everybody.
-        self.fact(words, Field::Completeness, format!("{:.1}%", (completeness * 1000.0).floor() / 10.0));
+        let completeness = summary
+            .completeness
+            .map_or_else(|| "–".to_owned(), |ratio| format!("{:.1}%", (ratio.clamp(0.0, 1.0) * 1000.0).floor() / 10.0));
+        self.fact(words, Field::Completeness, completeness);
         self.fact(words, Field::Elapsed, words.duration(summary.elapsed));
         self.list(words, Field::TopReasons, &summary.top_reasons);
         if reasons {

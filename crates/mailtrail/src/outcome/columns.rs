@@ -6,7 +6,7 @@ use super::sent::Earlier;
 use crate::protect::EmailHash;
 use crate::settle::Status;
 use crate::show::Cell;
-use crate::store::ledger::{RunRecord, Sent};
+use crate::store::ledger::Sent;
 
 /// Of [`of_run`].
 pub const RUN: [&str; 11] = [
@@ -35,14 +35,14 @@ pub fn of_run(run: &Run) -> Vec<Cell> {
     vec![
         Cell::Text(run.name.clone()),
         run.record.as_ref().map_or(Cell::Null, |record| Cell::Time(record.begun_at)),
-        of_ledger(run.record.as_ref().map(RunRecord::asked)),
+        of_ledger(run.record.is_some().then_some(report.recipients)),
         of_ledger(run.record.is_some().then_some(report.accepted)),
-        of_ledger(run.count(Sent::Refused)),
+        of_ledger(run.record.is_some().then(|| report.count(Status::Refused))),
         of_ledger(run.record.is_some().then_some(report.uncertain)),
         number(report.settled()),
         number(report.count(Status::Delivered)),
         number(report.unreached()),
-        if run.record.is_some() { Cell::Text(percent(report.completeness())) } else { Cell::Null },
+        run.completeness().map_or(Cell::Null, |ratio| Cell::Text(percent(ratio))),
         report.last_event.map_or(Cell::Null, Cell::Time),
     ]
 }
@@ -59,11 +59,12 @@ pub fn figures(run: &Run, for_people: bool) -> Vec<(&'static str, Cell)> {
     let mut figures: Vec<(&'static str, Cell)> = RUN.into_iter().zip(of_run(run)).collect();
     if !for_people
         && let Some((_, cell)) = figures.iter_mut().find(|(name, _)| *name == "completeness")
-        && run.record.is_some()
+        && let Some(ratio) = run.completeness()
     {
-        *cell = Cell::Real(run.report.completeness());
+        *cell = Cell::Real(ratio);
     }
-    for (status, count) in run.report.counts().filter(|(status, _)| *status != Status::Delivered) {
+    // Those of the list of runs are there already.
+    for (status, count) in run.report.counts().filter(|(status, _)| !RUN.contains(&status.as_str())) {
         figures.push((status.as_str(), number(count)));
     }
     if let Some(record) = &run.record {

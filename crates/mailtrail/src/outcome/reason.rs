@@ -4,7 +4,9 @@
 //! RFC 7372 and 7505), then what is known of the status alone. What is not known is said to be so.
 
 use crate::config::Language;
+use crate::sendgrid::is_out_of_credits;
 use crate::settle::Status;
+use crate::store::ledger::Refusal;
 
 /// A sentence in every language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +24,32 @@ impl Words {
         match language {
             Language::English => self.en,
             Language::Japanese => self.ja,
+        }
+    }
+}
+
+/// Why, for people: words of ours, and where it says more what SendGrid's API said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    words: Words,
+    said: Option<String>,
+}
+
+impl Reason {
+    /// Our words alone.
+    #[must_use]
+    pub fn of(words: Words) -> Self {
+        Self { words, said: None }
+    }
+
+    /// The sentence in a language; what SendGrid said is English.
+    #[must_use]
+    pub fn text(&self, language: Language) -> String {
+        let words = self.words.text(language);
+        match (&self.said, language) {
+            (None, _) => words.to_owned(),
+            (Some(said), Language::English) => format!("{words}: {said}"),
+            (Some(said), Language::Japanese) => format!("{words}：{said}"),
         }
     }
 }
@@ -182,8 +210,31 @@ const SUBJECTS: [(&str, Words); 7] = [
     ),
 ];
 
-/// Why SendGrid drops mail: the beginnings of its reasons, and whether the address is on one of its suppression lists.
-pub(super) const DROPS: [(&str, Words, bool); 7] = [
+/// Of who is not settled because no request was made for them.
+pub(super) const UNSENT: Words = both(
+    "not sent: SendGrid was not asked for this mail; `mailtrail send` with the same run sends it",
+    "未送信です（SendGridに依頼していません。同じrunで mailtrail send を実行すると送信されます）",
+);
+
+/// Why SendGrid drops mail (docs.sendgrid.com/glossary/drops): the beginnings of its reasons, and whether it would drop another one,
+/// too.
+pub(super) const DROPS: [(&str, Words, bool); 9] = [
+    (
+        "Bounced",
+        both(
+            "the address bounced before, so SendGrid does not mail it",
+            "過去にバウンスしたため、SendGridは送信しません",
+        ),
+        true,
+    ),
+    (
+        "Duplicate message",
+        both(
+            "the address is on several lists of the campaign, and SendGrid mails it once",
+            "キャンペーンの複数のリストに含まれるため、SendGridは1通だけ送信しました",
+        ),
+        true,
+    ),
     (
         "Bounced Address",
         both(
@@ -229,19 +280,20 @@ pub fn plain(status: Status, classification: Option<&str>, status_code: Option<&
             "SendGridが受け付けましたが、その後の通知がありません",
         ),
         Status::Delivered => both("", ""),
+        Status::Refused => REFUSED,
         Status::Dropped => drop_of(reason).map_or(
             both("SendGrid did not send it; why is not known", "SendGridが送信しませんでした（理由は不明）"),
             |(_, words, _)| words,
         ),
-        Status::Deferred => code(status_code).unwrap_or(both(
+        Status::Deferred => code(status_code, reason).unwrap_or(both(
             "the recipient's mail server asks to come again later; SendGrid does, for 72 hours",
             "受信側メールサーバーが再送を求めています（SendGridが72時間再送します）",
         )),
-        Status::Blocked => classified(classification).or_else(|| code(status_code)).unwrap_or(both(
+        Status::Blocked => classified(classification).or_else(|| code(status_code, reason)).unwrap_or(both(
             "the recipient's mail server refused the mail for now; why is not known",
             "受信側メールサーバーが一時的に拒否しました（理由は不明）",
         )),
-        Status::Bounce => classified(classification).or_else(|| code(status_code)).unwrap_or(both(
+        Status::Bounce => classified(classification).or_else(|| code(status_code, reason)).unwrap_or(both(
             "the recipient's mail server refused the mail for good; why is not known",
             "受信側メールサーバーが恒久的に拒否しました（理由は不明）",
         )),
@@ -261,15 +313,60 @@ fn classified(classification: Option<&str>) -> Option<Words> {
     CLASSIFICATIONS.into_iter().find(|(known, _)| *known == given).map(|(_, words)| words)
 }
 
-fn code(status_code: Option<&str>) -> Option<Words> {
-    let (class, rest) = status_code?.trim().split_once('.')?;
-    if !matches!(class, "4" | "5") {
-        return None;
-    }
+/// By the enhanced status code; where there is only a basic one, such as 550, the mail server's text may have the other.
+fn code(status_code: Option<&str>, reason: Option<&str>) -> Option<Words> {
+    let status_code = status_code.map(str::trim).filter(|code| code.contains('.'));
+    let rest = subject_and_detail(status_code.or_else(|| enhanced_code(reason?))?)?;
     let exact = CODES.into_iter().find(|(known, _)| *known == rest);
     let subject = rest.split_once('.').map(|(subject, _)| subject);
     let known = exact.or_else(|| SUBJECTS.into_iter().find(|(known, _)| Some(*known) == subject));
     known.map(|(_, words)| words)
+}
+
+/// `1.1` of `5.1.1`.
+fn subject_and_detail(status_code: &str) -> Option<&str> {
+    let (class, rest) = status_code.split_once('.')?;
+    matches!(class, "4" | "5").then_some(rest)
+}
+
+/// The first enhanced status code (RFC 3463) in a mail server's text.
+#[must_use]
+pub fn enhanced_code(text: &str) -> Option<&str> {
+    // Mail servers also write #5.1.1, 5.1.1: and (5.1.1).
+    text.split(|c: char| !c.is_ascii_digit() && c != '.').map(|word| word.trim_end_matches('.')).find(|word| {
+        let mut parts = word.split('.');
+        let class = parts.next();
+        let numbers: Vec<&str> = parts.collect();
+        matches!(class, Some("4" | "5"))
+            && numbers.len() == 2
+            && numbers.iter().all(|number| (1..=3).contains(&number.len()))
+    })
+}
+
+/// Where SendGrid's API gave no reason, or one that is not known here.
+const REFUSED: Words = both("SendGrid's API refused it", "SendGridのAPIが拒否しました");
+
+/// Why SendGrid's API refused a recipient or a request.
+pub(super) fn refused(refusal: Option<&Refusal>) -> Reason {
+    let (status, said) = refusal.map_or((None, None), |refusal| (refusal.status, refusal.why.clone()));
+    let lower = said.as_deref().unwrap_or_default().to_lowercase();
+    let words = match status {
+        Some(401) if is_out_of_credits(401, &lower) => {
+            both("the SendGrid account's credits are used up", "SendGridアカウントのクレジットを使い切りました")
+        }
+        Some(401) => both("SendGrid refused the API key", "SendGridがAPIキーを拒否しました"),
+        Some(403) => both(
+            "the API key may not send mail, or the sender is not verified",
+            "APIキーに送信権限がないか、送信元が認証されていません",
+        ),
+        Some(413) => both("the request was too large for SendGrid", "リクエストがSendGridの上限サイズを超えています"),
+        Some(400) if lower.contains("valid address") || lower.contains("valid email") => {
+            both("SendGrid takes the address for invalid", "SendGridが無効なアドレスと判断しました")
+        }
+        _ => REFUSED,
+    };
+    let said = said.or_else(|| status.map(|status| format!("HTTP {status}")));
+    Reason { words, said }
 }
 
 #[cfg(test)]
@@ -317,6 +414,24 @@ mod tests {
             (Status::Dropped, None, None, Some("Invalid"), "SendGrid takes the address for invalid"),
             (Status::Dropped, None, None, None, "SendGrid did not send it; why is not known"),
             (Status::Deferred, None, Some("4.2.2"), None, "the mailbox is full"),
+            // docs.sendgrid.com/glossary/drops
+            (
+                Status::Dropped,
+                None,
+                None,
+                Some("Duplicate message"),
+                "the address is on several lists of the campaign, and SendGrid mails it once",
+            ),
+            (Status::Dropped, None, None, Some("Bounced"), "the address bounced before, so SendGrid does not mail it"),
+            (Status::Bounce, None, Some("550"), Some("550 5.1.1 No such user"), "the mailbox does not exist"),
+            (Status::Bounce, None, None, Some("550 #5.1.1 bad destination"), "the mailbox does not exist"),
+            (
+                Status::Bounce,
+                None,
+                Some("550"),
+                Some("550 by 192.0.2.1: no"),
+                "the recipient's mail server refused the mail for good; why is not known",
+            ),
             (Status::Delivered, None, None, None, ""),
         ] {
             assert_eq!(plain(status, classification, code, reason).en, expected);

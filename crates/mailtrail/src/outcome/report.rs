@@ -2,18 +2,21 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::expected::{Expected, Person};
+use super::expected::Expected;
 use super::reason::drop_of;
+use super::recipient::{Acceptance, Recipient};
 use super::tracker::Tracker;
 use crate::protect::EmailHash;
 use crate::run::RequestId;
 use crate::settle::Status;
-use crate::store::ledger::Sent;
+
+const NO_REASON: &str = "no reason given";
 
 /// How a send stands. Counts are of recipients.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Report {
-    /// Who was to get it: accepted, uncertain, or on the list.
+    /// Who was to get it: everybody that the ledger knows of a run, else the list. Each has one status, so that these are those who
+    /// were reached, those who were not, and those who are not settled.
     pub recipients: u64,
     counts: BTreeMap<Status, u64>,
     /// Accepted by SendGrid, for all that is known: of the ledger's uncertain ones those that an event of SendGrid's confirms.
@@ -22,7 +25,9 @@ pub struct Report {
     pub confirmed: u64,
     /// Whether they were accepted is not known.
     pub uncertain: u64,
-    /// Those of `accepted` of whom there is any event.
+    /// Who is not settled because the request was never made: nothing comes until somebody sends again.
+    pub unsent: u64,
+    /// Of whom there is any event.
     pub seen: u64,
     /// Events left out because nothing vouches for them, although a public key was configured when they came in.
     pub left_out: u64,
@@ -37,7 +42,7 @@ pub struct Report {
 /// Why mail did not arrive, and whose is outstanding.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Details {
-    /// SendGrid's classification or the status code of mail that did not arrive, counted.
+    /// SendGrid's classification or the status code of mail that did not arrive, and its reasons for refusing recipients; counted.
     pub reasons: BTreeMap<String, u64>,
     /// What mail servers wrote.
     pub raw_reasons: BTreeMap<String, u64>,
@@ -49,29 +54,26 @@ impl Report {
     /// `proven`: requests that an event of SendGrid's confirms.
     pub(super) fn of(expected: &Expected, tracker: &Tracker, proven: &HashSet<RequestId>) -> Self {
         let mut report = Self::default();
-        let rest = expected.each(tracker, |person| report.add(&person, proven));
+        let rest = expected.each(tracker, |recipient| report.add(&recipient, proven));
         report.recipients += rest;
         report.accepted += rest;
         *report.counts.entry(Status::Unknown).or_default() += rest;
         report
     }
 
-    fn add(&mut self, person: &Person<'_>, proven: &HashSet<RequestId>) {
+    fn add(&mut self, recipient: &Recipient<'_>, proven: &HashSet<RequestId>) {
         self.recipients += 1;
-        let status = person.known.map_or(Status::Unknown, |known| known.status);
+        let status = recipient.status();
         *self.counts.entry(status).or_default() += 1;
-        let certain = matches!(person.sent, None | Some(Sent::Accepted));
-        // SendGrid answers a request as a whole, so one recipient's event speaks for all of it.
-        let of_request = || person.request.is_some_and(|request| proven.contains(&request));
-        let confirmed = !certain && (person.known.is_some_and(|known| known.proven) || of_request());
-        self.confirmed += u64::from(confirmed);
-        if certain || confirmed {
-            self.accepted += 1;
-            self.seen += u64::from(person.known.is_some());
-        } else {
-            self.uncertain += 1;
+        self.unsent += u64::from(recipient.is_unsent());
+        match recipient.acceptance(|request| proven.contains(&request)) {
+            Acceptance::Accepted => self.accepted += 1,
+            Acceptance::Confirmed => (self.accepted, self.confirmed) = (self.accepted + 1, self.confirmed + 1),
+            Acceptance::Uncertain => self.uncertain += 1,
+            Acceptance::Refused | Acceptance::Unsent => {}
         }
-        let Some(known) = person.known else { return };
+        let Some(known) = recipient.known else { return };
+        self.seen += 1;
         self.last_event = self.last_event.max(Some(known.last_seen));
         self.newest_mail = self.newest_mail.max(Some(known.first_seen));
         if status == Status::Deferred {
@@ -107,11 +109,17 @@ impl Report {
         self.sum(Status::is_unreached)
     }
 
-    /// Recipients with at least one event ÷ accepted ones; 1 where nobody was accepted.
+    /// Who is not settled.
+    #[must_use]
+    pub fn pending(&self) -> u64 {
+        self.recipients - self.settled()
+    }
+
+    /// Recipients with at least one event ÷ all; `None` where there are none.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a ratio, for people")]
-    pub fn completeness(&self) -> f64 {
-        if self.accepted == 0 { 1.0 } else { self.seen as f64 / self.accepted as f64 }
+    pub fn completeness(&self) -> Option<f64> {
+        (self.recipients > 0).then(|| self.seen as f64 / self.recipients as f64)
     }
 
     /// Whether everybody is settled.
@@ -120,7 +128,7 @@ impl Report {
         self.settled() == self.recipients
     }
 
-    /// Whether there is an event of everybody.
+    /// Whether everybody was seen or refused.
     #[must_use]
     pub fn is_seen(&self) -> bool {
         self.count(Status::Unknown) == 0
@@ -137,28 +145,33 @@ impl Details {
     /// `domain`: of who has no events.
     pub(super) fn of(expected: &Expected, tracker: &Tracker, domain: &dyn Fn(&EmailHash) -> Option<String>) -> Self {
         let mut details = Self::default();
-        let unknown = expected.each(tracker, |person| details.add(&person, domain));
+        let unknown = expected.each(tracker, |recipient| details.add(&recipient, domain));
         if unknown > 0 {
             *details.outstanding.entry(None).or_default() += unknown;
         }
         details
     }
 
-    fn add(&mut self, person: &Person<'_>, domain: &dyn Fn(&EmailHash) -> Option<String>) {
-        let status = person.known.map_or(Status::Unknown, |known| known.status);
+    fn add(&mut self, recipient: &Recipient<'_>, domain: &dyn Fn(&EmailHash) -> Option<String>) {
+        let status = recipient.status();
         if !status.is_settled() {
-            let domain = match person.known {
+            let domain = match recipient.known {
                 Some(known) => known.domain.as_deref().map(str::to_owned),
-                None => domain(&person.hash),
+                None => domain(&recipient.hash),
             };
             *self.outstanding.entry(domain).or_default() += 1;
         }
-        let Some(known) = person.known.filter(|_| status.is_unreached()) else { return };
+        if status == Status::Refused {
+            let why = recipient.refusal().and_then(|refusal| refusal.why.clone());
+            let why = why.or_else(|| recipient.classification()).unwrap_or_else(|| NO_REASON.to_owned());
+            *self.reasons.entry(why).or_default() += 1;
+        }
+        let Some(known) = recipient.known.filter(|_| status.is_unreached()) else { return };
         // SendGrid says of a drop why, in few and always the same words; its status code says nothing.
         let drop = drop_of(known.reason.as_deref()).filter(|_| status == Status::Dropped);
         let why = match drop {
             Some((words, _, _)) => words,
-            None => known.classification.as_deref().or(known.status_code.as_deref()).unwrap_or("no reason given"),
+            None => known.classification.as_deref().or(known.status_code.as_deref()).unwrap_or(NO_REASON),
         };
         *self.reasons.entry(why.to_owned()).or_default() += 1;
         if let Some(reason) = &known.reason {

@@ -28,6 +28,12 @@ impl Run {
         Self { name, record: watched.record().cloned(), report: watched.report().clone() }
     }
 
+    /// How many of the recipients have an event; `None` where nobody knows who they are, or there are none.
+    #[must_use]
+    pub fn completeness(&self) -> Option<f64> {
+        self.record.as_ref().and_then(|_| self.report.completeness())
+    }
+
     /// How many recipients stand at a state in the ledger; `None` without one.
     #[must_use]
     pub fn count(&self, state: Sent) -> Option<u64> {

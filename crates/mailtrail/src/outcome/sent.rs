@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::selector::OutcomeError;
+use super::expected::Wanted;
+use super::selector::{OutcomeError, Selector};
+use super::tracker::Tracker;
 use crate::protect::EmailHash;
 use crate::settle::Status;
 use crate::store::ledger::Sent;
@@ -12,14 +14,82 @@ use crate::store::sends::Sends;
 /// What is known of mail to somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Earlier {
-    /// What events tell; unknown without any.
+    /// What became of it: the same as for `unreached`.
     pub status: Status,
     /// What the ledger says.
     pub ledger: Option<Sent>,
+    /// Whether mail went out, or may have: the ledger says so, or any event but SendGrid's word that it did not send.
+    pub mailed: bool,
+    /// Whether an event says that it went out.
+    pub seen: bool,
     /// The last event, or else when the ledger's state came about; µs since the epoch.
     pub at: i64,
-    /// Whether all of it rests on events that nothing vouches for.
+    /// SendGrid's reason for refusing it, where that is how it stands.
+    pub refusal: Option<String>,
+    /// Whether that it went out rests on events alone that nothing vouches for.
     pub unverified: bool,
+}
+
+impl Earlier {
+    /// Of who was not mailed: the status that says why; `unsent` where SendGrid was never asked.
+    #[must_use]
+    pub fn why_not(&self) -> &'static str {
+        if self.status == Status::Unknown { "unsent" } else { self.status.as_str() }
+    }
+}
+
+/// What became of mail to everybody whom the ledger or an event names, by every hash of theirs. Whether it went out is told by all
+/// events; what became of it only by those that count for `unreached`.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn standings(sends: &dyn Sends, selector: &Selector) -> Result<HashMap<EmailHash, Earlier>, OutcomeError> {
+    // Without a list: whoever there is.
+    let expect = selector.list.is_none().then_some(0);
+    let selector = Selector { expect, ..selector.clone() };
+    let ledger = sends.ledger()?;
+    let wanted = Wanted::read(ledger.as_deref(), &selector)?;
+    let mut tracker =
+        Tracker::new(Mailed { scope: selector.scope.clone(), since: wanted.since, until: None, unproven: false });
+    let mut by_event: HashMap<EmailHash, i64> = HashMap::new();
+    if let Some(events) = sends.events()? {
+        tracker.read(&*events)?;
+        let all = Mailed { scope: selector.scope.clone(), since: selector.since, until: None, unproven: true };
+        let went_out = events.outcomes(&all)?.into_iter().filter(|outcome| outcome.mailed);
+        by_event
+            .extend(went_out.filter_map(|one| Some((EmailHash::parse(&one.status.email_hash)?, one.status.last_seen))));
+    }
+    let hashes = wanted.expected.hashes();
+    let mut found = HashMap::new();
+    wanted.expected.visit(&tracker, |place, recipient| {
+        let own = [recipient.hash];
+        let its = place.and_then(|place| hashes.get(place)).map_or(&own[..], Vec::as_slice);
+        let event = its.iter().filter_map(|hash| by_event.remove(hash)).max();
+        let at = recipient.known.map(|known| known.last_seen).max(event);
+        let Some(at) = at.or(recipient.entry.map(|entry| entry.at)) else { return };
+        let earlier = Earlier {
+            status: recipient.status(),
+            ledger: recipient.sent(),
+            mailed: recipient.is_mailed() || event.is_some(),
+            seen: event.is_some(),
+            at,
+            refusal: recipient.refusal().and_then(|refusal| refusal.why.clone()),
+            unverified: !recipient.is_mailed() && event.is_some(),
+        };
+        found.extend(its.iter().map(|hash| (*hash, earlier.clone())));
+    });
+    // Of whom there are only events that nothing vouches for, or of a time before the run.
+    let only = |at| Earlier {
+        status: Status::Unknown,
+        ledger: None,
+        mailed: true,
+        seen: true,
+        at,
+        refusal: None,
+        unverified: true,
+    };
+    found.extend(by_event.into_iter().map(|(hash, at)| (hash, only(at))));
+    Ok(found)
 }
 
 /// Everybody whom mail was sent to, or may have been. `since`: event time, and the ledger's; µs since the epoch.
@@ -31,41 +101,8 @@ pub fn mailed_before(
     scope: &Scope,
     since: Option<i64>,
 ) -> Result<HashMap<EmailHash, Earlier>, OutcomeError> {
-    let mut found = HashMap::new();
-    if let Some(ledger) = sends.ledger()? {
-        let asked = match scope {
-            Scope::Run(run) => ledger.run(run)?.map(|run| run.recipients).unwrap_or_default(),
-            Scope::Category(category) => ledger.recipients_of_category(category, since.unwrap_or(i64::MIN))?,
-        };
-        for asked in
-            asked.into_iter().filter(|asked| matches!(asked.sent, Sent::Sending | Sent::Accepted | Sent::Uncertain))
-        {
-            let new = Earlier { status: Status::Unknown, ledger: Some(asked.sent), at: asked.at, unverified: false };
-            let held = found.entry(asked.hash).or_insert_with(|| new.clone());
-            // In several runs: the latest.
-            if held.at < new.at {
-                *held = new;
-            }
-        }
-    }
-    let Some(events) = sends.events()? else { return Ok(found) };
-    let mut mailed = Mailed { scope: scope.clone(), since, until: None, unproven: true };
-    let all = events.outcomes(&mailed)?;
-    let vouched: Option<HashSet<String>> = if events.unproven(&mailed)? > 0 {
-        mailed.unproven = false;
-        let vouched = events.outcomes(&mailed)?.into_iter();
-        Some(vouched.filter(|outcome| outcome.mailed).map(|outcome| outcome.status.email_hash).collect())
-    } else {
-        None
-    };
-    for outcome in all.into_iter().filter(|outcome| outcome.mailed) {
-        let Some(hash) = EmailHash::parse(&outcome.status.email_hash) else { continue };
-        let (status, at) = (outcome.status.status, outcome.status.last_seen);
-        let unverified = vouched.as_ref().is_some_and(|vouched| !vouched.contains(&outcome.status.email_hash));
-        let new = Earlier { status, ledger: None, at, unverified };
-        let held = found.entry(hash).or_insert(new);
-        (held.status, held.at) = (status, at);
-    }
+    let mut found = standings(sends, &Selector { scope: scope.clone(), since, list: None, expect: None })?;
+    found.retain(|_, earlier| earlier.mailed);
     Ok(found)
 }
 

@@ -1,6 +1,7 @@
 //! Who did not get the mail, and whom to try again.
 
-use super::reason::{Words, drop_of, plain};
+use super::reason::{Reason, drop_of};
+use super::recipient::Recipient;
 use super::watched::Watched;
 use crate::config::Language;
 use crate::list::Address;
@@ -24,8 +25,8 @@ pub struct Row {
     /// How it stands.
     pub status: Status,
     /// Why, in plain words.
-    pub reason: Words,
-    /// SendGrid's `bounce_classification`, or the status code where there is none.
+    pub reason: Reason,
+    /// SendGrid's `bounce_classification`, else the mail server's status code, or the HTTP status of SendGrid's refusal.
     pub classification: Option<String>,
     /// The message's first event, µs since the epoch.
     pub first_seen: Option<i64>,
@@ -41,7 +42,7 @@ impl Row {
             address.map_or(Cell::Null, |address| Cell::Text(address.expose().to_owned())),
             Cell::Text(self.hash.to_string()),
             Cell::Text(self.status.as_str().to_owned()),
-            Cell::Text(self.reason.text(language).to_owned()),
+            Cell::Text(self.reason.text(language)),
             Cell::text(self.classification.clone()),
             self.first_seen.map_or(Cell::Null, Cell::Time),
         ]
@@ -61,23 +62,19 @@ pub enum Again {
 #[must_use]
 pub fn unreached(watched: &Watched, pending: bool, now: i64) -> Vec<Row> {
     let mut rows = Vec::new();
-    watched.each(|person| {
-        let known = person.known;
-        let status = known.map_or(Status::Unknown, |known| known.status);
+    watched.each(|recipient| {
+        let (known, status) = (recipient.known, recipient.status());
         if !(status.is_unreached() || (pending && !status.is_settled())) {
             return;
         }
-        let (classification, code) =
-            (known.and_then(|one| one.classification.as_deref()), known.and_then(|one| one.status_code.as_deref()));
-        let reason = known.and_then(|one| one.reason.as_deref());
         rows.push(Row {
-            hash: person.hash,
+            hash: recipient.hash,
             domain: known.and_then(|known| known.domain.as_deref()).map(str::to_owned),
             status,
-            reason: plain(status, classification, code, reason),
-            classification: classification.or(code).map(str::to_owned),
+            reason: recipient.reason(),
+            classification: recipient.classification(),
             first_seen: known.map(|known| known.first_seen),
-            again: again(status, classification, reason, known.map(|known| now - known.last_seen)),
+            again: again_of(&recipient, now),
         });
     });
     rows.sort_unstable_by_key(|row| (row.status, row.hash));
@@ -95,9 +92,25 @@ pub fn soft(watched: &Watched, now: i64) -> Vec<(EmailHash, &'static str)> {
     .collect()
 }
 
+fn again_of(recipient: &Recipient<'_>, now: i64) -> Again {
+    if let Some(refusal) = recipient.refusal() {
+        return match refusal.status {
+            Some(400) | None => Again::No("SendGrid's API did not accept it"),
+            Some(_) => Again::Yes("SendGrid's API refused the whole request"),
+        };
+    }
+    let known = recipient.known;
+    again(
+        recipient.status(),
+        known.and_then(|known| known.classification.as_deref()),
+        known.and_then(|known| known.reason.as_deref()),
+        known.map(|known| now - known.last_seen),
+    )
+}
+
 /// Whether sending again may help somebody. `quiet`: how long ago the last event was, µs.
 #[must_use]
-pub fn again(status: Status, classification: Option<&str>, reason: Option<&str>, quiet: Option<i64>) -> Again {
+fn again(status: Status, classification: Option<&str>, reason: Option<&str>, quiet: Option<i64>) -> Again {
     match status {
         Status::Blocked if classification.is_some_and(|given| given.trim().to_lowercase().starts_with("invalid")) => {
             Again::No("the address does not exist")
@@ -107,10 +120,11 @@ pub fn again(status: Status, classification: Option<&str>, reason: Option<&str>,
             Again::Yes("deferred until SendGrid gave up")
         }
         Status::Dropped => match drop_of(reason) {
-            Some((_, _, true)) => Again::No("on one of SendGrid's suppression lists"),
+            Some((_, words, true)) => Again::No(words.en),
             Some((_, words, false)) => Again::Yes(words.en),
             None => Again::No("dropped, and why is not known"),
         },
+        Status::Refused => Again::No("SendGrid's API did not accept it"),
         Status::Bounce => Again::No("refused for good; SendGrid would drop it"),
         Status::Delivered => Again::No("arrived"),
         Status::Unknown | Status::Processed | Status::Deferred => Again::No("not settled"),

@@ -11,7 +11,6 @@ use super::selector::OutcomeError;
 use super::watched::Watched;
 use crate::clock::micros;
 use crate::settle::Status;
-use crate::store::ledger::Sent;
 
 const SECOND: i64 = 1_000_000;
 /// So long after the first acceptance an event should have come, µs.
@@ -54,6 +53,8 @@ pub enum End {
     TimedOut,
     /// All who are left are deferred, and nothing changed for long enough or the time is up.
     Quiet,
+    /// All who are left were never sent: nothing comes until somebody sends the run again.
+    Unsent,
 }
 
 /// What is to be told while waiting.
@@ -160,6 +161,9 @@ impl State {
         if is_reached(watched, limits) && watched.is_up_to_date()? {
             return Ok(Some(End::Reached(limits.until)));
         }
+        if is_waiting_for_nothing(watched, limits) && watched.is_up_to_date()? {
+            return Ok(Some(End::Unsent));
+        }
         let quiet_since = self.changed.unwrap_or(now);
         let is_quiet = limits.quiet.is_some_and(|quiet| now - quiet_since >= micros(quiet));
         if is_quiet && watched.report().is_only_deferred() && watched.is_up_to_date()? {
@@ -174,7 +178,7 @@ impl State {
 
     /// Who keeps the verdict back by sending, said once.
     fn sender(&mut self, watched: &Watched, limits: &Limits) -> Option<String> {
-        if self.held || !is_reached(watched, limits) {
+        if self.held || !(is_reached(watched, limits) || is_waiting_for_nothing(watched, limits)) {
             return None;
         }
         let sender = watched.sender().ok()??;
@@ -206,9 +210,7 @@ impl State {
         }
         let accepted = watched.first_accepted().unwrap_or(self.start);
         let held_back = watched.record().and_then(|record| record.send_at).unwrap_or(i64::MIN);
-        let none = report.recipients > 0 && report.count(Status::Unknown) == report.recipients;
-        let accepts = watched.record().is_none_or(|record| record.count(Sent::Accepted) > 0);
-        if none && accepts && !self.silent && now - accepted.max(held_back) >= FIRST_EVENT {
+        if report.accepted > 0 && report.seen == 0 && !self.silent && now - accepted.max(held_back) >= FIRST_EVENT {
             self.silent = true;
             waiter.tell(News::NoEvents(now - accepted), watched, now);
         }
@@ -220,6 +222,16 @@ fn is_reached(watched: &Watched, limits: &Limits) -> bool {
         Until::Seen => watched.report().is_seen(),
         Until::Settled => watched.report().is_settled(),
     }
+}
+
+/// Whether somebody is left, but nobody whose mail SendGrid has or may have.
+fn is_waiting_for_nothing(watched: &Watched, limits: &Limits) -> bool {
+    let report = watched.report();
+    let left = match limits.until {
+        Until::Seen => report.count(Status::Unknown),
+        Until::Settled => report.pending(),
+    };
+    report.unsent > 0 && left == report.unsent
 }
 
 #[cfg(test)]

@@ -3,19 +3,17 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::expected::{Expected, Person};
+use super::expected::Wanted;
+use super::recipient::Recipient;
 use super::report::{Details, Report};
 use super::selector::{OutcomeError, Selector, Unanswerable};
 use super::tracker::Tracker;
 use crate::protect::EmailHash;
 use crate::run::{RequestId, RunName};
-use crate::store::ledger::{Ledger, RunRecord, Sent};
+use crate::store::ledger::{Ledger, RunRecord};
 use crate::store::outcomes::Outcomes;
 use crate::store::query::{Mailed, Scope};
 use crate::store::sends::{Backlog, Pace, Sends};
-
-/// A run's events may carry times before its first claim: clocks differ. µs.
-const BEFORE_CLAIM: i64 = 5 * 60 * 1_000_000;
 
 /// A send under watch.
 pub struct Watched {
@@ -25,9 +23,7 @@ pub struct Watched {
     ledger: Option<Box<dyn Ledger>>,
     /// How far the ledger is read.
     place: Option<i64>,
-    record: Option<RunRecord>,
-    first_accepted: Option<i64>,
-    expected: Expected,
+    wanted: Wanted,
     tracker: Tracker,
     /// Requests that an event of SendGrid's confirms, and up to which event they were looked for.
     proven: HashSet<RequestId>,
@@ -50,9 +46,7 @@ impl Watched {
             events: sends.events()?,
             ledger: None,
             place: None,
-            record: None,
-            first_accepted: None,
-            expected: Expected::default(),
+            wanted: Wanted::default(),
             tracker: Tracker::new(mailed),
             proven: HashSet::new(),
             proven_to: None,
@@ -61,11 +55,6 @@ impl Watched {
         };
         watched.read_ledger()?;
         watched.judge()?;
-        if watched.record.as_ref().is_none_or(|record| record.sandbox)
-            && let Some(expected) = Expected::of_selector(&watched.selector)
-        {
-            watched.expected = expected;
-        }
         watched.read_events()?;
         watched.count()?;
         Ok(watched)
@@ -76,7 +65,7 @@ impl Watched {
         let name = || self.selector.name().to_owned();
         if let Scope::Run(run) = &self.selector.scope {
             let has_events = || self.events.as_ref().map_or(Ok(false), |events| events.knows_run(run));
-            match &self.record {
+            match &self.wanted.record {
                 Some(record) if record.sandbox && !has_events()? => return Err(Unanswerable::Sandbox(name()).into()),
                 Some(record) if !record.sandbox => return Ok(()),
                 Some(_) => {}
@@ -111,23 +100,21 @@ impl Watched {
     }
 
     fn read_ledger(&mut self) -> Result<bool, OutcomeError> {
-        let Scope::Run(run) = &self.selector.scope else { return Ok(false) };
         if self.ledger.is_none() {
             self.ledger = self.sends.ledger()?;
         }
-        let Some(ledger) = &self.ledger else { return Ok(false) };
-        let place = ledger.place(run)?;
+        let since = self.selector.since.unwrap_or(i64::MIN);
+        let place = match &self.ledger {
+            Some(ledger) => ledger.place(&self.selector.scope, since)?,
+            // Nothing was ever sent from here.
+            None => i64::MIN,
+        };
         if self.place == Some(place) {
             return Ok(false);
         }
-        let found = ledger.run(run)?;
-        if let Some(found) = found.as_ref().filter(|found| !found.record.sandbox) {
-            let accepted = found.recipients.iter().filter(|one| one.sent == Sent::Accepted);
-            self.first_accepted = accepted.map(|one| one.at).min();
-            self.expected = Expected::of_ledger(&found.recipients);
-            self.tracker.since(Some(found.record.begun_at - BEFORE_CLAIM));
-        }
-        self.record = found.map(|found| found.record);
+        let wanted = Wanted::read(self.ledger.as_deref(), &self.selector)?;
+        self.tracker.since(wanted.since);
+        self.wanted = wanted;
         self.place = Some(place);
         Ok(true)
     }
@@ -138,7 +125,7 @@ impl Watched {
         }
         let Some(events) = self.events.as_deref() else { return Ok(false) };
         let changed = self.tracker.read(events)?;
-        if self.expected.has_uncertain() && self.proven_to != self.tracker.mark() {
+        if self.wanted.expected.has_uncertain() && self.proven_to != self.tracker.mark() {
             let between = self.proven_to.zip(self.tracker.mark()).filter(|(after, until)| after < until);
             let found = events.proven_requests(self.tracker.mailed(), between)?;
             self.proven.extend(found.iter().filter_map(|request| RequestId::parse(request)));
@@ -148,7 +135,7 @@ impl Watched {
     }
 
     fn count(&mut self) -> Result<(), OutcomeError> {
-        self.report = Report::of(&self.expected, &self.tracker, &self.proven);
+        self.report = Report::of(&self.wanted.expected, &self.tracker, &self.proven);
         if let Some(events) = &self.events {
             self.report.left_out = events.unproven(self.tracker.mailed())?;
         }
@@ -164,7 +151,7 @@ impl Watched {
     /// Why mail did not arrive, and whose is outstanding. `domain`: of those without events, where the caller knows.
     #[must_use]
     pub fn details(&self, domain: &dyn Fn(&EmailHash) -> Option<String>) -> Details {
-        Details::of(&self.expected, &self.tracker, domain)
+        Details::of(&self.wanted.expected, &self.tracker, domain)
     }
 
     /// What is asked about.
@@ -176,18 +163,30 @@ impl Watched {
     /// The run in the ledger.
     #[must_use]
     pub fn record(&self) -> Option<&RunRecord> {
-        self.record.as_ref()
+        self.wanted.record.as_ref()
     }
 
     /// When SendGrid first accepted mail of the run, µs since the epoch.
     #[must_use]
     pub fn first_accepted(&self) -> Option<i64> {
-        self.first_accepted
+        self.wanted.first_accepted
+    }
+
+    /// How many recipients of the list were never asked for in this run: left out by its sender, or not on its list.
+    #[must_use]
+    pub fn not_asked(&self) -> u64 {
+        self.wanted.expected.not_asked()
+    }
+
+    /// How far the send has come, µs since the epoch: its last step in the ledger, or of another tool's mail the newest.
+    #[must_use]
+    pub fn reached(&self) -> Option<i64> {
+        self.wanted.expected.last_step().or(self.report.newest_mail)
     }
 
     /// Calls with each recipient; says how many more there are to be of whom nobody knows who.
-    pub(super) fn each<'s>(&'s self, call: impl FnMut(Person<'s>)) -> u64 {
-        self.expected.each(&self.tracker, call)
+    pub(super) fn each<'s>(&'s self, call: impl FnMut(Recipient<'s>)) -> u64 {
+        self.wanted.expected.each(&self.tracker, call)
     }
 
     /// Whether what is known is enough for a verdict: what had come in at the beginning is read, and nobody is sending the run.

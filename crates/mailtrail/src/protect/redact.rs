@@ -28,6 +28,12 @@ pub fn without_addresses(text: &str) -> Cow<'_, str> {
     Redactor::new(None).text(text, Kind::Fixed)
 }
 
+/// The same of a text about one address: without that address, its local part and everything else that is shaped like an address.
+#[must_use]
+pub fn without_address<'t>(text: &'t str, own: &str) -> Cow<'t, str> {
+    Redactor::new(Some(own)).text(text, Kind::Free)
+}
+
 /// Where a text comes from: only where people and servers write freely may a bare local part be an address. A category or
 /// run that equals somebody's local part must survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

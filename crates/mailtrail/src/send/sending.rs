@@ -17,6 +17,9 @@ use crate::store::ledger::{Claims, Ended, LedgerError};
 /// thousand recipients in doubt.
 const UNCERTAIN_IN_A_ROW: u32 = 3;
 
+/// So many of a refused request's reasons are kept.
+const SAID: usize = 5;
+
 /// What is needed to send.
 pub struct Sending<'a> {
     /// The run's ledger, ours alone.
@@ -130,8 +133,9 @@ impl Sending<'_> {
                 }
                 Outcome::Validated => self.ledger.ended(request, Ended::Abandoned("sandbox"), now)?,
                 Outcome::Refused { status, errors } => {
-                    self.ledger.ended(request, Ended::Refused(*status), now)?;
-                    refused_rows = rows_to_blame(*status, errors, group.rows());
+                    let blamed = rows_to_blame(*status, errors, group.rows());
+                    self.refused(request, *status, errors, &blamed, now)?;
+                    refused_rows = blamed.into_iter().map(|(row, _)| row).collect();
                     let blamed = if refused_rows.is_empty() { count } else { refused_rows.len() as u64 };
                     (summary.refused, summary.left) = (summary.refused + blamed, summary.left - blamed);
                     halt = refused_rows.is_empty();
@@ -201,6 +205,27 @@ impl Sending<'_> {
         Ok((request, outcome))
     }
 
+    /// Notes a refusal: of the recipients that SendGrid names, else of the whole request.
+    fn refused(
+        &mut self,
+        request: RequestId,
+        status: u16,
+        errors: &[ApiError],
+        blamed: &[(usize, String)],
+        now: i64,
+    ) -> Result<(), LedgerError> {
+        if blamed.is_empty() {
+            let said: Vec<String> = errors.iter().take(SAID).map(ToString::to_string).collect();
+            return self.ledger.ended(request, Ended::Refused { status, why: &said.join("; ") }, now);
+        }
+        let hash = |row: usize| self.choice.rows.get(row).and_then(|row| row.ok()).map(|(hash, _)| hash);
+        let recipients: Vec<_> = blamed
+            .iter()
+            .filter_map(|(row, why)| Some((hash(*row)?, self.composer.without_address(*row, why))))
+            .collect();
+        self.ledger.ended(request, Ended::RefusedFor { status, recipients: &recipients }, now)
+    }
+
     /// How long after a request of so many recipients the next may begin.
     fn pace(&self, recipients: usize) -> Duration {
         let recipients = f64::from(u32::try_from(recipients).unwrap_or(u32::MAX));
@@ -209,8 +234,8 @@ impl Sending<'_> {
 }
 
 /// The rows that a refusal is about, where all its errors name some and not the whole request is to blame: SendGrid says
-/// `personalizations.3.to.0.email`.
-fn rows_to_blame(status: u16, errors: &[ApiError], rows: &[usize]) -> Vec<usize> {
+/// `personalizations.3.to.0.email`. Each with SendGrid's first reason, by row.
+fn rows_to_blame(status: u16, errors: &[ApiError], rows: &[usize]) -> Vec<(usize, String)> {
     if status != 400 {
         return Vec::new();
     }
@@ -218,9 +243,11 @@ fn rows_to_blame(status: u16, errors: &[ApiError], rows: &[usize]) -> Vec<usize>
         error.field.as_deref()?.strip_prefix("personalizations.")?.split('.').next()?.parse().ok()
     };
     let Some(places) = errors.iter().map(place).collect::<Option<Vec<usize>>>() else { return Vec::new() };
-    let mut blamed: Vec<usize> = places.into_iter().filter_map(|at| rows.get(at).copied()).collect();
-    blamed.sort_unstable();
-    blamed.dedup();
+    let blamed = places.into_iter().zip(errors);
+    let mut blamed: Vec<(usize, String)> =
+        blamed.filter_map(|(at, error)| Some((*rows.get(at)?, error.message.clone()))).collect();
+    blamed.sort_by_key(|(row, _)| *row);
+    blamed.dedup_by_key(|(row, _)| *row);
     blamed
 }
 
@@ -241,9 +268,9 @@ mod tests {
     #[test]
     fn only_a_refusal_that_names_recipients_blames_them() {
         let rows = [10, 11, 12];
-        let nobody: [usize; 0] = [];
+        let nobody: [(usize, String); 0] = [];
         let named = error(Some("personalizations.1.to.0.email"));
-        assert_eq!(rows_to_blame(400, &[named.clone(), named.clone()], &rows), [11]);
+        assert_eq!(rows_to_blame(400, &[named.clone(), named.clone()], &rows), [(11, "no".to_owned())]);
         assert_eq!(rows_to_blame(400, &[named.clone(), error(Some("from.email"))], &rows), nobody);
         assert_eq!(rows_to_blame(400, &[error(None)], &rows), nobody);
         assert_eq!(rows_to_blame(401, std::slice::from_ref(&named), &rows), nobody);

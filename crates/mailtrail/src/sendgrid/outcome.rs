@@ -50,6 +50,12 @@ pub struct ApiError {
     pub help: Option<String>,
 }
 
+/// Whether a refusal says that the account may send no more for now. SendGrid answers 401 as for a wrong key (sendgrid-nodejs#1032).
+#[must_use]
+pub fn is_out_of_credits(status: u16, said: &str) -> bool {
+    status == 401 && said.to_ascii_lowercase().contains("credits exceeded")
+}
+
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(field) = &self.field {

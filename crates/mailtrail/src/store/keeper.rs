@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::drain::{self, DrainState, Relayed};
 use super::keys::Keys;
+use super::ledger::bring_up_to_date;
 use super::lock::{Lock, LockError};
 use super::paths::Paths;
 use super::sqlite::{Trail, TrailError};
@@ -121,6 +122,7 @@ impl Keeper {
         if options.has_public_key {
             trail.note_public_key(clock::now_micros())?;
         }
+        bring_up_to_date(paths)?;
         let existing = paths.spools().map_err(folder)?;
         let name = paths.clone();
         let files = SpoolFiles { name: Arc::new(move |generation| name.spool(generation)), existing };

@@ -15,11 +15,13 @@ use std::collections::HashMap;
 
 pub use error::LedgerError;
 pub use read::LedgerReader;
-pub use record::{Asked, OnRecord, RunRecord};
+pub use record::{Asked, OnRecord, Refusal, RunRecord};
+pub(in crate::store) use write::{OF_OTHERS, bring_up_to_date};
 pub use write::{RunLedger, note_sandbox};
 
 use crate::protect::EmailHash;
 use crate::run::{RecipientId, RequestId};
+use crate::store::query::Scope;
 
 /// What became of a request, as far as its sender knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,7 +32,7 @@ pub enum Sent {
     Sending,
     /// SendGrid has the mail.
     Accepted,
-    /// SendGrid would not have it; nobody was mailed.
+    /// SendGrid refused the recipient, or the whole request; nobody was mailed.
     Refused,
     /// The request may have arrived.
     Uncertain,
@@ -84,8 +86,20 @@ pub struct Known {
 pub enum Ended<'a> {
     /// SendGrid has the mail, under this `X-Message-Id`.
     Accepted(Option<&'a str>),
-    /// SendGrid would not have it: its HTTP status.
-    Refused(u16),
+    /// SendGrid refused all of it.
+    Refused {
+        /// SendGrid's HTTP status.
+        status: u16,
+        /// SendGrid's reason, without addresses.
+        why: &'a str,
+    },
+    /// SendGrid refused it because of some recipients: they are refused. The others were not mailed either and count as abandoned.
+    RefusedFor {
+        /// SendGrid's HTTP status.
+        status: u16,
+        /// Each with SendGrid's reason, without addresses.
+        recipients: &'a [(EmailHash, String)],
+    },
     /// It may have arrived; a word that says what happened.
     Uncertain(&'a str),
     /// It was never made; a word that says why.
@@ -149,13 +163,13 @@ pub trait Ledger: Send {
     /// When the ledger cannot be read.
     fn run(&self, name: &str) -> Result<Option<OnRecord>, LedgerError>;
 
-    /// Another number whenever the run may have gone on.
+    /// Another number whenever there may be new steps of that mail; `since` in µs.
     ///
     /// # Errors
     /// When the ledger cannot be read.
-    fn place(&self, run: &str) -> Result<i64, LedgerError>;
+    fn place(&self, scope: &Scope, since: i64) -> Result<i64, LedgerError>;
 
-    /// Who was mailed under a category, or may have been, in any run, since a time in µs; each perhaps several times.
+    /// Who was asked for under a category, in any run, since a time in µs; each by the last attempt in each run.
     ///
     /// # Errors
     /// When the ledger cannot be read.

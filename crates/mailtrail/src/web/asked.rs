@@ -55,7 +55,7 @@ impl Asked {
         match name {
             "recipient" => add(&mut self.recipients, EmailHash::parse(&value)),
             "event" => add(&mut self.events, text().map(|name| name.to_lowercase())),
-            "status" => add(&mut self.statuses, Status::parse(&value)),
+            "status" => add(&mut self.statuses, Status::parse_of_event(&value)),
             "category" => add(&mut self.categories, text()),
             "run" => add(&mut self.runs, text()),
             "message" => {

@@ -32,7 +32,7 @@ impl Tone {
             ("unsubscribe" | "group_unsubscribe", _) => Self::Warn,
             (_, Status::Delivered) => Self::Good,
             (_, Status::Deferred | Status::Blocked) => Self::Warn,
-            (_, Status::Bounce | Status::Dropped) => Self::Bad,
+            (_, Status::Bounce | Status::Dropped | Status::Refused) => Self::Bad,
             (_, Status::Unknown | Status::Processed) => Self::Calm,
         }
     }

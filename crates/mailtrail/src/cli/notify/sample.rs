@@ -70,7 +70,7 @@ fn summary(counts: &[(Status, u64)]) -> RunSummary {
         run: Label::new("2026-11-newsletter"),
         recipients: counts.iter().map(|(_, count)| count).sum(),
         counts: counts.iter().copied().collect::<Counts>(),
-        completeness: 1.0,
+        completeness: Some(1.0),
         elapsed: Duration::from_secs(754),
         top_reasons: counted(&[("Invalid Address", 12), ("Mailbox Unavailable", 7), ("5.7.1", 3)]),
         raw_reasons: counted(&[("550 5.1.1 The email account that you tried to reach does not exist", 12)]),
@@ -80,11 +80,11 @@ fn summary(counts: &[(Status, u64)]) -> RunSummary {
 
 fn unsettled() -> RunSummary {
     let counts = [(Status::Delivered, 978), (Status::Bounce, 9), (Status::Deferred, 9), (Status::Processed, 1)];
-    RunSummary { completeness: 0.997, ..summary(&[&counts[..], &[(Status::Unknown, 3)]].concat()) }
+    RunSummary { completeness: Some(0.997), ..summary(&[&counts[..], &[(Status::Unknown, 3)]].concat()) }
 }
 
 fn outstanding(unknown: u64) -> Outstanding {
-    Outstanding { unknown, processed: unknown.min(1), deferred: 9, domains: domains() }
+    Outstanding { unknown, processed: unknown.min(1), deferred: 9, unsent: 0, domains: domains() }
 }
 
 fn counted(items: &[(&str, u64)]) -> Vec<Counted> {

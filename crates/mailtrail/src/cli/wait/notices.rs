@@ -17,7 +17,6 @@ use crate::notify::{Domains, Label, Notice, Notifier, Ops, Outstanding, RunSumma
 use crate::outcome::wait::{End, Until};
 use crate::outcome::{Details, Watched};
 use crate::settle::Status;
-use crate::store::ledger::Sent;
 use crate::store::query::Scope;
 use crate::store::sends::{Sends, Told};
 
@@ -80,7 +79,7 @@ impl<'l> Teller<'l> {
     pub(super) fn no_events(&self, watched: &Watched, since: i64) {
         self.add(
             || {
-                let accepted = watched.record().map_or(watched.report().recipients, |run| run.count(Sent::Accepted));
+                let accepted = watched.report().accepted;
                 Notice::Ops(Ops::NoEvents { run: Label::new(&name(watched)), accepted, since: micros(since) })
             },
             Some(once(watched)),
@@ -88,7 +87,7 @@ impl<'l> Teller<'l> {
     }
 
     pub(super) fn end(&self, end: End, watched: &Watched, now: i64) {
-        // Nobody was mailed: there is nothing to tell.
+        // Nobody was to get it: there is nothing to tell.
         if watched.report().recipients == 0 {
             return;
         }
@@ -98,7 +97,7 @@ impl<'l> Teller<'l> {
                 End::Reached(Until::Settled) => Notice::RunSettled(summary),
                 End::Reached(Until::Seen) => Notice::RunInterim { summary, outstanding },
                 End::Quiet => Notice::RunQuiet { summary, outstanding },
-                End::TimedOut => Notice::RunTimedOut { summary, outstanding },
+                End::TimedOut | End::Unsent => Notice::RunTimedOut { summary, outstanding },
             }
         };
         self.add(notice, Some(once(watched)));
@@ -129,6 +128,7 @@ impl<'l> Teller<'l> {
             unknown: report.count(Status::Unknown),
             processed: report.count(Status::Processed),
             deferred: report.count(Status::Deferred),
+            unsent: report.unsent,
             domains: domains(&details),
         };
         (summary, outstanding)
@@ -189,9 +189,8 @@ fn view(watched: &Watched) -> View {
 
 /// Under what an end is remembered, and how far the send had come: an end is told again where more mail went out since.
 fn once(watched: &Watched) -> (String, i64) {
-    let (selector, report) = (watched.selector(), watched.report());
-    let accepted = watched.record().and_then(|record| record.accepted_at);
-    let at = accepted.or(report.newest_mail).or(selector.since).unwrap_or_default();
+    let selector = watched.selector();
+    let at = watched.reached().or(selector.since).unwrap_or_default();
     match &selector.scope {
         Scope::Run(run) => (run.clone(), at),
         // No run has an @ in its name. `--since 2h` is another time at each call, so it does not tell sends apart.

@@ -22,11 +22,21 @@ pub(super) fn verdict(watched: &Watched, end: End, elapsed: i64, now: i64, outpu
         End::Reached(Until::Settled) => "settled",
         End::Reached(Until::Seen) => "seen",
         End::TimedOut => "not settled in time",
+        End::Unsent => "not settled",
         End::Quiet => "all who are left are deferred, SendGrid tries them for 72 hours",
     };
     note(&format!("{how}: {}", line(report, now)));
     if report.recipients == 0 {
-        note("note: nobody was mailed, so there is nothing to wait for");
+        note("note: nobody was to get this mail, so there is nothing to wait for");
+    }
+    if report.unsent > 0 {
+        note(&format!(
+            "note: {} recipients were not sent this mail: SendGrid was not asked for it. `mailtrail send` with the same run sends it",
+            report.unsent
+        ));
+    }
+    if watched.not_asked() > 0 {
+        note(&format!("note: {} recipients of the list are not in this run", watched.not_asked()));
     }
     if report.uncertain > 0 {
         note(&format!(
@@ -67,6 +77,7 @@ fn object(watched: &Watched, end: End, elapsed: i64, output: OutputArgs) -> anyh
         End::Reached(Until::Seen) => "seen",
         End::TimedOut => "timed_out",
         End::Quiet => "quiet",
+        End::Unsent => "unsent",
     };
     let mut columns = vec!["run", "category", "recipients"];
     let mut cells = vec![run, category, number(report.recipients)];
@@ -79,7 +90,8 @@ fn object(watched: &Watched, end: End, elapsed: i64, output: OutputArgs) -> anyh
         ("unreached", number(report.unreached())),
         ("accepted", number(report.accepted)),
         ("uncertain", number(report.uncertain)),
-        ("completeness", Cell::Real(report.completeness())),
+        ("unsent", number(report.unsent)),
+        ("completeness", report.completeness().map_or(Cell::Null, Cell::Real)),
         ("left_out", number(report.left_out)),
         ("oldest_deferral", report.oldest_deferral.map_or(Cell::Null, Cell::Time)),
         ("elapsed_s", Cell::Real((elapsed / 1_000) as f64 / 1_000.0)),

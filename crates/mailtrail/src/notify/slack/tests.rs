@@ -95,8 +95,8 @@ fn summary(run: &str, texts: &[String]) -> RunSummary {
     RunSummary {
         run: Label::new(run),
         recipients: 1000,
-        counts: Status::ALL.into_iter().zip([1, 2, 3, 978, 4, 5, 7]).collect::<Counts>(),
-        completeness: 0.999,
+        counts: Status::ALL.into_iter().zip([1, 2, 3, 977, 1, 4, 5, 7]).collect::<Counts>(),
+        completeness: Some(0.999),
         elapsed: Duration::from_secs(754),
         top_reasons: counted(texts),
         raw_reasons: counted(texts),
@@ -107,7 +107,8 @@ fn summary(run: &str, texts: &[String]) -> RunSummary {
 /// Every kind of notice, with these texts wherever a text can be.
 fn every(run: &str, texts: &[String]) -> Vec<Notice> {
     let domains = || Domains::fold(texts.iter().map(|text| (Some(text.as_str()), 9)));
-    let outstanding = || Outstanding { unknown: 1, processed: 2, deferred: u64::MAX / 4, domains: domains() };
+    let outstanding =
+        || Outstanding { unknown: 1, processed: 2, deferred: u64::MAX / 4, unsent: 0, domains: domains() };
     let (rule, hour) = (Label::new(run), Duration::from_secs(3600));
     vec![
         Notice::RunSettled(summary(run, texts)),

@@ -62,6 +62,7 @@ fn outstanding(left: &Outstanding) -> Value {
         "unknown": left.unknown,
         "processed": left.processed,
         "deferred": left.deferred,
+        "unsent": left.unsent,
         "domains": domains(&left.domains),
     })
 }

@@ -15,6 +15,7 @@ impl Words for English {
             Status::Processed => "Processed",
             Status::Deferred => "Deferred",
             Status::Delivered => "Delivered",
+            Status::Refused => "Refused by SendGrid's API",
             Status::Dropped => "Dropped",
             Status::Blocked => "Blocked",
             Status::Bounce => "Bounced",
@@ -103,6 +104,13 @@ impl Words for English {
     }
 
     fn notes(&self, notice: &Notice) -> Vec<String> {
+        let mut unsent = Vec::new();
+        if let Notice::RunTimedOut { outstanding: Outstanding { unsent: count @ 1.., .. }, .. } = notice {
+            unsent.push(format!(
+                "{} of them were not sent: mailtrail send with the same run sends them.",
+                grouped(*count)
+            ));
+        }
         let note = match notice {
             Notice::RunSettled(summary) if summary.unreached() > 0 => {
                 "Who was not reached, and why: mailtrail unreached with this run and your list.".to_owned()
@@ -148,7 +156,7 @@ impl Words for English {
             Notice::Test => "If you can read this, notices arrive here.".to_owned(),
             _ => return Vec::new(),
         };
-        vec![note]
+        std::iter::once(note).chain(unsent).collect()
     }
 }
 

@@ -15,6 +15,7 @@ impl Words for Japanese {
             Status::Processed => "SendGrid 受付済み",
             Status::Deferred => "配信遅延（再送待ち）",
             Status::Delivered => "配信完了",
+            Status::Refused => "SendGrid の受付拒否",
             Status::Dropped => "送信見送り（ドロップ）",
             Status::Blocked => "一時的な受信拒否（ブロック）",
             Status::Bounce => "バウンス",
@@ -115,6 +116,13 @@ impl Words for Japanese {
     }
 
     fn notes(&self, notice: &Notice) -> Vec<String> {
+        let mut unsent = Vec::new();
+        if let Notice::RunTimedOut { outstanding: Outstanding { unsent: count @ 1.., .. }, .. } = notice {
+            unsent.push(format!(
+                "うち {} 件は未送信です。同じ run で mailtrail send を実行すると送信されます。",
+                grouped(*count)
+            ));
+        }
         let note = match notice {
             Notice::RunSettled(summary) if summary.unreached() > 0 => {
                 "未達の宛先と理由は、mailtrail unreached にこの run と宛先リストを指定して確認できます。".to_owned()
@@ -153,7 +161,7 @@ impl Words for Japanese {
             Notice::Test => "このメッセージが見えていれば、通知は正しく届いています。".to_owned(),
             _ => return Vec::new(),
         };
-        vec![note]
+        std::iter::once(note).chain(unsent).collect()
     }
 }
 

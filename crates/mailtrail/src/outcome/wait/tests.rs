@@ -120,7 +120,7 @@ fn it_ends_when_everybody_is_settled() {
     });
     assert_eq!((end, after, news.len()), (End::Reached(Until::Settled), 7, 0));
     assert_eq!((report.recipients, report.settled(), report.unreached()), (2, 2, 1));
-    assert!((report.completeness() - 1.0).abs() < 1e-9);
+    assert_eq!(report.completeness(), Some(1.0));
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn silence_is_told_after_five_minutes_and_the_time_is_up_by_the_number_of_recipi
     let (end, after, news, report) = play(&mut stage, LIMITS, |_, _| {});
     assert_eq!((end, after), (End::TimedOut, 360));
     assert_eq!(news, [(300, News::NoEvents(300 * SECOND))]);
-    assert_eq!((report.count(Status::Unknown), report.settled(), report.completeness()), (40, 0, 0.0));
+    assert_eq!((report.count(Status::Unknown), report.settled(), report.completeness()), (40, 0, Some(0.0)));
     assert_eq!(default_timeout(3), 5 * MINUTE);
     assert_eq!(default_timeout(1_000_000), Duration::from_secs(73 * 3600));
 }
@@ -182,14 +182,14 @@ fn interim_reports_come_on_time_and_then_on_change() {
 fn only_sendgrid_s_own_word_confirms_what_is_uncertain() {
     let mut stage = Stage::new(1);
     stage.ask(1..4, Ended::Uncertain("cut"));
-    stage.ask(4..5, Ended::Refused(400));
+    stage.ask(4..5, Ended::Refused { status: 400, why: "Bad Request" });
     stage.event(0, "delivered", KEY);
     stage.event(1, "delivered", KEY);
     stage.event(2, "delivered", "basic");
     let watched = stage.watch();
     let report = watched.report();
-    assert_eq!((report.recipients, report.accepted, report.confirmed, report.uncertain), (4, 2, 1, 2));
-    assert_eq!((report.settled(), report.count(Status::Unknown)), (3, 1));
+    assert_eq!((report.recipients, report.accepted, report.confirmed, report.uncertain), (5, 2, 1, 2));
+    assert_eq!((report.settled(), report.unreached(), report.count(Status::Unknown)), (4, 1, 1));
     assert_eq!(proven(&stage.paths, "november").expect("read").len(), 2, "0, and 1");
 }
 
@@ -271,4 +271,36 @@ fn who_has_not_let_go_of_the_run_is_named_once() {
     });
     assert_eq!((end, after), (End::Reached(Until::Settled), 9));
     assert_eq!(news, [(0, News::StillSent(format!("process {}", std::process::id())))]);
+}
+
+/// What was never sent is not waited for, and is no success either.
+#[test]
+fn waiting_ends_where_all_who_are_left_were_never_sent() {
+    let mut stage = Stage::new(1);
+    stage.ask(1..3, Ended::Abandoned("429"));
+    stage.ask(3..4, Ended::Refused { status: 400, why: "no" });
+    let (end, after, _, report) = play(&mut stage, LIMITS, |stage, second| {
+        if second == 4 {
+            stage.event(0, "delivered", KEY);
+        }
+    });
+    assert_eq!((end, after), (End::Unsent, 4));
+    assert_eq!((report.recipients, report.settled(), report.unreached(), report.unsent), (4, 2, 1, 2));
+}
+
+#[test]
+fn a_refused_recipient_does_not_hide_that_no_event_comes() {
+    let mut stage = Stage::new(2);
+    stage.ask(2..3, Ended::Refused { status: 400, why: "no" });
+    let (_, _, news, _) = play(&mut stage, LIMITS, |_, _| {});
+    assert_eq!(news, [(300, News::NoEvents(300 * SECOND))]);
+}
+
+#[test]
+fn a_run_that_was_refused_as_a_whole_has_its_verdict_at_once() {
+    let mut stage = Stage::new(0);
+    stage.ask(0..3, Ended::Refused { status: 401, why: "Maximum credits exceeded" });
+    let (end, after, _, report) = play(&mut stage, LIMITS, |_, _| {});
+    assert_eq!((end, after), (End::Reached(Until::Settled), 0));
+    assert_eq!((report.unreached(), report.completeness()), (3, Some(0.0)));
 }

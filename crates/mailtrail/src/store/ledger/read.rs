@@ -4,20 +4,25 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::write::{FORMAT, is_sandbox};
-use super::{Asked, Known, Ledger, LedgerError, OnRecord, RunRecord, Sent};
-use crate::database;
+use super::write::{FORMAT, bring_up_to_date, is_sandbox};
+use super::{Asked, Known, Ledger, LedgerError, OnRecord, Refusal, RunRecord, Sent};
+use crate::database::{self, OpenError};
 use crate::protect::EmailHash;
 use crate::run::{RecipientId, RequestId};
 use crate::store::paths::Paths;
+use crate::store::query::Scope;
 
 /// The ledger, open for reading.
 pub struct LedgerReader {
     sql: Connection,
 }
 
-/// The last step of each request, for joins.
-const LAST_STEP: &str = "JOIN step AS s ON s.id = (SELECT max(id) FROM step WHERE request_id = q.id)";
+/// Claims, each with the last step of its request and its own refusal.
+const CLAIMS: &str = "request AS q JOIN step AS s ON s.id = (SELECT max(id) FROM step WHERE request_id = q.id)
+     JOIN claim AS c ON c.request_id = q.id LEFT JOIN refusal AS f ON f.claim_id = c.id";
+
+/// The state of a claim.
+const STATE: &str = "CASE WHEN s.state = 'abandoned' AND f.claim_id IS NOT NULL THEN 'refused' ELSE s.state END";
 
 impl LedgerReader {
     /// Opens the ledger; `None` where nothing was ever sent from here.
@@ -29,7 +34,15 @@ impl LedgerReader {
         if !path.exists() {
             return Ok(None);
         }
-        Ok(Some(Self { sql: database::open_read_only(&path, &FORMAT)? }))
+        let sql = match database::open_read_only(&path, &FORMAT) {
+            // Few commands write the ledger. Where this one may not, it says what to do.
+            Err(older @ OpenError::Older { .. }) => match bring_up_to_date(paths) {
+                Ok(()) => database::open_read_only(&path, &FORMAT)?,
+                Err(_) => return Err(older.into()),
+            },
+            opened => opened?,
+        };
+        Ok(Some(Self { sql }))
     }
 
     /// The names of all runs, the newest first.
@@ -105,7 +118,7 @@ impl LedgerReader {
         self.asked("r.name = ?1", run, i64::MIN)
     }
 
-    /// Who was mailed under a category, or may have been, in any run, since a time in µs; each perhaps several times.
+    /// Who was asked for under a category, in any run, since a time in µs; each by the last attempt in each run.
     ///
     /// # Errors
     /// As [`run_names`](Self::run_names).
@@ -115,8 +128,8 @@ impl LedgerReader {
 
     fn asked(&self, condition: &str, value: &str, since: i64) -> Result<Vec<Asked>, LedgerError> {
         let statement = format!(
-            "SELECT c.email_hash, s.state, c.recipient, s.message_id, s.at, q.request, c.attempt
-             FROM request AS q JOIN run AS r ON r.id = q.run_id {LAST_STEP} JOIN claim AS c ON c.request_id = q.id
+            "SELECT c.email_hash, {STATE}, c.recipient, s.message_id, s.at, q.request, c.attempt, s.code, ifnull(f.why, s.why)
+             FROM {CLAIMS} JOIN run AS r ON r.id = q.run_id
              WHERE {condition} AND s.at >= ?2
                AND c.attempt = (SELECT max(attempt) FROM claim WHERE run_id = c.run_id AND email_hash = c.email_hash)"
         );
@@ -124,14 +137,22 @@ impl LedgerReader {
         let mut rows = statement.query((value, since))?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
+            let sent = sent(row, 1)?;
+            let refusal = match sent {
+                Sent::Refused => {
+                    Refusal::of(sent, row.get::<_, Option<String>>(7)?.as_deref().and_then(status), row.get(8)?)
+                }
+                _ => None,
+            };
             found.push(Asked {
                 hash: hash(row, 0)?,
-                sent: sent(row, 1)?,
+                sent,
                 attempt: row.get(6)?,
                 recipient: recipient(row, 2)?,
                 request: request(row, 5)?,
                 message_id: row.get(3)?,
                 at: row.get(4)?,
+                refusal,
             });
         }
         Ok(found)
@@ -148,7 +169,7 @@ impl Ledger for LedgerReader {
         Ok(Some(OnRecord { record, recipients: self.recipients(name)? }))
     }
 
-    fn place(&self, _: &str) -> Result<i64, LedgerError> {
+    fn place(&self, _: &Scope, _: i64) -> Result<i64, LedgerError> {
         Self::place(self)
     }
 
@@ -160,8 +181,7 @@ impl Ledger for LedgerReader {
 /// The last attempt for everybody in a run.
 pub(super) fn known(sql: &Connection, run_id: i64) -> Result<HashMap<EmailHash, Known>, LedgerError> {
     let mut statement = sql.prepare_cached(&format!(
-        "SELECT c.email_hash, s.state, c.attempt, c.recipient FROM request AS q {LAST_STEP} JOIN claim AS c ON c.request_id = q.id
-         WHERE q.run_id = ?1"
+        "SELECT c.email_hash, {STATE}, c.attempt, c.recipient FROM {CLAIMS} WHERE q.run_id = ?1"
     ))?;
     let mut rows = statement.query([run_id])?;
     let mut known: HashMap<EmailHash, Known> = HashMap::new();
@@ -173,6 +193,11 @@ pub(super) fn known(sql: &Connection, run_id: i64) -> Result<HashMap<EmailHash, 
         }
     }
     Ok(known)
+}
+
+/// The HTTP status in the column `code`, which holds words where there is none.
+fn status(code: &str) -> Option<u16> {
+    code.parse().ok()
 }
 
 fn hash(row: &Row<'_>, at: usize) -> rusqlite::Result<EmailHash> {

@@ -54,6 +54,24 @@ pub struct Asked {
     pub message_id: Option<String>,
     /// When it came to stand so, µs since the epoch.
     pub at: i64,
+    /// Why SendGrid refused it; `None` in every other state.
+    pub refusal: Option<Box<Refusal>>,
+}
+
+/// Why SendGrid's API did not accept a recipient.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Refusal {
+    /// HTTP status.
+    pub status: Option<u16>,
+    /// SendGrid's reason, without addresses; earlier versions did not keep it.
+    pub why: Option<String>,
+}
+
+impl Refusal {
+    /// What a row says of a recipient in this state.
+    pub(in crate::store) fn of(sent: Sent, status: Option<u16>, why: Option<String>) -> Option<Box<Self>> {
+        (sent == Sent::Refused).then(|| Box::new(Self { status, why }))
+    }
 }
 
 /// A run with its recipients.

@@ -56,7 +56,7 @@ fn what_a_dead_sender_left_is_abandoned_or_uncertain() {
     ledger.ended(done, Ended::Accepted(Some("abc")), 13).expect("written");
     let refused = claim(&mut ledger, &[4], 1);
     ledger.sending(refused, 14).expect("written");
-    ledger.ended(refused, Ended::Refused(400), 15).expect("written");
+    ledger.ended(refused, Ended::Refused { status: 400, why: "no" }, 15).expect("written");
     drop(ledger);
 
     let mut ledger = open(&paths);

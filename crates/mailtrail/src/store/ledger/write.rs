@@ -5,15 +5,21 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 use super::{Claim, Claims, Ended, Known, LedgerError, Sent, read};
-use crate::database::{self, Format, Wal};
+use crate::database::{self, Format, OpenError, Wal};
 use crate::protect::EmailHash;
 use crate::run::{RequestId, RunName};
 use crate::store::keys::Identity;
 use crate::store::lock::{Lock, LockError};
 use crate::store::paths::Paths;
 
-pub(super) const FORMAT: Format =
-    Format { name: "ledger", application_id: 0x4d54_4c47, migrations: &[include_str!("0001_ledger.sql")] };
+pub(super) const FORMAT: Format = Format {
+    name: "ledger",
+    application_id: 0x4d54_4c47,
+    migrations: &[include_str!("0001_ledger.sql"), include_str!("0002_refusal.sql")],
+};
+
+/// Why recipients of a refused request who are not to blame were not mailed.
+pub(in crate::store) const OF_OTHERS: &str = "another recipient of the request was refused";
 
 /// Pages in the log before a checkpoint.
 const CHECKPOINT_PAGES: i32 = 1_000;
@@ -64,7 +70,7 @@ impl RunLedger {
             .collect::<Result<_, _>>()?;
         for (request, state) in left {
             let now_is = if state == Sent::Claimed.as_str() { Sent::Abandoned } else { Sent::Uncertain };
-            add_step(&transaction, request, now_is, None, Some("sender ended"), now)?;
+            add_step(&transaction, request, &Step { code: Some("sender ended"), ..Step::new(now_is) }, now)?;
         }
         transaction.commit()?;
         Ok(())
@@ -109,7 +115,7 @@ impl RunLedger {
                 }
             }
         }
-        add_step(&transaction, request_id, Sent::Claimed, None, None, now)?;
+        add_step(&transaction, request_id, &Step::new(Sent::Claimed), now)?;
         transaction.commit()?;
         Ok(())
     }
@@ -119,7 +125,7 @@ impl RunLedger {
     /// # Errors
     /// When the ledger cannot be written: then the request must not be made.
     pub fn sending(&mut self, request: RequestId, now: i64) -> Result<(), LedgerError> {
-        self.step(request, Sent::Sending, None, None, now)
+        self.step(request, &Step::new(Sent::Sending), now)
     }
 
     /// How the request ended; durable when this returns.
@@ -127,31 +133,57 @@ impl RunLedger {
     /// # Errors
     /// When the ledger cannot be written: then it counts as uncertain.
     pub fn ended(&mut self, request: RequestId, ended: Ended<'_>, now: i64) -> Result<(), LedgerError> {
-        match ended {
-            Ended::Accepted(message_id) => self.step(request, Sent::Accepted, message_id, None, now),
-            Ended::Refused(status) => self.step(request, Sent::Refused, None, Some(&status.to_string()), now),
-            Ended::Uncertain(why) => self.step(request, Sent::Uncertain, None, Some(why), now),
-            Ended::Abandoned(why) => self.step(request, Sent::Abandoned, None, Some(why), now),
-        }
+        let status;
+        let step = match ended {
+            Ended::Accepted(message_id) => Step { message_id, ..Step::new(Sent::Accepted) },
+            Ended::Refused { status: code, why } => {
+                status = code.to_string();
+                Step { code: Some(&status), why: Some(why), ..Step::new(Sent::Refused) }
+            }
+            Ended::RefusedFor { status: code, recipients } => {
+                status = code.to_string();
+                let step = Step { code: Some(&status), why: Some(OF_OTHERS), ..Step::new(Sent::Abandoned) };
+                return self.refused_for(request, recipients, &step, now);
+            }
+            Ended::Uncertain(why) => Step { code: Some(why), ..Step::new(Sent::Uncertain) },
+            Ended::Abandoned(why) => Step { code: Some(why), ..Step::new(Sent::Abandoned) },
+        };
+        self.step(request, &step, now)
     }
 
-    fn step(
-        &mut self,
-        request: RequestId,
-        state: Sent,
-        message_id: Option<&str>,
-        code: Option<&str>,
-        now: i64,
-    ) -> Result<(), LedgerError> {
-        let id: i64 = self
-            .sql
-            .prepare_cached("SELECT id FROM request WHERE request = ?1")?
-            .query_row([request.to_string()], |row| row.get(0))?;
-        add_step(&self.sql, id, state, message_id, code, now)?;
-        // The step is durable in the log, whatever becomes of the checkpoint.
+    fn step(&mut self, request: RequestId, step: &Step<'_>, now: i64) -> Result<(), LedgerError> {
+        add_step(&self.sql, number_of(&self.sql, request)?, step, now)?;
+        self.checkpoint();
+        Ok(())
+    }
+
+    /// A step is durable in the log, whatever becomes of the checkpoint.
+    fn checkpoint(&mut self) {
         if let Err(error) = self.wal.checkpoint_if_long(&self.sql) {
             tracing::warn!("the ledger's log stays long: {error}");
         }
+    }
+
+    fn refused_for(
+        &mut self,
+        request: RequestId,
+        recipients: &[(EmailHash, String)],
+        step: &Step<'_>,
+        now: i64,
+    ) -> Result<(), LedgerError> {
+        let transaction = self.sql.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let id = number_of(&transaction, request)?;
+        {
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO refusal (claim_id, why) SELECT id, ?3 FROM claim WHERE request_id = ?1 AND email_hash = ?2",
+            )?;
+            for (hash, why) in recipients {
+                insert.execute(params![id, hash.as_bytes(), why])?;
+            }
+        }
+        add_step(&transaction, id, step, now)?;
+        transaction.commit()?;
+        self.checkpoint();
         Ok(())
     }
 }
@@ -198,16 +230,38 @@ fn know_keys(sql: &Connection, keys: &Identity) -> Result<(), LedgerError> {
     Ok(())
 }
 
-fn add_step(
-    sql: &Connection,
-    request_id: i64,
+/// A step of a request: a row of `step`.
+struct Step<'a> {
     state: Sent,
-    message_id: Option<&str>,
-    code: Option<&str>,
-    now: i64,
-) -> rusqlite::Result<()> {
-    sql.prepare_cached("INSERT INTO step (request_id, state, message_id, code, at) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![request_id, state.as_str(), message_id, code, now])?;
+    message_id: Option<&'a str>,
+    code: Option<&'a str>,
+    why: Option<&'a str>,
+}
+
+impl Step<'_> {
+    fn new(state: Sent) -> Self {
+        Self { state, message_id: None, code: None, why: None }
+    }
+}
+
+fn number_of(sql: &Connection, request: RequestId) -> rusqlite::Result<i64> {
+    sql.prepare_cached("SELECT id FROM request WHERE request = ?1")?.query_row([request.to_string()], |row| row.get(0))
+}
+
+fn add_step(sql: &Connection, request_id: i64, step: &Step<'_>, now: i64) -> rusqlite::Result<()> {
+    sql.prepare_cached(
+        "INSERT INTO step (request_id, state, message_id, code, why, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![request_id, step.state.as_str(), step.message_id, step.code, step.why, now])?;
+    Ok(())
+}
+
+/// Brings a ledger of an earlier version to this format; none is made.
+pub(in crate::store) fn bring_up_to_date(paths: &Paths) -> Result<(), OpenError> {
+    let path = paths.ledger();
+    if path.exists() {
+        database::open(&path, &FORMAT)?;
+    }
     Ok(())
 }
 

@@ -1,6 +1,8 @@
 //! Questions as they travel: the bodies of the API's requests. docs/openapi.yaml describes them; addresses stand in bodies alone,
 //! never in a URL, and no type that holds one can be printed.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Below it stand the API's paths.
@@ -155,12 +157,18 @@ pub struct About {
     /// How many of them are not settled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<u64>,
+    /// How many recipients of the list are none of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_asked: Option<u64>,
     /// Imported events of the mail that do not say whom they are about: whoever seems not to have got it may have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nobody: Option<u64>,
     /// Events that imports left out, since nobody knows whom they are about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_out: Option<u64>,
+    /// Recipients of the question about who was mailed who were not, by status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_mailed: Option<BTreeMap<String, u64>>,
     /// When the last event came in, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events_up_to: Option<String>,

@@ -47,8 +47,8 @@ pub(super) fn events(asked: &Asked, t: &Texts) -> Vec<Chip> {
 }
 
 pub(super) fn outcomes(asked: &Asked, t: &Texts) -> Vec<Chip> {
-    let known = Status::ALL.into_iter().filter(|status| *status != Status::Unknown);
-    known
+    Status::OF_EVENTS
+        .into_iter()
         .map(|status| Chip {
             value: status.as_str().to_owned(),
             label: t.event_name(status.as_str()).unwrap_or(status.as_str()).to_owned(),

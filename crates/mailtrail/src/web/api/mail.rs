@@ -1,6 +1,6 @@
 //! Who did not get some mail, and who already got it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use axum::extract::{Path, RawQuery, State};
@@ -100,7 +100,7 @@ async fn look(
 ) -> Result<Response, Problem> {
     caught_up(app).await?;
     let now = clock::now_micros();
-    let (rows, recipients, left) = app
+    let (rows, recipients, left, not_asked) = app
         .runs
         .blocking(move |held| {
             let watched = Watched::begin(held.sends(), selector)?;
@@ -114,10 +114,11 @@ async fn look(
             });
             let rows: Vec<Vec<Cell>> = rows.collect();
             let report = watched.report();
-            Ok::<_, OutcomeError>((rows, report.recipients, report.recipients.saturating_sub(report.settled())))
+            Ok::<_, OutcomeError>((rows, report.recipients, report.pending(), watched.not_asked()))
         })
         .await?;
-    let about = About { recipients: Some(recipients), pending: Some(left), ..about(app, None).await };
+    let (recipients, pending, not_asked) = (Some(recipients), Some(left), Some(not_asked).filter(|count| *count > 0));
+    let about = About { recipients, pending, not_asked, ..about(app, None).await };
     Ok(answer(&UNREACHED_COLUMNS, rows, &about))
 }
 
@@ -131,40 +132,52 @@ pub(super) async fn sent(State(app): State<Arc<App>>, caller: Caller, body: Body
     let list = List::of(&mut mail, &app.keys)?;
     caller.may_take("sent")?;
     caught_up(&app).await?;
-    let (rows, up_to, blind) = app
+    let (rows, not_mailed, up_to, blind) = app
         .runs
         .blocking(move |held| {
             let sends = held.sends();
-            let found = outcome::mailed_before(sends, &scope, since)?;
+            let hashes = list.as_ref().map(|list| list.hashes.clone());
+            let selector = Selector { scope: scope.clone(), since, list: hashes, expect: None };
+            let found = outcome::standings(sends, &selector)?;
             if found.is_empty()
                 && let Scope::Run(run) = &scope
             {
                 outcome::known(sends, run)?;
             }
-            let row = |address: Option<String>, hash: Option<EmailHash>, earlier: &outcome::Earlier| -> Vec<Cell> {
-                [Cell::text(address)].into_iter().chain(columns::of_sent(hash, earlier)).collect()
+            let (mut rows, mut not_mailed) = (Vec::new(), BTreeMap::new());
+            let mut add = |address: Option<String>, hash: Option<EmailHash>, earlier: &outcome::Earlier| {
+                if earlier.mailed {
+                    let row: Vec<Cell> =
+                        [Cell::text(address)].into_iter().chain(columns::of_sent(hash, earlier)).collect();
+                    rows.push(row);
+                } else {
+                    *not_mailed.entry(earlier.why_not().to_owned()).or_default() += 1;
+                }
             };
-            let rows: Vec<Vec<Cell>> = match &list {
+            match &list {
                 Some(list) => {
                     let mut addresses = list.addresses.iter().flatten();
-                    let each = list.hashes.iter().filter_map(|hashes| {
+                    for hashes in &list.hashes {
                         let address = addresses.next().cloned();
-                        let earlier = outcome::latest_of(&found, hashes)?;
-                        Some(row(address, hashes.first().copied(), earlier))
-                    });
-                    each.collect()
+                        if let Some(earlier) = outcome::latest_of(&found, hashes) {
+                            add(address, hashes.first().copied(), earlier);
+                        }
+                    }
                 }
                 None => {
                     let mut all: Vec<_> = found.iter().collect();
                     all.sort_unstable_by_key(|(hash, _)| **hash);
-                    all.into_iter().map(|(hash, earlier)| row(None, Some(*hash), earlier)).collect()
+                    all.into_iter().for_each(|(hash, earlier)| add(None, Some(*hash), earlier));
                 }
-            };
-            Ok::<_, OutcomeError>((rows, outcome::events_up_to(sends)?, outcome::blind(sends, &scope, since)?))
+            }
+            let blind = outcome::blind(sends, &scope, since)?;
+            Ok::<_, OutcomeError>((rows, not_mailed, outcome::events_up_to(sends)?, blind))
         })
         .await?;
     let (nobody, left_out) = (Some(blind.nobody), Some(blind.left_out));
-    let about = About { events_up_to: up_to.map(time::rfc3339), nobody, left_out, ..about(&app, None).await };
+    let not_mailed = Some(not_mailed);
+    let about =
+        About { events_up_to: up_to.map(time::rfc3339), nobody, left_out, not_mailed, ..about(&app, None).await };
     Ok(answer(&columns::SENT, rows, &about))
 }
 

@@ -111,8 +111,8 @@ fn event_name(name: &str) -> Result<String, Problem> {
 }
 
 fn status(name: &str) -> Result<Status, Problem> {
-    Status::parse(name).filter(|status| *status != Status::Unknown).ok_or_else(|| {
-        let all: Vec<&str> = Status::ALL.into_iter().skip(1).map(Status::as_str).collect();
+    Status::parse_of_event(name).ok_or_else(|| {
+        let all = Status::OF_EVENTS.map(Status::as_str);
         Problem::malformed(format!("a status is none of {}", all.join(", ")))
     })
 }

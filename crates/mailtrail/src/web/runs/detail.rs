@@ -74,7 +74,7 @@ struct Figures {
 }
 
 struct ReasonView {
-    text: &'static str,
+    text: String,
     status: &'static str,
     tone: &'static str,
     count: String,
@@ -100,7 +100,7 @@ struct RecipientView {
     hash: String,
     domain: String,
     since: String,
-    reason: &'static str,
+    reason: String,
     url: String,
 }
 
@@ -154,15 +154,15 @@ pub(in crate::web) async fn figures(
 }
 
 fn reasons(rows: &[outcome::Row], t: &'static Texts) -> Vec<ReasonView> {
-    let mut counts: HashMap<(Status, &'static str), u64> = HashMap::new();
+    let mut counts: HashMap<(Status, String), u64> = HashMap::new();
     for row in rows.iter().filter(|row| row.status.is_unreached()) {
         *counts.entry((row.status, row.reason.text(t.spoken))).or_default() += 1;
     }
     let mut counts: Vec<_> = counts.into_iter().collect();
-    counts.sort_by_key(|(key, count)| (std::cmp::Reverse(*count), *key));
+    counts.sort_by(|(one, more), (other, fewer)| fewer.cmp(more).then_with(|| one.cmp(other)));
     let most = counts.first().map_or(1, |(_, count)| *count);
     let views = counts.into_iter().take(LISTED).map(|((status, reason), count)| ReasonView {
-        text: reason,
+        text: visible(&reason).into_owned(),
         status: status_name(status, t),
         tone: tone(status),
         count: grouped(count),
@@ -200,7 +200,7 @@ fn deferred(rows: &[outcome::Row], events_url: &str, visitor: &Visitor) -> Defer
                 hash: start_of(&row.hash),
                 domain: row.domain.as_deref().map(domain).unwrap_or_default(),
                 since: at(row.first_seen),
-                reason: row.reason.text(t.spoken),
+                reason: visible(&row.reason.text(t.spoken)).into_owned(),
                 url: format!("{events_url}&recipient={}", row.hash),
             })
             .collect(),

@@ -7,7 +7,6 @@ use super::{id, url};
 use crate::outcome::Run;
 use crate::settle::Status;
 use crate::show::visible;
-use crate::store::ledger::{RunRecord, Sent};
 
 /// SendGrid tries for three days; of a run that nothing was heard of for longer, nothing is awaited. µs.
 const AWAITED: i64 = 4 * 86_400 * 1_000_000;
@@ -84,14 +83,15 @@ impl RunView {
             (t.runs.state_open, "info")
         };
         let last = report.last_event.max(record.and_then(|record| record.accepted_at.max(Some(record.begun_at))));
-        let unsettled = !is_sandbox && (all == 0 || !report.is_settled());
+        // What was never sent is not waited for.
+        let unsettled = !is_sandbox && (all == 0 || report.pending() > report.unsent);
         let is_open = unsettled && last.is_some_and(|last| now - last < AWAITED);
         let query = form_urlencoded::Serializer::new(String::new()).append_pair("run", &run.name).finish();
         let events_url = format!("/activity?{query}");
         let apart = [
-            (run.count(Sent::Refused), t.runs.refused),
+            (record.map(|_| report.count(Status::Refused)), t.runs.refused),
             (record.map(|_| report.uncertain), t.runs.uncertain),
-            (run.count(Sent::Abandoned), t.runs.abandoned),
+            (record.map(|_| report.unsent), t.runs.abandoned),
         ];
         Self {
             name: visible(&run.name).into_owned(),
@@ -107,7 +107,7 @@ impl RunView {
             accepted_at: at(record.and_then(|record| record.accepted_at)),
             send_at: at(record.and_then(|record| record.send_at)),
             last_event: at(report.last_event),
-            asked: of_ledger(record.map(RunRecord::asked)),
+            asked: of_ledger(record.map(|_| all)),
             accepted: of_ledger(record.map(|_| report.accepted)),
             apart: apart
                 .into_iter()
@@ -122,7 +122,7 @@ impl RunView {
             delivered_share: percent(report.count(Status::Delivered), all),
             unreached: grouped(report.unreached()),
             unreached_share: percent(report.unreached(), all),
-            completeness: record.map_or_else(|| NOT_KNOWN.to_owned(), |_| percent(report.seen, report.accepted)),
+            completeness: record.map_or_else(|| NOT_KNOWN.to_owned(), |_| percent(report.seen, all)),
             statuses: statuses(run, &events_url, t),
             left_out: (report.left_out > 0).then(|| (t.runs.left_out)(&grouped(report.left_out))),
             events_url,
@@ -131,10 +131,11 @@ impl RunView {
 }
 
 /// Best news first, so that the bar grows from the left.
-const ORDER: [Status; 7] = [
+const ORDER: [Status; 8] = [
     Status::Delivered,
     Status::Bounce,
     Status::Dropped,
+    Status::Refused,
     Status::Blocked,
     Status::Deferred,
     Status::Processed,
@@ -157,7 +158,8 @@ fn statuses(run: &Run, events_url: &str, t: &Texts) -> Vec<StatusView> {
             x: format!("{x:.2}"),
             width: format!("{width:.2}"),
             url: match status {
-                Status::Unknown => String::new(),
+                // No event says so.
+                Status::Unknown | Status::Refused => String::new(),
                 _ if count == 0 => String::new(),
                 _ => format!("{events_url}&status={}", status.as_str()),
             },
@@ -170,6 +172,7 @@ fn statuses(run: &Run, events_url: &str, t: &Texts) -> Vec<StatusView> {
 pub(super) fn status_name(status: Status, t: &Texts) -> &'static str {
     match status {
         Status::Unknown => t.runs.unknown,
+        Status::Refused => t.runs.refused,
         _ => t.event_name(status.as_str()).unwrap_or_default(),
     }
 }

@@ -52,7 +52,7 @@ fn a_run_is_waited_for_and_uncertain_mail_is_confirmed_by_its_events() {
     server.wait_drained();
     // The run is still being sent: that all so far are settled is no verdict.
     sender.request(&["bob@example.org", "carol@example.net"], Ended::Uncertain("cut"));
-    sender.request(&["dave@example.com"], Ended::Refused(400));
+    sender.request(&["dave@example.com"], Ended::Refused { status: 400, why: "Bad Request" });
     drop(sender);
     post(&server, &site, &[of_run("d2", "bob@example.org", "delivered"), of_run("x3", "carol@example.net", "dropped")]);
     let (code, out, err) = end(waiting);

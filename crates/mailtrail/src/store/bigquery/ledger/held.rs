@@ -86,11 +86,21 @@ impl HeldRun {
 
     /// Writes a step of all recipients of a request; durable when this returns.
     fn step(&mut self, request: RequestId, step: Step<'_>, now: i64) -> Result<(), LedgerError> {
+        self.steps(request, now, |_| step)
+    }
+
+    /// The same, where recipients of one request may come to different states.
+    fn steps<'a>(
+        &mut self,
+        request: RequestId,
+        now: i64,
+        step: impl Fn(&Claimed) -> Step<'a>,
+    ) -> Result<(), LedgerError> {
         let claimed = self.open.get(&request).map(Vec::as_slice).unwrap_or_default();
-        let rows = claimed.iter().map(|one| step.row(self.run.as_str(), one, now)).collect::<Result<_, _>>()?;
+        let rows = claimed.iter().map(|one| step(one).row(self.run.as_str(), one, now)).collect::<Result<_, _>>()?;
         self.append(rows)?;
         for one in self.open.get(&request).map(Vec::as_slice).unwrap_or_default() {
-            let known = Known { sent: step.state, attempt: one.attempt, recipient: one.recipient };
+            let known = Known { sent: step(one).state, attempt: one.attempt, recipient: one.recipient };
             self.known.insert(one.hash, known);
         }
         Ok(())
@@ -168,7 +178,16 @@ impl Claims for HeldRun {
     }
 
     fn ended(&mut self, request: RequestId, ended: Ended<'_>, now: i64) -> Result<(), LedgerError> {
-        self.step(request, Step::of(ended), now)?;
+        let refused: HashMap<EmailHash, &str> = match ended {
+            Ended::RefusedFor { recipients, .. } => {
+                recipients.iter().map(|(hash, why)| (*hash, why.as_str())).collect()
+            }
+            _ => HashMap::new(),
+        };
+        self.steps(request, now, |one| {
+            let step = Step::of(ended);
+            refused.get(&one.hash).map_or(step, |why| Step { state: Sent::Refused, why: Some(why), ..step })
+        })?;
         self.open.remove(&request);
         Ok(())
     }

@@ -11,7 +11,8 @@ use crate::store::bigquery::ask::cell::{Cells, odd};
 use crate::store::bigquery::error::BigQueryError;
 use crate::store::bigquery::query::{Parameter, Query, Rows};
 use crate::store::bigquery::schema::RUNS;
-use crate::store::ledger::{Asked, Ledger, LedgerError, OnRecord, RunRecord, Sent};
+use crate::store::ledger::{Asked, Ledger, LedgerError, OnRecord, Refusal, RunRecord, Sent};
+use crate::store::query::Scope;
 
 use super::sql;
 use super::step::Claimed;
@@ -97,7 +98,15 @@ impl Ledger for RunReader {
     }
 
     /// How many steps there are: none ever goes.
-    fn place(&self, run: &str) -> Result<i64, LedgerError> {
+    fn place(&self, scope: &Scope, since: i64) -> Result<i64, LedgerError> {
+        let run = match scope {
+            Scope::Run(run) => run,
+            Scope::Category(category) => {
+                let query = sql::steps_of_category(&self.asker.dataset.names, category, since);
+                let found = self.asker.ask_at_once(&query)?;
+                return Ok(found.rows.first().map_or(Ok(0), |row| Cells::new(row).time())?);
+            }
+        };
         let known = self.begun.borrow().get(run).copied();
         let begun_at = match known {
             Some(begun_at) => begun_at,
@@ -125,7 +134,7 @@ pub(super) fn asked(rows: &Rows) -> Result<Vec<(Asked, Option<i64>)>, BigQueryEr
     let one = |row: &Vec<_>| {
         let mut cells = Cells::new(row);
         // A struct's fields are evaluated as written.
-        let asked = Asked {
+        let mut asked = Asked {
             hash: parsed(&cells.needed()?, EmailHash::parse)?,
             sent: parsed(&cells.needed()?, Sent::parse)?,
             attempt: number(cells.integer()?)?,
@@ -133,8 +142,12 @@ pub(super) fn asked(rows: &Rows) -> Result<Vec<(Asked, Option<i64>)>, BigQueryEr
             request: parsed(&cells.needed()?, RequestId::parse)?,
             message_id: cells.text(),
             at: cells.time()?,
+            refusal: None,
         };
-        Ok((asked, cells.integer()?))
+        let send_at = cells.integer()?;
+        let status = cells.integer()?.and_then(|status| u16::try_from(status).ok());
+        asked.refusal = Refusal::of(asked.sent, status, cells.text());
+        Ok((asked, send_at))
     };
     rows.rows.iter().map(one).collect()
 }

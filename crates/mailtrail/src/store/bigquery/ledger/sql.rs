@@ -20,7 +20,7 @@ const BY_WORD: [Sent; 6] =
 const BY_MAIL: [Sent; 6] =
     [Sent::Abandoned, Sent::Refused, Sent::Claimed, Sent::Sending, Sent::Uncertain, Sent::Accepted];
 
-const COLUMNS: &str = "email_hash, state, attempt, recipient, request, message_id, `at`, send_at";
+const COLUMNS: &str = "email_hash, state, attempt, recipient, request, message_id, `at`, send_at, code, why";
 
 /// Each recipient of a run, by the last attempt.
 pub(super) fn of_run(names: &Names, run: &str, begun_at: i64) -> Query {
@@ -35,6 +35,16 @@ pub(super) fn steps_of_run(names: &Names, run: &str, begun_at: i64) -> Query {
         names.sql_table(&SENDS)
     );
     on_days(sql, begun_at).with("run", Parameter::Text(run.to_owned()))
+}
+
+/// How many steps under a category there are since a time in µs.
+pub(super) fn steps_of_category(names: &Names, category: &str, since: i64) -> Query {
+    let sql = format!(
+        "SELECT COUNT(*) FROM {} WHERE `at` >= @since AND `at` < @until
+         AND EXISTS (SELECT 1 FROM UNNEST(category) AS one WHERE one = @category)",
+        names.sql_table(&SENDS)
+    );
+    on_days(sql, since).with("category", Parameter::Text(category.to_owned()))
 }
 
 /// Of every run each recipient whose last attempt was of a category, with steps since a time in µs.
@@ -68,7 +78,7 @@ pub(super) fn keys(names: &Names) -> Query {
 /// Every request's recipients, with the step that counts.
 fn steps(names: &Names, condition: &str) -> String {
     format!(
-        "SELECT run, email_hash, key_id, recipient, request, attempt, state, message_id, category, `at`, send_at FROM {}
+        "SELECT run, email_hash, key_id, recipient, request, attempt, state, message_id, category, `at`, send_at, code, why FROM {}
          WHERE `at` >= @since AND `at` < @until AND {condition}
          QUALIFY ROW_NUMBER() OVER (PARTITION BY request, email_hash ORDER BY {} DESC, `at` DESC) = 1",
         names.sql_table(&SENDS),

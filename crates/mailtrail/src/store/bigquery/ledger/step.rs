@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::protect::EmailHash;
 use crate::run::{NoRandomness, RecipientId, RequestId};
 use crate::store::bigquery::row::{self, Value};
-use crate::store::ledger::{Ended, Sent};
+use crate::store::ledger::{Ended, OF_OTHERS, Sent};
 
 /// A recipient, set aside for a request.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub(super) struct Step<'a> {
     pub(super) message_id: Option<&'a str>,
     /// HTTP status.
     pub(super) code: Option<u16>,
-    /// What happened instead.
+    /// SendGrid's reason, or what happened instead of an answer.
     pub(super) why: Option<&'a str>,
 }
 
@@ -39,7 +39,10 @@ impl<'a> Step<'a> {
     pub(super) fn of(ended: Ended<'a>) -> Self {
         match ended {
             Ended::Accepted(message_id) => Self { message_id, ..Self::new(Sent::Accepted, None) },
-            Ended::Refused(code) => Self { code: Some(code), ..Self::new(Sent::Refused, None) },
+            Ended::Refused { status, why } => Self { code: Some(status), ..Self::new(Sent::Refused, Some(why)) },
+            Ended::RefusedFor { status, .. } => {
+                Self { code: Some(status), ..Self::new(Sent::Abandoned, Some(OF_OTHERS)) }
+            }
             Ended::Uncertain(why) => Self::new(Sent::Uncertain, Some(why)),
             Ended::Abandoned(why) => Self::new(Sent::Abandoned, Some(why)),
         }
@@ -86,8 +89,8 @@ mod tests {
             category: vec!["news".to_owned(), "日本".to_owned()],
             send_at: Some(11),
         };
-        let step = Step { message_id: Some("abc"), ..Step::of(Ended::Refused(413)) };
-        let row = Step { why: Some("cut"), ..step }.row("november", &claimed, 12).unwrap();
+        let step = Step { message_id: Some("abc"), ..Step::of(Ended::Refused { status: 413, why: "too large" }) };
+        let row = step.row("november", &claimed, 12).unwrap();
         let read = testing::decode(&row::descriptor(&SENDS), &row);
         assert_eq!(read.len(), SENDS.columns.len());
         for (column, expected) in [
@@ -102,7 +105,7 @@ mod tests {
             ("at", "12"),
             ("code", "413"),
             ("send_at", "11"),
-            ("why", "cut"),
+            ("why", "too large"),
         ] {
             assert_eq!(read[column], [expected], "{column}");
         }

@@ -85,7 +85,7 @@ pub(crate) static SENDS: Table = Table {
         required("at", Timestamp, "When"),
         column("code", Integer, "HTTP status of SendGrid's answer"),
         column("send_at", Timestamp, "When the mail is to be delivered, not before"),
-        column("why", Text, "What happened where SendGrid gave no answer"),
+        column("why", Text, "Why SendGrid refused it, or what happened where SendGrid gave no answer"),
     ],
     partition: Some("at"),
     cluster: &["run", "email_hash"],
