@@ -5,6 +5,7 @@
 
 pub mod columns;
 mod expected;
+mod new_key;
 mod reason;
 mod recipient;
 mod report;
@@ -16,6 +17,7 @@ mod unreached;
 pub mod wait;
 mod watched;
 
+pub use new_key::{AWAITED, NewKeyError, refuse_new_key};
 pub use reason::{Reason, Words, enhanced_code, plain};
 pub use report::{Details, Report};
 pub use runs::{Run, run, run_names, runs, watch};

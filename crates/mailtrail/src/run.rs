@@ -78,6 +78,24 @@ impl fmt::Display for RunName {
     }
 }
 
+/// What a name becomes as one segment of a URL's path, before percent encoding. A segment that is `.` or `..` would change the path,
+/// escaped or not, and an empty one may be dropped: those get a mark in front, and so do names that begin with the mark. The sender
+/// of an event chooses its run's name, so that any text may come.
+#[must_use]
+pub fn path_segment(name: &str) -> std::borrow::Cow<'_, str> {
+    let needs_mark = matches!(name, "" | "." | "..") || name.starts_with(SEGMENT_MARK);
+    if needs_mark { format!("{SEGMENT_MARK}{name}").into() } else { name.into() }
+}
+
+/// The reverse of [`path_segment`].
+#[must_use]
+pub fn of_path_segment(segment: &str) -> &str {
+    segment.strip_prefix(SEGMENT_MARK).unwrap_or(segment)
+}
+
+/// Stands before names that a path could not carry.
+const SEGMENT_MARK: char = '~';
+
 /// 128 random bits, as 32 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Random([u8; 16]);
@@ -168,6 +186,8 @@ id! {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -178,6 +198,30 @@ mod tests {
         assert_eq!(RunName::new(" x"), Err(RunNameError::Invisible));
         assert_eq!(RunName::new("a\nb"), Err(RunNameError::Invisible));
         assert_eq!(RunName::new("jane@example.com"), Err(RunNameError::Address));
+    }
+
+    proptest! {
+        /// Whatever a run is called, a URL carries the name and names nothing else.
+        #[test]
+        fn a_path_carries_every_name(name in "(\\.|~|%2e|%2E|/|\\?|#|[a-z冬]){0,6}") {
+            let mut url = reqwest::Url::parse("https://m.example/runs").expect("a URL");
+            url.path_segments_mut().expect("a base").push(&path_segment(&name));
+            let segments: Vec<&str> = url.path_segments().expect("a base").collect();
+            prop_assert_eq!(segments.len(), 2, "{}", url);
+            let mut decoded = Vec::new();
+            let mut bytes = segments[1].bytes();
+            while let Some(byte) = bytes.next() {
+                decoded.push(match byte {
+                    b'%' => {
+                        let digits: String = bytes.by_ref().take(2).map(char::from).collect();
+                        u8::from_str_radix(&digits, 16).expect("two digits")
+                    }
+                    byte => byte,
+                });
+            }
+            let segment = String::from_utf8(decoded).expect("UTF-8");
+            prop_assert_eq!(of_path_segment(&segment), name);
+        }
     }
 
     #[test]

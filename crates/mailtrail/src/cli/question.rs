@@ -116,10 +116,7 @@ impl Question {
 
     /// What the store has on record of sends.
     pub(super) fn sends(&self) -> anyhow::Result<Arc<dyn Sends>> {
-        Ok(match (self.config.store.kind, &self.config.bigquery) {
-            (StoreKind::BigQuery, Some(bigquery)) => Arc::new(BigQuerySends::open(bigquery)?),
-            _ => self.paths.share(),
-        })
+        sends_of(&self.config)
     }
 
     pub(super) fn reader(&self) -> anyhow::Result<Reader> {
@@ -231,6 +228,14 @@ fn note_backlog(batches: i64, events: i64) {
     note(&format!(
         "note: {batches} ({events}) received but not yet in the trail; a running `mailtrail serve` brings them there"
     ));
+}
+
+/// What the configured store has on record of sends.
+pub(super) fn sends_of(config: &Config) -> anyhow::Result<Arc<dyn Sends>> {
+    Ok(match (config.store.kind, &config.bigquery) {
+        (StoreKind::BigQuery, Some(bigquery)) => Arc::new(BigQuerySends::open(bigquery)?),
+        _ => Arc::new(Paths::new(&config.store.path)),
+    })
 }
 
 fn event_name(name: &str) -> Result<String, UsageError> {

@@ -23,7 +23,7 @@ use super::{pruned, time, wait};
 use crate::clock::now_micros;
 use crate::compose::Composer;
 use crate::list::{List, Listed};
-use crate::outcome::{Selector, Watched, already_sent, mailed_before, proven, soft};
+use crate::outcome::{Selector, Watched, already_sent, mailed_before, proven, refuse_new_key, soft};
 use crate::protect::{EmailHash, KeyRing};
 use crate::run::RunName;
 use crate::send::{Choice, Rules, Sending, Summary, choose, validate};
@@ -153,6 +153,7 @@ impl Sender {
     }
 
     fn take(&self, now: i64) -> anyhow::Result<Box<dyn Claims>> {
+        refuse_new_key(&*self.sends, &self.keys.identity(), false, now)?;
         Ok(self.sends.take(self.run_name(), &self.keys.identity(), self.args.take_over, now)?)
     }
 

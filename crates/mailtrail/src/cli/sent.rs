@@ -133,6 +133,18 @@ struct Tally {
     refusals: BTreeMap<String, u64>,
 }
 
+/// In which order: the best first, those who are not settled last.
+const NEWS: [Status; 8] = [
+    Status::Delivered,
+    Status::Bounce,
+    Status::Blocked,
+    Status::Dropped,
+    Status::Refused,
+    Status::Deferred,
+    Status::Processed,
+    Status::Unknown,
+];
+
 /// So many reasons are printed.
 const REASONS: usize = 5;
 
@@ -154,8 +166,10 @@ impl Tally {
     fn lines(&self, listed: u64, up_to: &str) -> Vec<String> {
         let mailed: u64 = self.mailed.values().sum();
         let not_mailed: u64 = self.not_mailed.values().sum();
-        let became: Vec<String> =
-            self.mailed.iter().rev().map(|(status, count)| format!("{count} {}", status.as_str())).collect();
+        let became: Vec<String> = NEWS
+            .iter()
+            .filter_map(|status| Some(format!("{} {}", self.mailed.get(status)?, status.as_str())))
+            .collect();
         let became = if became.is_empty() { String::new() } else { format!(": {}", became.join(", ")) };
         let mut lines =
             vec![format!("{mailed} of {listed} on the list were mailed, or may have been{became}; {up_to}")];

@@ -6,24 +6,55 @@ use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Global;
-use super::exit::Exit;
+use super::exit::{Exit, UsageError};
 use super::output::note;
-use crate::{config, log, serve};
+use super::question::sends_of;
+use crate::outcome::{NewKeyError, refuse_new_key};
+use crate::protect::KeyRing;
+use crate::store::keys::Keys as _;
+use crate::{clock, config, log, serve};
 
 /// Receive SendGrid's events and keep them
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Use a new hash key although runs are not settled: events of their recipients may not be counted for them any more
+    #[arg(long)]
+    force: bool,
+}
 
-pub(super) fn run(_args: Args, global: &Global) -> anyhow::Result<Exit> {
+#[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
+pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let config = config::load(global.config.as_deref())?;
     log::start(&config.log)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     harden();
+    check_hash_key(&config, args.force)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(until_stopped(&config, global))?;
     Ok(Exit::Done)
+}
+
+/// A new hash key is refused while a run awaits events. That the ledger cannot be read is no reason not to receive.
+fn check_hash_key(config: &config::Config, force: bool) -> anyhow::Result<()> {
+    if config.privacy.previous_key_files.is_empty() {
+        return Ok(());
+    }
+    let keys = KeyRing::load(&config.privacy)?.identity();
+    let checked = sends_of(config).map(|sends| refuse_new_key(&*sends, &keys, force, clock::now_micros()));
+    match checked {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error @ NewKeyError::Unsettled { .. })) => Err(UsageError(error.to_string()).into()),
+        Ok(Err(error)) => {
+            tracing::warn!("whether a run is unsettled under another hash key could not be checked: {error}");
+            Ok(())
+        }
+        Err(error) => {
+            tracing::warn!("whether a run is unsettled under another hash key could not be checked: {error:#}");
+            Ok(())
+        }
+    }
 }
 
 async fn until_stopped(config: &config::Config, global: &Global) -> anyhow::Result<()> {

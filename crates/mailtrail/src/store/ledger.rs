@@ -16,6 +16,7 @@ use std::collections::HashMap;
 pub use error::LedgerError;
 pub use read::LedgerReader;
 pub use record::{Asked, OnRecord, Refusal, RunRecord};
+pub(in crate::store) use write::note_hash_key;
 pub(in crate::store) use write::{OF_OTHERS, bring_up_to_date};
 pub use write::{RunLedger, note_sandbox};
 
@@ -174,6 +175,12 @@ pub trait Ledger: Send {
     /// # Errors
     /// When the ledger cannot be read.
     fn recipients_of_category(&self, category: &str, since: i64) -> Result<Vec<Asked>, LedgerError>;
+
+    /// The hash keys that sends were made with, or that were accepted for it.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    fn hash_keys(&self) -> Result<Vec<String>, LedgerError>;
 
     /// Who was asked for in a run, with the last attempt.
     ///

@@ -75,6 +75,12 @@ pub trait Sends: Send + Sync {
     /// When the ledger cannot be written.
     fn note_sandbox(&self, run: &RunName, now: i64) -> Result<(), LedgerError>;
 
+    /// Notes that a new hash key was accepted: [`Ledger::hash_keys`] has it from then on.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    fn note_hash_key(&self, key_id: &str) -> Result<(), SendsError>;
+
     /// The ledger; `None` where nothing was ever sent.
     ///
     /// # Errors

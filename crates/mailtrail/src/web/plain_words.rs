@@ -1,6 +1,7 @@
 //! Why, in plain words: what an event says with codes and classes, for people who do not know them.
 
 use super::texts::Texts;
+use crate::outcome::enhanced_code;
 use crate::settle::Status;
 use crate::store::query::EventRecord;
 
@@ -24,6 +25,7 @@ pub(super) enum Why {
     DroppedUnsubscribed,
     DroppedSpam,
     DroppedInvalid,
+    DroppedDuplicate,
     DroppedOther,
     Processed,
     Delivered,
@@ -77,6 +79,7 @@ impl Why {
             Self::DroppedUnsubscribed => w.dropped_unsubscribed,
             Self::DroppedSpam => w.dropped_spam,
             Self::DroppedInvalid => w.dropped_invalid,
+            Self::DroppedDuplicate => w.dropped_duplicate,
             Self::DroppedOther => w.dropped_other,
             Self::Processed => w.processed,
             Self::Delivered => w.delivered,
@@ -92,7 +95,9 @@ impl Why {
 
 /// By the enhanced status code (RFC 3463, the IANA registry), which is the most exact, else by SendGrid's class.
 fn refusal(event: &EventRecord) -> Option<Why> {
-    let code = event.status.as_deref().or_else(|| event.reason.as_deref().and_then(code_in)).unwrap_or_default();
+    // A basic code, such as 550, leaves the other to the mail server's text.
+    let code = event.status.as_deref().filter(|code| code.contains('.'));
+    let code = code.or_else(|| event.reason.as_deref().and_then(enhanced_code)).unwrap_or_default();
     let subject = code.split_once('.').map_or("", |(_, subject)| subject);
     let by_code = match subject {
         "1.1" | "1.6" | "1.10" => Some(Why::NoSuchMailbox),
@@ -116,19 +121,12 @@ fn refusal(event: &EventRecord) -> Option<Why> {
         .or_else(|| subject.starts_with("7.").then_some(Why::Policy))
 }
 
-/// The first `4.x.y` or `5.x.y` of a text.
-fn code_in(text: &str) -> Option<&str> {
-    text.split(|c: char| !c.is_ascii_digit() && c != '.').find(|word| {
-        let parts: Vec<&str> = word.split('.').collect();
-        matches!(parts[..], ["4" | "5", a, b] if !a.is_empty() && a.len() <= 3 && !b.is_empty() && b.len() <= 3)
-    })
-}
-
 /// SendGrid's own reasons of `dropped`.
 fn dropped(reason: &str) -> Why {
     let reason = reason.to_ascii_lowercase();
     match reason.trim() {
-        reason if reason.starts_with("bounced address") => Why::DroppedBounced,
+        reason if reason.starts_with("bounced") => Why::DroppedBounced,
+        reason if reason.starts_with("duplicate message") => Why::DroppedDuplicate,
         reason if reason.starts_with("unsubscribed address") => Why::DroppedUnsubscribed,
         reason if reason.starts_with("spam reporting address") => Why::DroppedSpam,
         reason if reason.starts_with("invalid") => Why::DroppedInvalid,
@@ -160,11 +158,15 @@ mod tests {
             ("bounce", Some("5.7.1"), Some("Reputation"), None, Some(Why::Reputation)),
             ("bounce", Some("5.7.1"), None, None, Some(Why::Policy)),
             ("bounce", None, None, Some("550 5.1.1 no such user"), Some(Why::NoSuchMailbox)),
+            ("bounce", Some("550"), None, Some("550 5.1.1 no such user"), Some(Why::NoSuchMailbox)),
             ("bounce", None, None, Some("192.0.2.1 refused"), Some(Why::RefusedForGood)),
             ("bounce", None, None, None, Some(Why::RefusedForGood)),
             ("deferred", Some("4.2.2"), None, None, Some(Why::MailboxFull)),
             ("deferred", None, None, None, Some(Why::ComesAgain)),
             ("dropped", None, None, Some("Bounced Address"), Some(Why::DroppedBounced)),
+            // docs.sendgrid.com/glossary/drops
+            ("dropped", None, None, Some("Bounced"), Some(Why::DroppedBounced)),
+            ("dropped", None, None, Some("Duplicate message"), Some(Why::DroppedDuplicate)),
             ("dropped", None, None, Some("Invalid SMTPAPI header"), Some(Why::DroppedInvalid)),
             ("dropped", None, None, None, Some(Why::DroppedOther)),
             ("open", None, None, None, Some(Why::Open)),

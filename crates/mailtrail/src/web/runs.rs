@@ -5,6 +5,7 @@
 
 mod detail;
 mod held;
+mod name;
 mod row;
 mod unreached;
 mod view;
@@ -19,10 +20,12 @@ use super::failure::Failure;
 use super::frame::{Frame, Section};
 use super::page::App;
 use super::visitor::Visitor;
+use crate::run::path_segment;
 use crate::show::visible;
 
 pub(super) use detail::{figures, page as detail};
 pub(super) use held::Held;
+pub(super) use name::RunInPath;
 pub(super) use row::row;
 pub(super) use unreached::{LONGEST_LIST, download};
 
@@ -79,9 +82,9 @@ impl Link {
 pub(super) fn url(name: &str) -> String {
     // Everything that could cut a path or change it.
     let mut url = "/runs/".to_owned();
-    for byte in name.bytes() {
+    for byte in path_segment(name).bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => url.push(char::from(byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => url.push(char::from(byte)),
             _ => url.push_str(&format!("%{byte:02X}")),
         }
     }
@@ -114,6 +117,9 @@ mod tests {
             ("a b/../c?d#e%f", "/runs/a%20b%2F..%2Fc%3Fd%23e%25f"),
             ("\"><svg>", "/runs/%22%3E%3Csvg%3E"),
             ("冬", "/runs/%E5%86%AC"),
+            ("..", "/runs/~.."),
+            ("~..", "/runs/~~.."),
+            ("...", "/runs/..."),
         ] {
             assert_eq!(url(name), expected);
         }

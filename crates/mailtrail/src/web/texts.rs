@@ -205,6 +205,7 @@ pub(super) struct WhyTexts {
     pub(super) dropped_unsubscribed: &'static str,
     pub(super) dropped_spam: &'static str,
     pub(super) dropped_invalid: &'static str,
+    pub(super) dropped_duplicate: &'static str,
     pub(super) dropped_other: &'static str,
     pub(super) processed: &'static str,
     pub(super) delivered: &'static str,

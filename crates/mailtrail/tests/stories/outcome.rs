@@ -1,6 +1,8 @@
 //! What became of a send: waiting for it, who was not reached, who was mailed before; with events of any tool and of a ledger.
 
 mod ledger;
+mod new_key;
+mod refused;
 
 use std::process::{Child, Output, Stdio};
 
@@ -299,7 +301,10 @@ fn who_was_mailed_before_is_known_whichever_tool_did_it() {
     assert_eq!(rows.len(), 1, "what was only dropped was not sent: {out}");
     assert_eq!((&rows[0]["email"], &rows[0]["status"]), (&"Alice@example.com".into(), &"delivered".into()));
     assert_eq!((&rows[0]["ledger"], &rows[0]["verified"]), (&Value::Null, &true.into()));
-    assert!(err.contains("1 of 3 on the list already got it, or may have; events are in up to 20"), "{err}");
+    assert!(
+        err.contains("1 of 3 on the list were mailed, or may have been: 1 delivered; events are in up to 20"),
+        "{err}"
+    );
     let (_, out, _) = run(&site, &[&["sent"][..], &OF_LIST, &["--not-sent"]].concat());
     assert_eq!(out, "会社,E-Mail,Status\nB社,bob@example.org,gold\nC社,carol@example.net,\n");
     let (_, out, _) = run(&site, &["sent", "--category", "other", "--list", "list.csv", "--not-sent"]);

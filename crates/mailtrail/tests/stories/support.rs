@@ -103,7 +103,13 @@ impl Site {
 
     /// Starts `serve`; an error is what it said before it ended.
     pub fn try_serve(&self) -> Result<Running, String> {
-        let mut child = self.command(&["serve"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        self.try_serve_with(&[])
+    }
+
+    /// The same with more arguments.
+    pub fn try_serve_with(&self, args: &[&str]) -> Result<Running, String> {
+        let mut child =
+            self.command(&[&["serve"], args].concat()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let lines = follow(child.stderr.take().unwrap(), Arc::clone(&log));
         let mut metrics = None;

@@ -14,7 +14,7 @@ use crate::compose::Composer;
 use crate::list::List;
 use crate::run::RunName;
 use crate::send::{Choice, Requested, Skip, Summary, Why};
-use crate::sendgrid::{ApiError, Outcome};
+use crate::sendgrid::{ApiError, Outcome, is_out_of_credits};
 
 /// How far sending has come; on a terminal alone.
 pub(super) struct Progress(ProgressBar);
@@ -129,6 +129,13 @@ pub(super) fn why(why: &Why) -> String {
     match why {
         Why::Stopped => "stopped as asked".to_owned(),
         Why::Recipients(errors) => format!("SendGrid refused some recipients: {}", said(errors)),
+        Why::Refused { status, errors } if errors.iter().any(|error| is_out_of_credits(*status, &error.message)) => {
+            format!(
+                "the SendGrid account's credits are used up (HTTP {status}: {}): wait until they are renewed or add some, then start the \
+             same command again; the rest was not tried",
+                said(errors)
+            )
+        }
         Why::Refused { status: status @ (401 | 403), errors } => format!(
             "SendGrid refused the API key (HTTP {status}: {}): [sendgrid] api_key needs the right \"Mail Send\", and the sender must be verified",
             said(errors)

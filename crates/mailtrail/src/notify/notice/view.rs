@@ -4,6 +4,7 @@ use reqwest::Url;
 
 use crate::config::PublicUrl;
 use crate::notify::Label;
+use crate::run::path_segment;
 
 /// A view of the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +23,7 @@ impl View {
         let mut url = Url::parse(&page.to_string()).ok()?;
         match self {
             Self::Run(name) => {
-                url.path_segments_mut().ok()?.extend(["runs", name.as_str()]);
+                url.path_segments_mut().ok()?.extend(["runs", &*path_segment(name)]);
                 may_be_told(name).then_some(())?;
             }
             Self::Activity(fields) => {
@@ -45,6 +46,7 @@ mod tests {
         let page = PublicUrl::parse("https://m.example").unwrap();
         let run = |name: &str| View::Run(name.to_owned()).url(&page);
         assert_eq!(run("2026/11 <b>").as_deref(), Some("https://m.example/runs/2026%2F11%20%3Cb%3E"));
+        assert_eq!(run("..").as_deref(), Some("https://m.example/runs/~.."));
         assert_eq!(run("jane@example.com"), None);
         let events = |category: &str| {
             View::Activity(vec![("category", category.to_owned()), ("status", "bounce".to_owned())]).url(&page)

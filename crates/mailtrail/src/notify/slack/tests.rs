@@ -199,16 +199,17 @@ fn a_result_links_to_its_page_where_there_is_one() {
 fn a_result_reads_well_in_both_languages() {
     let notice = Notice::RunSettled(summary("11月のお知らせ", &["Invalid Address".to_owned()]));
     let english = [
-        "⚠️ Send finished, 16 not reached: 11月のお知らせ",
+        "⚠️ Send finished, 17 not reached: 11月のお知らせ",
         "  Recipients: 1,000",
-        "  Delivered: 978 (97.8%)",
+        "  Delivered: 977 (97.7%)",
         "  Bounced: 7 (0.7%)",
         "  Blocked: 5 (0.5%)",
         "  Dropped: 4 (0.4%)",
+        "  Refused by SendGrid's API: 1 (0.1%)",
         "  Deferred: 3 (0.3%)",
         "  Processed: 2 (0.2%)",
         "  Unknown (no event): 1 (0.1%)",
-        "  Unreached: 16",
+        "  Unreached: 17",
         "  Heard of: 99.9%",
         "  Time taken: 12 min 34 s",
         "  Most frequent reasons",
@@ -217,16 +218,17 @@ fn a_result_reads_well_in_both_languages() {
     ];
     assert_eq!(notice.to_text(&Manner::default()), english);
     let japanese = [
-        "⚠️ 配信が完了しました（未達 16 件）: 11月のお知らせ",
+        "⚠️ 配信が完了しました（未達 17 件）: 11月のお知らせ",
         "  宛先数: 1,000",
-        "  配信完了: 978 (97.8%)",
+        "  配信完了: 977 (97.7%)",
         "  バウンス: 7 (0.7%)",
         "  一時的な受信拒否（ブロック）: 5 (0.5%)",
         "  送信見送り（ドロップ）: 4 (0.4%)",
+        "  SendGrid の受付拒否: 1 (0.1%)",
         "  配信遅延（再送待ち）: 3 (0.3%)",
         "  SendGrid 受付済み: 2 (0.2%)",
         "  不明（イベント未着）: 1 (0.1%)",
-        "  未達: 16",
+        "  未達: 17",
         "  イベント受信率: 99.9%",
         "  所要時間: 12分34秒",
         "  主な理由",

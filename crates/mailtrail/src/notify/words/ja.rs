@@ -38,9 +38,10 @@ impl Words for Japanese {
         // SendGrid writes them in more than one way.
         Some(match name.to_ascii_lowercase().as_str() {
             "invalid address" | "invalid" => "宛先不明",
-            "bounced address" => "過去にバウンスした宛先",
+            "bounced address" | "bounced" => "過去にバウンスした宛先",
             "unsubscribed address" => "配信停止済みの宛先",
             "spam reporting address" => "迷惑メール報告があった宛先",
+            "duplicate message" => "複数のリストにある宛先",
             "spam content" => "迷惑メールと判定された本文",
             "technical" | "technical failure" => "技術的な問題",
             "content" => "メールの内容",

@@ -290,8 +290,8 @@ fn waiting_ends_where_all_who_are_left_were_never_sent() {
 
 #[test]
 fn a_refused_recipient_does_not_hide_that_no_event_comes() {
-    let mut stage = Stage::new(2);
-    stage.ask(2..3, Ended::Refused { status: 400, why: "no" });
+    let mut stage = Stage::new(40);
+    stage.ask(40..41, Ended::Refused { status: 400, why: "no" });
     let (_, _, news, _) = play(&mut stage, LIMITS, |_, _| {});
     assert_eq!(news, [(300, News::NoEvents(300 * SECOND))]);
 }

@@ -79,9 +79,9 @@ fn names_read_back_and_only_the_right_ones_are_settled() {
     }
     assert_eq!(Status::parse("sent"), None);
     let settled: Vec<_> = Status::ALL.into_iter().filter(|status| status.is_settled()).collect();
-    assert_eq!(settled, [Status::Delivered, Status::Dropped, Status::Blocked, Status::Bounce]);
+    assert_eq!(settled, [Status::Delivered, Status::Refused, Status::Dropped, Status::Blocked, Status::Bounce]);
     let unreached: Vec<_> = Status::ALL.into_iter().filter(|status| status.is_unreached()).collect();
-    assert_eq!(unreached, [Status::Dropped, Status::Blocked, Status::Bounce]);
+    assert_eq!(unreached, [Status::Refused, Status::Dropped, Status::Blocked, Status::Bounce]);
 }
 
 /// Few values, so that ties are common.

@@ -68,6 +68,20 @@ pub(super) async fn add(jobs: &Jobs, names: &Names, entry: &Entry) -> Result<(),
     jobs.ask(&query.with("value", Parameter::Text(entry.value.clone()))).await.map(drop)
 }
 
+/// Before the id of a hash key that was accepted.
+const HASH_KEY: &str = "hash_key:";
+
+/// That a hash key was accepted.
+pub(super) fn hash_key(key_id: &str) -> Entry {
+    Entry { name: format!("{HASH_KEY}{key_id}"), value: key_id.to_owned() }
+}
+
+/// The hash keys that were accepted.
+pub(super) async fn hash_keys(jobs: &Jobs, names: &Names) -> Result<Vec<String>, BigQueryError> {
+    let found = read(jobs, names).await?.into_iter().filter(|entry| entry.name.starts_with(HASH_KEY));
+    Ok(found.map(|entry| entry.value).collect())
+}
+
 /// Before what tells the sources of imports apart.
 const LEFT_OUT: &str = "import_left_out:";
 

@@ -147,6 +147,11 @@ impl Dataset {
         meta::add(&self.jobs, &self.names, &meta::first_public_key(now)).await
     }
 
+    /// Notes that a new hash key was accepted.
+    pub(super) async fn note_hash_key(&self, key_id: &str) -> Result<(), BigQueryError> {
+        meta::add(&self.jobs, &self.names, &meta::hash_key(key_id)).await
+    }
+
     /// How many events imports have left out because nobody knows whom they are about.
     ///
     /// # Errors

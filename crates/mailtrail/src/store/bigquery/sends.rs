@@ -58,6 +58,10 @@ impl Sends for BigQuerySends {
         Ok(self.asker.blocking.wait(note_sandbox(&self.asker.dataset, run, now))?)
     }
 
+    fn note_hash_key(&self, key_id: &str) -> Result<(), SendsError> {
+        Ok(self.asker.blocking.wait(self.asker.dataset.note_hash_key(key_id))?)
+    }
+
     fn ledger(&self) -> Result<Option<Box<dyn Ledger>>, SendsError> {
         Ok(Some(Box::new(RunReader::new(&self.asker))))
     }

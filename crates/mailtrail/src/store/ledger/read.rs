@@ -176,6 +176,12 @@ impl Ledger for LedgerReader {
     fn recipients_of_category(&self, category: &str, since: i64) -> Result<Vec<Asked>, LedgerError> {
         Self::recipients_of_category(self, category, since)
     }
+
+    fn hash_keys(&self) -> Result<Vec<String>, LedgerError> {
+        let mut statement = self.sql.prepare_cached("SELECT key_id FROM hash_key")?;
+        let keys = statement.query_map((), |row| row.get(0))?;
+        Ok(keys.collect::<Result<_, _>>()?)
+    }
 }
 
 /// The last attempt for everybody in a run.

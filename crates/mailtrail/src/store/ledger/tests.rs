@@ -89,6 +89,69 @@ fn what_a_dead_sender_left_is_abandoned_or_uncertain() {
 }
 
 #[test]
+fn a_refusal_keeps_its_reason_and_names_only_those_to_blame() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let paths = Paths::new(temp.path().join("m.db"));
+    let mut ledger = open(&paths);
+    let some = claim(&mut ledger, &[1, 2], 1);
+    ledger.sending(some, 11).expect("written");
+    let blamed = [(hash(2), "Does not contain a valid address.".to_owned())];
+    ledger.ended(some, Ended::RefusedFor { status: 400, recipients: &blamed }, 12).expect("written");
+    let whole = claim(&mut ledger, &[3], 1);
+    ledger.ended(whole, Ended::Refused { status: 401, why: "Maximum credits exceeded" }, 13).expect("written");
+    assert_eq!(state(&ledger, 1), Some((Sent::Abandoned, 1)), "it may be asked for again");
+    assert_eq!(state(&ledger, 2), Some((Sent::Refused, 1)));
+
+    let reader = LedgerReader::open(&paths).expect("opened").expect("there");
+    let mut asked = reader.recipients("november").expect("read");
+    asked.sort_by_key(|one| one.hash);
+    let refusals: Vec<_> = asked.into_iter().map(|one| one.refusal.map(|refusal| *refusal)).collect();
+    let of = |status, why: &str| Some(Refusal { status: Some(status), why: Some(why.to_owned()) });
+    assert_eq!(refusals, [None, of(400, "Does not contain a valid address."), of(401, "Maximum credits exceeded")]);
+    let sql = rusqlite::Connection::open(paths.ledger()).expect("opened");
+    let shown: String = sql
+        .query_row(
+            "SELECT group_concat(state || ' ' || ifnull(why, ''), ', ') FROM sendgrid_send WHERE code = '400'",
+            (),
+            |row| row.get(0),
+        )
+        .expect("read");
+    assert_eq!(
+        shown,
+        "abandoned another recipient of the request was refused, refused Does not contain a valid address."
+    );
+}
+
+/// As the version before wrote it.
+#[test]
+fn a_ledger_of_the_first_format_is_read_and_its_refusals_have_no_reason() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let paths = Paths::new(temp.path().join("m.db"));
+    let first = crate::database::Format {
+        name: "ledger",
+        application_id: 0x4d54_4c47,
+        migrations: &[include_str!("0001_ledger.sql")],
+    };
+    let sql = crate::database::open(&paths.ledger(), &first).expect("made");
+    sql.execute_batch(&format!(
+        "INSERT INTO run (name, begun_at) VALUES ('november', 1);
+         INSERT INTO request (request, run_id, categories) VALUES ('{}', 1, '[]');
+         INSERT INTO claim (run_id, email_hash, attempt, key_id, recipient, request_id)
+             VALUES (1, x'{}', 1, 'key', '{}', 1);
+         INSERT INTO step (request_id, state, code, at) VALUES (1, 'refused', '400', 2);",
+        RequestId::random().expect("random"),
+        "07".repeat(32),
+        RecipientId::random().expect("random"),
+    ))
+    .expect("filled");
+    drop(sql);
+    let reader = LedgerReader::open(&paths).expect("opened").expect("there");
+    let asked = reader.recipients("november").expect("read");
+    assert_eq!(asked[0].refusal.as_deref(), Some(&Refusal { status: Some(400), why: None }));
+    assert_eq!(state(&open(&paths), 7), Some((Sent::Refused, 1)));
+}
+
+#[test]
 fn nobody_is_claimed_twice_in_one_attempt() {
     let temp = tempfile::tempdir().expect("a folder");
     let paths = Paths::new(temp.path().join("m.db"));

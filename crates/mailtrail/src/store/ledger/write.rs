@@ -219,7 +219,7 @@ impl Claims for RunLedger {
 
 /// Notes the current key; all earlier ones must be at hand.
 fn know_keys(sql: &Connection, keys: &Identity) -> Result<(), LedgerError> {
-    sql.execute("INSERT INTO hash_key (key_id) VALUES (?1) ON CONFLICT DO NOTHING", [&keys.key_id])?;
+    add_key(sql, &keys.key_id)?;
     let mut statement = sql.prepare("SELECT key_id FROM hash_key")?;
     for known in statement.query_map([], |row| row.get::<_, String>(0))? {
         let known = known?;
@@ -242,6 +242,18 @@ impl Step<'_> {
     fn new(state: Sent) -> Self {
         Self { state, message_id: None, code: None, why: None }
     }
+}
+
+fn add_key(sql: &Connection, key_id: &str) -> rusqlite::Result<()> {
+    sql.execute("INSERT INTO hash_key (key_id) VALUES (?1) ON CONFLICT DO NOTHING", [key_id]).map(drop)
+}
+
+/// Notes that a new hash key was accepted.
+pub(in crate::store) fn note_hash_key(paths: &Paths, key_id: &str) -> Result<(), LedgerError> {
+    let sql = database::open(&paths.ledger(), &FORMAT)?;
+    add_key(&sql, key_id)?;
+    database::settle(&sql)?;
+    Ok(())
 }
 
 fn number_of(sql: &Connection, request: RequestId) -> rusqlite::Result<i64> {

@@ -5,6 +5,7 @@ use super::error::RemoteError;
 use super::row::Row;
 use super::wire::Mail;
 use crate::protect::EmailHash;
+use crate::run::path_segment;
 use crate::store::query::Scope;
 
 impl Mail {
@@ -45,7 +46,7 @@ impl Remote {
     /// # Errors
     /// When there is no answer, or no such run.
     pub fn run(&self, name: &str) -> Result<Row, RemoteError> {
-        let rows: Vec<Row> = self.get(&["runs", name], &[])?.rows()?;
+        let rows: Vec<Row> = self.get(&["runs", &path_segment(name)], &[])?.rows()?;
         rows.into_iter().next().ok_or_else(|| self.broken_off())
     }
 

@@ -7,7 +7,7 @@ use super::backlog::{self, Backlog};
 use super::{Pace, Sends, SendsError, Told};
 use crate::run::RunName;
 use crate::store::keys::{Identity, Keys};
-use crate::store::ledger::{Claims, Ledger, LedgerError, LedgerReader, RunLedger, note_sandbox};
+use crate::store::ledger::{Claims, Ledger, LedgerError, LedgerReader, RunLedger, note_hash_key, note_sandbox};
 use crate::store::lock;
 use crate::store::outcomes::Outcomes;
 use crate::store::questions::AskError;
@@ -32,6 +32,10 @@ impl Sends for Paths {
 
     fn note_sandbox(&self, run: &RunName, now: i64) -> Result<(), LedgerError> {
         note_sandbox(self, run, now)
+    }
+
+    fn note_hash_key(&self, key_id: &str) -> Result<(), SendsError> {
+        Ok(note_hash_key(self, key_id)?)
     }
 
     fn ledger(&self) -> Result<Option<Box<dyn Ledger>>, SendsError> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 
 use super::body::Body;
@@ -22,6 +22,7 @@ use crate::store::query::Scope;
 use crate::store::remote::wire::{About, Mail};
 use crate::web::failure::Failure;
 use crate::web::page::App;
+use crate::web::runs::RunInPath;
 
 /// Recipients of a list.
 const MOST: usize = 200_000;
@@ -64,7 +65,7 @@ pub(super) async fn unreached_of_run(
     State(app): State<Arc<App>>,
     caller: Caller,
     RawQuery(query): RawQuery,
-    Path(name): Path<String>,
+    RunInPath(name): RunInPath,
 ) -> Result<Response, Problem> {
     let mut query = Query::parse(query.as_deref());
     let include_pending = query.switch("include_pending")?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 
 use super::caller::Caller;
@@ -13,6 +13,7 @@ use crate::outcome::{self, columns};
 use crate::show::Cell;
 use crate::store::remote::wire::About;
 use crate::web::page::App;
+use crate::web::runs::RunInPath;
 
 /// Runs where the question says no number, and most of them: each is counted anew.
 const USUAL: i64 = 20;
@@ -37,7 +38,7 @@ pub(super) async fn one(
     State(app): State<Arc<App>>,
     _caller: Caller,
     RawQuery(query): RawQuery,
-    Path(name): Path<String>,
+    RunInPath(name): RunInPath,
 ) -> Result<Response, Problem> {
     Query::parse(query.as_deref()).end()?;
     let run = app.runs.blocking(move |held| outcome::run(held.sends(), &name)).await?;

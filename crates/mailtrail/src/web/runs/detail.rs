@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 
@@ -13,6 +13,7 @@ use super::super::frame::{Frame, Section};
 use super::super::page::App;
 use super::super::texts::{Texts, grouped};
 use super::super::visitor::Visitor;
+use super::name::RunInPath;
 use super::view::{RunView, status_name, tone};
 use super::{digest, field, url};
 use crate::clock;
@@ -48,7 +49,7 @@ impl RunPage {
 pub(in crate::web) async fn page(
     State(app): State<Arc<App>>,
     visitor: Visitor,
-    Path(name): Path<String>,
+    RunInPath(name): RunInPath,
 ) -> Result<Response, Failure> {
     if !app.runs.names().await?.contains(&name) {
         return Err(Failure::Missing);
@@ -125,7 +126,7 @@ fn ask(watched: &Watched, now: i64) -> Asked {
 pub(in crate::web) async fn figures(
     State(app): State<Arc<App>>,
     visitor: Visitor,
-    Path(name): Path<String>,
+    RunInPath(name): RunInPath,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
     let query = query.unwrap_or_default();

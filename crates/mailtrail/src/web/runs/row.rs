@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 
 use super::super::failure::Failure;
 use super::super::page::App;
 use super::super::visitor::Visitor;
+use super::name::RunInPath;
 use super::view::RunView;
 use super::{digest, field};
 use crate::clock;
@@ -25,7 +26,7 @@ struct Row {
 pub(in crate::web) async fn row(
     State(app): State<Arc<App>>,
     visitor: Visitor,
-    Path(name): Path<String>,
+    RunInPath(name): RunInPath,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
     let seen = field(query.as_deref().unwrap_or_default(), "seen");

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Multipart, Path, State};
+use axum::extract::{Multipart, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use jiff::tz::TimeZone;
@@ -15,6 +15,7 @@ use super::super::page::App;
 use super::super::visitor::Visitor;
 use super::detail::RunPage;
 use super::held::Held;
+use super::name::RunInPath;
 use crate::clock;
 use crate::config::{Language, Role};
 use crate::list::{List, ListError, ListOptions, Listed};
@@ -29,7 +30,7 @@ pub(in crate::web) const LONGEST_LIST: usize = 32 * 1024 * 1024;
 pub(in crate::web) async fn download(
     State(app): State<Arc<App>>,
     visitor: Visitor,
-    Path(name): Path<String>,
+    RunInPath(name): RunInPath,
     form: Multipart,
 ) -> Result<Response, Failure> {
     if visitor.person.role < Role::Operator {

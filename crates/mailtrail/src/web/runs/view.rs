@@ -4,12 +4,9 @@ use super::super::event_view::Tone;
 use super::super::texts::{Texts, grouped, percent};
 use super::super::visitor::Visitor;
 use super::{id, url};
-use crate::outcome::Run;
+use crate::outcome::{AWAITED, Run};
 use crate::settle::Status;
 use crate::show::visible;
-
-/// SendGrid tries for three days; of a run that nothing was heard of for longer, nothing is awaited. µs.
-const AWAITED: i64 = 4 * 86_400 * 1_000_000;
 
 /// What is not known.
 const NOT_KNOWN: &str = "–";

@@ -37,6 +37,7 @@ pub(super) const TEXTS: Texts = Texts {
         dropped_unsubscribed: "Not sent: the recipient unsubscribed earlier.",
         dropped_spam: "Not sent: the recipient reported spam earlier.",
         dropped_invalid: "Not sent: the address or the request is invalid.",
+        dropped_duplicate: "Not sent again: the address is on several lists of the campaign, and SendGrid mails it once.",
         dropped_other: "Not sent by SendGrid.",
         processed: "SendGrid has taken the mail and will send it.",
         delivered: "The recipient's server has taken the mail.",

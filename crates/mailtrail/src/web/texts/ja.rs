@@ -37,6 +37,7 @@ pub(super) const TEXTS: Texts = Texts {
         dropped_unsubscribed: "送信されていません。配信停止済みの宛先です。",
         dropped_spam: "送信されていません。以前迷惑メールとして報告した宛先です。",
         dropped_invalid: "送信されていません。宛先またはリクエストが不正です。",
+        dropped_duplicate: "重複のため送信されていません。キャンペーンの複数のリストに含まれる宛先には1通だけ送信されます。",
         dropped_other: "SendGrid が送信しませんでした。",
         processed: "SendGrid がメールを受け付けました。",
         delivered: "受信サーバーがメールを受け取りました。",

@@ -9,6 +9,7 @@ use crate::run::{RecipientId, RequestId};
 use crate::store::bigquery::ask::Asker;
 use crate::store::bigquery::ask::cell::{Cells, odd};
 use crate::store::bigquery::error::BigQueryError;
+use crate::store::bigquery::meta;
 use crate::store::bigquery::query::{Parameter, Query, Rows};
 use crate::store::bigquery::schema::RUNS;
 use crate::store::ledger::{Asked, Ledger, LedgerError, OnRecord, Refusal, RunRecord, Sent};
@@ -120,6 +121,15 @@ impl Ledger for RunReader {
         let count = found.rows.first().map_or(Ok(0), |row| Cells::new(row).time())?;
         // A run that is begun differs from none.
         Ok(count + 1)
+    }
+
+    fn hash_keys(&self) -> Result<Vec<String>, LedgerError> {
+        let dataset = &self.asker.dataset;
+        let mut keys = self.asker.blocking.wait(meta::hash_keys(&dataset.jobs, &dataset.names))?;
+        for row in &self.asker.ask_at_once(&sql::keys(&dataset.names))?.rows {
+            keys.push(Cells::new(row).needed()?);
+        }
+        Ok(keys)
     }
 
     fn recipients_of_category(&self, category: &str, since: i64) -> Result<Vec<Asked>, LedgerError> {
