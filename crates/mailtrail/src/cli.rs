@@ -125,7 +125,9 @@ pub fn main() -> ExitCode {
     // Before anything is read that a panic could quote.
     crate::log::quiet_panics();
     let cli = Cli::parse();
-    exit::report(run(cli)).into()
+    let exit = exit::report(run(cli));
+    crate::log::flush();
+    exit.into()
 }
 
 fn run(cli: Cli) -> anyhow::Result<Exit> {

@@ -7,9 +7,12 @@ pub mod limit;
 
 mod chain;
 mod json;
+mod queue;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::panic::PanicHookInfo;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -21,34 +24,78 @@ use crate::config::{Log, LogFormat, LogLevel};
 
 pub(crate) use chain::chain;
 pub use limit::limited;
+use queue::LogQueue;
 
 /// Crates whose messages are ours.
 const OWN: [&str; 3] = ["mailtrail", "sendgrid_events", "sendgrid_simulator"];
 
-/// Logging was started before.
-#[derive(Debug, thiserror::Error)]
-#[error("logging was started twice")]
-pub struct StartError(#[from] TryInitError);
+/// How long a process that ends waits for its last log lines to be written.
+const FLUSH_LIMIT: Duration = Duration::from_millis(500);
 
-/// Starts logging to stderr, once a process, and installs the panic hook.
+/// Of the process; empty in commands that do not log.
+static QUEUE: OnceLock<LogQueue> = OnceLock::new();
+
+/// Logging cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// It was started before.
+    #[error("logging was started twice")]
+    Twice(#[from] TryInitError),
+    /// The system gave no thread.
+    #[error("the thread that writes the log cannot be started: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Starts logging to stderr through a bounded queue, once a process, and installs the panic hook.
 ///
 /// # Errors
-/// When logging was started before.
+/// If logging was started before, or if its thread cannot be started.
 pub fn start(config: &Log) -> Result<(), StartError> {
     quiet_panics();
+    let queue = LogQueue::start(std::io::stderr(), |dropped| {
+        tracing::warn!(dropped, "{dropped} log lines were dropped, because stderr was not read");
+    })
+    .map_err(StartError::Thread)?;
     let registry = tracing_subscriber::registry();
     match config.format {
         LogFormat::Text => {
             let colour = std::io::stderr().is_terminal() && !crate::config::no_color();
-            let layer = fmt::layer().with_writer(std::io::stderr).with_ansi(colour).with_target(false);
+            let layer = fmt::layer().with_writer(queue.clone()).with_ansi(colour).with_target(false);
             registry.with(layer.with_filter(filter(config.level))).try_init()?;
         }
         LogFormat::Json => {
-            let layer = fmt::layer().with_writer(std::io::stderr).with_ansi(false).event_format(json::Lines);
+            let layer = fmt::layer().with_writer(queue.clone()).with_ansi(false).event_format(json::Lines);
             registry.with(layer.with_filter(filter(config.level))).try_init()?;
         }
     }
+    // Still empty: the subscriber could be set only once.
+    QUEUE.get_or_init(|| queue);
     Ok(())
+}
+
+/// Log lines dropped since the start because stderr was not read.
+#[must_use]
+pub fn dropped_lines() -> u64 {
+    QUEUE.get().map_or(0, LogQueue::dropped)
+}
+
+/// Writes a line to stderr: through the queue if this process logs, so that a blocked stderr stops nothing.
+pub fn write_line(text: &str) {
+    let line = format!("{text}\n");
+    match QUEUE.get() {
+        Some(queue) => queue.push(line.as_bytes()),
+        None => {
+            // If stderr is closed, nobody can receive the line.
+            let _written = std::io::stderr().lock().write_all(line.as_bytes());
+        }
+    }
+}
+
+/// Before the process ends: waits a moment for the last lines to be written.
+pub fn flush() {
+    if let Some(queue) = QUEUE.get() {
+        queue.flush(FLUSH_LIMIT);
+    }
 }
 
 /// Own targets at `level`, all others at `warn` or less.
@@ -73,9 +120,7 @@ pub fn quiet_panics() {
         if tracing::dispatcher::has_been_set() {
             tracing::error!("thread {thread} panicked at {place}");
         } else {
-            use std::io::Write as _;
-            // Where stderr is gone nobody is left to tell.
-            let _told = writeln!(std::io::stderr(), "error: thread {thread} panicked at {place}");
+            write_line(&format!("error: thread {thread} panicked at {place}"));
         }
     }));
 }

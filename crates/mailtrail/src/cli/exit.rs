@@ -1,6 +1,5 @@
 //! How a command ends: the exit codes that scripts rely on.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
@@ -55,9 +54,7 @@ pub fn report(result: anyhow::Result<Exit>) -> Exit {
     if hung_up {
         return Exit::Done;
     }
-    let mut stderr = std::io::stderr().lock();
-    // Nobody is left to tell where stderr itself is gone.
-    let _told = writeln!(stderr, "error: {error:#}");
+    crate::log::write_line(&format!("error: {error:#}"));
     let asked_elsewhere = || {
         let of_store = match error.downcast_ref() {
             Some(AskError::Remote(error)) => Some(error),

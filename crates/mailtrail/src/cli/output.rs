@@ -106,8 +106,7 @@ impl<W: Write> Sheet<W> {
 
 /// Says something about an answer, on stderr.
 pub(super) fn note(text: &str) {
-    // Nobody is left to tell where stderr itself is gone.
-    let _told = writeln!(io::stderr().lock(), "{text}");
+    crate::log::write_line(text);
 }
 
 /// How wide a table may be; `None`: as wide as it likes.

@@ -61,6 +61,10 @@ fn recorder() -> anyhow::Result<PrometheusHandle> {
 }
 
 fn describe() {
+    metrics::describe_counter!(
+        "mailtrail_log_lines_dropped_total",
+        "log lines dropped because stderr was not read, since the start"
+    );
     metrics::describe_counter!("mailtrail_posts_total", "POSTs answered, by status");
     metrics::describe_counter!("mailtrail_refused_total", "POSTs refused, by reason");
     metrics::describe_counter!("mailtrail_events_total", "events received, by type");
@@ -172,6 +176,7 @@ impl MetricsPage {
     /// Gauges that are read from the store when asked for.
     fn sample(&self) {
         metrics::gauge!("mailtrail_store_writable").set(if self.sink.is_ready() { 1.0 } else { 0.0 });
+        metrics::counter!("mailtrail_log_lines_dropped_total").absolute(crate::log::dropped_lines());
         let Sink::Spool(keeper) = &self.sink else { return };
         let state = keeper.state();
         metrics::gauge!("mailtrail_backlog_items").set(state.backlog.items as f64);

@@ -22,7 +22,7 @@ pub struct Api {
 }
 
 /// `mailtrail web token`: the token and its entry.
-fn token(site: &Site, args: &[&str]) -> (String, String) {
+pub fn token(site: &Site, args: &[&str]) -> (String, String) {
     let told = site.ask(&[&["web", "token"], args].concat());
     let (token, entry) = told.trim_end().split_once('\n').unwrap();
     (token.to_owned(), entry.to_owned())

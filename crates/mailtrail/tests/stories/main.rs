@@ -19,6 +19,7 @@ mod erase;
 mod forget;
 mod import;
 mod kill;
+mod log;
 mod operate;
 mod outcome;
 mod payloads;

@@ -179,7 +179,7 @@ fn follow(stderr: impl Read + Send + 'static, log: Arc<Mutex<String>>) -> Receiv
     lines
 }
 
-fn address_in(line: &str, before: &str) -> Option<SocketAddr> {
+pub fn address_in(line: &str, before: &str) -> Option<SocketAddr> {
     let (_, rest) = line.split_once(before)?;
     let rest = rest.trim_start_matches("https://").trim_start_matches("http://");
     rest.split(['/', '"']).next()?.parse().ok()

@@ -71,6 +71,14 @@ fn from_metrics(page: &str) -> Vec<Check> {
     if value(page, "mailtrail_store_writable") == Some(0.0) {
         checks.push(Check::fail("receiving", "the store takes no writes", "the log of mailtrail serve says why"));
     }
+    let dropped = value(page, "mailtrail_log_lines_dropped_total").unwrap_or(0.0);
+    if dropped > 0.0 {
+        checks.push(Check::warn(
+            "log",
+            format!("{dropped:.0} log lines of mailtrail serve were dropped, because its stderr was not read"),
+            "check the program that reads it (journald, the container's log driver, a pipe)",
+        ));
+    }
     checks.extend(forwarding(page));
     if value(page, "mailtrail_refusing_everything") == Some(1.0) {
         checks.push(Check::fail(
@@ -180,6 +188,8 @@ mod tests {
         assert_eq!(verdicts("mailtrail_concern{kind=\"backlog\"} 1\n"), [Verdict::Warn]);
         assert_eq!(verdicts("mailtrail_concern{kind=\"backlog\"} 0\n"), []);
         assert_eq!(verdicts("mailtrail_store_writable 0\r\n"), [Verdict::Fail]);
+        assert_eq!(verdicts("mailtrail_log_lines_dropped_total 0\n"), []);
+        assert_eq!(verdicts("mailtrail_log_lines_dropped_total 3\n"), [Verdict::Warn]);
         assert_eq!(verdicts("mailtrail_forward_up 0\n"), [Verdict::Warn]);
         assert_eq!(verdicts("mailtrail_forward_up 1\n"), [Verdict::Pass]);
         let refused = "mailtrail_forward_up 1\nmailtrail_forward_refused_rows_total 2\n";
