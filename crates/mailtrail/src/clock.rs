@@ -1,4 +1,6 @@
-//! The one place that reads the wall clock. Rules that depend on time take it as an argument.
+//! The one place that reads the wall clock. Rules that depend on time take it as an argument. [`calendar`] divides time.
+
+pub mod calendar;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

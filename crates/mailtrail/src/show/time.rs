@@ -4,6 +4,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::clock::calendar;
+
 /// A text that is no time.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -34,8 +36,7 @@ pub fn parse(text: &str, now: i64, zone: &TimeZone) -> Result<i64, NoTime> {
         return Err(wrong());
     }
     let day: Date = text.parse().map_err(|_| wrong())?;
-    let start = day.to_zoned_datetime(zone.clone()).map_err(|_| wrong())?;
-    Ok(start.timestamp().as_microsecond())
+    calendar::day_start(day, zone).ok_or_else(wrong)
 }
 
 /// `90s`, `15m`, `2h`, `30d`, `2w` in µs.

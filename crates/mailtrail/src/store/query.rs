@@ -9,10 +9,12 @@ pub use brief::Brief;
 pub use outcome::{Mailed, RecipientOutcome};
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
-use crate::protect::EmailHash;
 use jiff::tz::TimeZone;
 
+use crate::clock::calendar::Period;
+use crate::protect::EmailHash;
 use crate::settle::{Settled, Status};
 
 /// The id that events of one message share; `sg_message_id`, as events carry it, has more behind a dot.
@@ -246,6 +248,27 @@ pub struct Group {
     pub count: u64,
 }
 
+impl Group {
+    /// Orders the lines of an answer: the largest counts first, equal ones by their keys, hours in the order of time. As text the two
+    /// hours that a change of the clocks repeats would be reversed.
+    pub(crate) fn sort(groups: &mut [Self], by: &[Dimension], zone: Option<&TimeZone>) {
+        let utc = TimeZone::UTC;
+        let zone = zone.unwrap_or(&utc);
+        let start = |hour: &Option<String>| Period::Hour.parse_label(hour.as_deref()?, zone);
+        let keys = |one: &Self, other: &Self| {
+            let mut pairs = by.iter().zip(one.keys.iter().zip(&other.keys)).map(|(dimension, (one, other))| {
+                let by_time = match dimension {
+                    Dimension::Hour if one != other => start(one).cmp(&start(other)),
+                    _ => Ordering::Equal,
+                };
+                by_time.then_with(|| one.cmp(other))
+            });
+            pairs.find(|order| *order != Ordering::Equal).unwrap_or(Ordering::Equal)
+        };
+        groups.sort_by(|one, other| other.count.cmp(&one.count).then_with(|| keys(one, other)));
+    }
+}
+
 /// What became of the mail of one recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecipientStatus {
@@ -292,4 +315,22 @@ pub struct Scanned {
     pub since: Option<i64>,
     /// Why no index could lead to the rows, for people.
     pub why: Cow<'static, str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// matomo#10099: hours around a change of the clocks.
+    #[test]
+    fn equal_counts_are_in_the_order_of_time_when_an_hour_comes_twice() {
+        let hours = ["2026-10-25T01:00+02:00", "2026-10-25T02:00+02:00", "2026-10-25T02:00+01:00"];
+        let group = |hour: &str| Group { keys: vec![Some("open".to_owned()), Some(hour.to_owned())], count: 1 };
+        let mut groups: Vec<Group> = hours.iter().rev().map(|hour| group(hour)).collect();
+        groups.push(Group { count: 2, ..group("2026-10-25T05:00+01:00") });
+        let zone = TimeZone::get("Europe/Berlin").expect("a zone");
+        Group::sort(&mut groups, &[Dimension::Event, Dimension::Hour], Some(&zone));
+        let sorted: Vec<&str> = groups.iter().filter_map(|group| group.keys[1].as_deref()).collect();
+        assert_eq!(sorted, [&["2026-10-25T05:00+01:00"][..], &hours[..]].concat());
+    }
 }

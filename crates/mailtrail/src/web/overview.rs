@@ -11,6 +11,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::{Html, IntoResponse, Response};
+use jiff::tz::TimeZone;
 
 use super::failure::Failure;
 use super::frame::{Frame, Section};
@@ -18,7 +19,7 @@ use super::page::App;
 use super::source::Source;
 use super::texts::{Texts, grouped, percent};
 use super::visitor::Visitor;
-use crate::clock;
+use crate::clock::{self, calendar};
 use crate::show::time;
 use crate::store::query::{Counted, Dimension, Filter, Group};
 use chart::Chart;
@@ -124,7 +125,9 @@ pub(super) async fn figures(
     let t = visitor.preferences.texts();
     let asked = range.clone();
     // Hours that begin elsewhere than UTC's are counted by their own clock, which takes longer.
-    let own_hours = (!visitor.zone.has_whole_hours(range.until)).then(|| visitor.zone.inner().clone());
+    let has_hours_of_utc = calendar::has_hours_of_utc(range.since, range.until, visitor.zone.inner());
+    let own_hours = (!has_hours_of_utc).then(|| visitor.zone.inner().clone());
+    let hours_of = own_hours.clone().unwrap_or(TimeZone::UTC);
     let found = app
         .source
         .ask(move |store| {
@@ -174,7 +177,7 @@ pub(super) async fn figures(
         machine_opens: grouped(machine_opens),
         clicks: grouped(count("click")),
         quarantined: quarantined.map(grouped),
-        chart: Chart::new(&found.over_time, &range, t, &visitor.zone),
+        chart: Chart::new(&found.over_time, &hours_of, &range, t, &visitor.zone),
         tables: tables
             .into_iter()
             .map(|(title, heading, name, groups)| RateTable {

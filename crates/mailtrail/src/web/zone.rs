@@ -3,8 +3,6 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-const HOUR: i64 = 3_600_000_000;
-
 /// A zone's clock.
 #[derive(Debug, Clone)]
 pub(super) struct Zone {
@@ -41,22 +39,6 @@ impl Zone {
         let (day, clock) = self.day_and_clock(micros);
         format!("{day} {}", clock.get(..5).unwrap_or_default()).trim_end().to_owned()
     }
-
-    /// Where the step that a time falls into begins by this clock: steps of a day at midnight. `by`: the clock of which moment.
-    pub(super) fn floor(&self, micros: i64, step: i64, by: i64) -> i64 {
-        let offset = self.offset(by);
-        micros.saturating_add(offset).div_euclid(step).saturating_mul(step).saturating_sub(offset)
-    }
-
-    /// Whether its hours begin where those of UTC do.
-    pub(super) fn has_whole_hours(&self, by: i64) -> bool {
-        self.offset(by) % HOUR == 0
-    }
-
-    fn offset(&self, at: i64) -> i64 {
-        let time = Timestamp::from_microsecond(at).unwrap_or(Timestamp::UNIX_EPOCH);
-        i64::from(self.zone.to_offset(time).seconds()) * 1_000_000
-    }
 }
 
 #[cfg(test)]
@@ -71,16 +53,14 @@ mod tests {
 
     #[test]
     fn days_are_those_of_the_place() {
-        for (name, minute, midnight, whole) in [
-            ("UTC", "2026-05-28 20:26", "2026-05-28 00:00", true),
-            ("Asia/Tokyo", "2026-05-29 05:26", "2026-05-29 00:00", true),
-            ("Asia/Kolkata", "2026-05-29 01:56", "2026-05-29 00:00", false),
-            ("America/New_York", "2026-05-28 16:26", "2026-05-28 00:00", true),
+        for (name, minute) in [
+            ("UTC", "2026-05-28 20:26"),
+            ("Asia/Tokyo", "2026-05-29 05:26"),
+            ("Asia/Kolkata", "2026-05-29 01:56"),
+            ("America/New_York", "2026-05-28 16:26"),
         ] {
             let zone = zone(name);
-            assert_eq!(zone.minute(NOW), minute);
-            assert_eq!(zone.minute(zone.floor(NOW, 24 * HOUR, NOW)), midnight);
-            assert_eq!((zone.has_whole_hours(NOW), zone.name().as_str()), (whole, name));
+            assert_eq!((zone.minute(NOW).as_str(), zone.name().as_str()), (minute, name));
         }
         assert_eq!(zone("UTC").minute(i64::MAX), i64::MAX.to_string(), "what no clock shows is a number");
     }

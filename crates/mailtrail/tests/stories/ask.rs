@@ -2,6 +2,7 @@
 
 mod edges;
 mod forms;
+mod zones;
 
 use std::io::Write as _;
 use std::process::{Output, Stdio};

@@ -121,7 +121,7 @@ impl Questions for Asker {
 
     fn stats(&self, filter: &Filter, by: &[Dimension], counted: Counted) -> Result<Answer<Vec<Group>>, AskError> {
         let rows = self.ask(&counts::stats(&self.dataset.names, filter, by, counted))?;
-        Ok(answer(counts::groups(&rows, by.len())?, filter.since, rows.bytes_processed))
+        Ok(answer(counts::groups(&rows, by, filter.zone.as_ref())?, filter.since, rows.bytes_processed))
     }
 
     fn repeats(&self, filter: &Filter) -> Result<u64, AskError> {

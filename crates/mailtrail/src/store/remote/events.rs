@@ -35,6 +35,7 @@ fn body<T>(filter: &Filter, own: T) -> Body<T> {
         reason: filter.reason.clone(),
         since: filter.since.map(rfc3339),
         until: filter.until.map(rfc3339),
+        time_zone: filter.zone.as_ref().and_then(|zone| zone.iana_name()).map(str::to_owned),
         any: filter.any,
     };
     Body { which, own }
@@ -120,7 +121,6 @@ impl Questions for Remote {
             by: Some(by.iter().map(|dimension| dimension.as_str().to_owned()).collect()),
             distinct,
             include_tests: filter.include_tests,
-            time_zone: filter.zone.as_ref().and_then(|zone| zone.iana_name()).map(str::to_owned),
         };
         let rows: Vec<Row> = self.post("stats", &body(filter, counting))?.rows()?;
         let group = |row: Row| {

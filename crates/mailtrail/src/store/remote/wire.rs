@@ -43,6 +43,9 @@ pub struct Which {
     pub since: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
+    /// Whose days dates mean, and whose days and hours are counted, as `Asia/Tokyo`; without it UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
     pub any: bool,
 }
 
@@ -67,9 +70,6 @@ pub struct Counting {
     pub distinct: Option<String>,
     /// Whether events of test keys and samples count.
     pub include_tests: bool,
-    /// Whose days and hours are counted, as `Asia/Tokyo`; nothing: UTC.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub time_zone: Option<String>,
 }
 
 /// Beside [`Which`]: nothing.
@@ -111,6 +111,9 @@ pub struct Mail {
     /// Before this event time (`latest` alone).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
+    /// Whose days dates mean, as `Asia/Tokyo`; without it UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
     /// The list, as addresses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<Vec<String>>,

@@ -23,11 +23,12 @@ const COLUMNS: [&str; 7] =
 pub(super) async fn latest(State(app): State<Arc<App>>, caller: Caller, body: Body) -> Result<Response, Problem> {
     let mail: Mail = body.read()?;
     if mail.email.is_some() || mail.email_hash.is_some() || mail.include_pending || mail.language.is_some() {
-        return Err(Problem::malformed("latest takes run or category, since and until, and nothing else"));
+        return Err(Problem::malformed("latest takes run or category, since, until and time_zone, and nothing else"));
     }
     caller.may_take("latest")?;
     let now = clock::now_micros();
-    let (scope, since, until) = (scope(&mail)?, when(mail.since.as_deref(), now)?, when(mail.until.as_deref(), now)?);
+    let when = |text: &Option<String>| when(text.as_deref(), now, mail.time_zone.as_deref());
+    let (scope, since, until) = (scope(&mail)?, when(&mail.since)?, when(&mail.until)?);
     let found = app.source.ask(move |store| store.latest_status(&scope, since, until)).await?;
     let about = about(&app, None).await;
     Ok(answer(&COLUMNS, found.into_iter().map(cells), &about))

@@ -196,7 +196,7 @@ fn since(mail: &Mail) -> Result<Option<i64>, Problem> {
     if mail.until.is_some() {
         return Err(Problem::malformed("until is for latest alone"));
     }
-    let since = when(mail.since.as_deref(), clock::now_micros())?;
+    let since = when(mail.since.as_deref(), clock::now_micros(), mail.time_zone.as_deref())?;
     Ok(since.map(|since| since - since.rem_euclid(1_000_000)))
 }
 

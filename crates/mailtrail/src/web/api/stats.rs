@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use jiff::tz::TimeZone;
 
 use super::body::Body;
 use super::caller::Caller;
@@ -17,7 +16,7 @@ use crate::store::remote::wire::{About, Counting};
 use crate::web::page::App;
 
 pub(super) async fn stats(State(app): State<Arc<App>>, _caller: Caller, body: Body) -> Result<Response, Problem> {
-    let (which, counting): (_, Counting) = body.split(&["by", "distinct", "include_tests", "time_zone"])?;
+    let (which, counting): (_, Counting) = body.split(&["by", "distinct", "include_tests"])?;
     let by = dimensions(counting.by.as_deref())?;
     let (counted, heading) = match counting.distinct.as_deref() {
         None => (Counted::Rows, "events"),
@@ -26,7 +25,6 @@ pub(super) async fn stats(State(app): State<Arc<App>>, _caller: Caller, body: Bo
     };
     let (mut filter, limited_to) = filter(which, &app, Window::Count)?;
     filter.include_tests = counting.include_tests;
-    filter.zone = counting.time_zone.as_deref().map(zone).transpose()?.filter(|zone| *zone != TimeZone::UTC);
     let dimensions = by.clone();
     let (found, repeats) =
         app.source.ask(move |store| Ok((store.stats(&filter, &dimensions, counted)?, store.repeats(&filter)?))).await?;
@@ -37,11 +35,6 @@ pub(super) async fn stats(State(app): State<Arc<App>>, _caller: Caller, body: Bo
         group.keys.into_iter().map(Cell::text).chain([count]).collect()
     });
     Ok(answer(&columns, rows, &about))
-}
-
-fn zone(name: &str) -> Result<TimeZone, Problem> {
-    let unknown = |_| Problem::unanswerable("there is no such time zone", "name one as Asia/Tokyo does");
-    TimeZone::get(name).map_err(unknown)
 }
 
 fn dimensions(names: Option<&[String]>) -> Result<Vec<Dimension>, Problem> {

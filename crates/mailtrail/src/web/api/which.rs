@@ -54,11 +54,11 @@ pub(super) fn filter(which: Which, app: &App, window: Window) -> Result<(Filter,
         messages: which.message.iter().map(|id| message_id(id)).collect(),
         domains: which.domain.iter().map(|name| name.trim().to_lowercase()).collect(),
         reason: which.reason,
-        since: when(which.since.as_deref(), now)?,
-        until: when(which.until.as_deref(), now)?,
+        since: when(which.since.as_deref(), now, which.time_zone.as_deref())?,
+        until: when(which.until.as_deref(), now, which.time_zone.as_deref())?,
         any: which.any,
         include_tests: false,
-        zone: None,
+        zone: zone(which.time_zone.as_deref()).map(|zone| Some(zone).filter(|zone| *zone != TimeZone::UTC))?,
     };
     for address in &which.email {
         filter.hashes.extend(app.keys.lookup_hashes(email(address)?));
@@ -83,10 +83,17 @@ pub(super) fn filter(which: Which, app: &App, window: Window) -> Result<(Filter,
     Ok((filter, limited_to))
 }
 
-/// A time of the request, µs since the epoch.
-pub(super) fn when(text: Option<&str>, now: i64) -> Result<Option<i64>, Problem> {
+/// The zone of a request.
+fn zone(name: Option<&str>) -> Result<TimeZone, Problem> {
+    let unknown = |_| Problem::unanswerable("there is no such time zone", "name one as Asia/Tokyo does");
+    name.map_or(Ok(TimeZone::UTC), |name| TimeZone::get(name).map_err(unknown))
+}
+
+/// A time of the request, µs since the epoch; a date is where the day begins in the request's zone.
+pub(super) fn when(text: Option<&str>, now: i64, time_zone: Option<&str>) -> Result<Option<i64>, Problem> {
+    let zone = zone(time_zone)?;
     let wrong = |_| Problem::malformed("a time is none: write 2h, 30d, 2026-11-24 or 2026-11-24T10:00:00Z");
-    text.map(|text| time::parse(text, now, &TimeZone::UTC)).transpose().map_err(wrong)
+    text.map(|text| time::parse(text, now, &zone)).transpose().map_err(wrong)
 }
 
 /// A hash of the request.

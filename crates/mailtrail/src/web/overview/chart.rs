@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
+
 use super::super::event_view::Tone;
 use super::super::texts::{Texts, grouped};
 use super::super::zone::Zone;
-use super::range::{HOUR, Range, between};
+use super::range::{Range, between};
+use crate::clock::calendar::Period;
 use crate::settle::Status;
 use crate::store::query::Group;
 
@@ -69,27 +72,23 @@ pub(super) struct Label {
 }
 
 impl Chart {
-    /// Draws groups of (hour, status, event).
-    pub(super) fn new(groups: &[Group], range: &Range, t: &Texts, zone: &Zone) -> Self {
-        let step = range.step().max(HOUR);
+    /// Draws groups of (hour, status, event); `hours_of`: the zone whose hours were counted, each of which lies within one bar.
+    pub(super) fn new(groups: &[Group], hours_of: &TimeZone, range: &Range, t: &Texts, zone: &Zone) -> Self {
+        let period = range.period();
         let mut steps: BTreeMap<i64, [u64; LAYERS.len()]> = BTreeMap::new();
-        let floor = |at| zone.floor(at, step, range.until);
-        let first = floor(range.since);
-        let mut at = first;
+        let mut at = period.start(range.since, zone.inner());
         while at < range.until {
             steps.insert(at, Default::default());
-            at = at.saturating_add(step);
+            at = period.end(at, zone.inner());
         }
         let mut names: [Vec<String>; LAYERS.len()] = Default::default();
         for group in groups {
             let [Some(hour), Some(status), Some(event)] = &group.keys[..] else { continue };
-            let Ok(time) = hour.parse::<jiff::Timestamp>().or_else(|_| hour.replace('Z', ":00Z").parse()) else {
-                continue;
-            };
+            let Some(hour) = Period::Hour.parse_label(hour, hours_of) else { continue };
             let status = Status::parse(status).unwrap_or(Status::Unknown);
             let tone = Tone::of(event, status);
             let Some(layer) = LAYERS.iter().position(|layer| *layer == tone) else { continue };
-            let at = floor(time.as_microsecond());
+            let at = period.start(hour, zone.inner());
             if let Some(count) = steps.get_mut(&at).and_then(|counts| counts.get_mut(layer)) {
                 *count += group.count;
             }
@@ -106,9 +105,9 @@ impl Chart {
         let bars: Vec<Bar> = steps
             .iter()
             .zip(0_u32..)
-            .map(|((at, counts), index)| bar(*at, step, zone, counts, LEFT + slot * f64::from(index), slot, scale))
+            .map(|((at, counts), index)| bar(*at, period, zone, counts, LEFT + slot * f64::from(index), slot, scale))
             .collect();
-        let labels = labels(&bars, step);
+        let labels = labels(&bars, period);
         Self {
             width: WIDTH,
             height: HEIGHT,
@@ -124,18 +123,20 @@ impl Chart {
                 .filter(|(_, names)| !names.is_empty())
                 .map(|(layer, names)| (layer.class(), names.join(", ")))
                 .collect(),
-            by_hour: step == HOUR,
+            by_hour: period == Period::Hour,
             bars,
         }
     }
 }
 
-/// Days where bars are days or a day has a few of them, else hours.
-fn labels(bars: &[Bar], step: i64) -> Vec<Label> {
-    let (part, dated): (_, Vec<&Bar>) = if step == HOUR {
+/// Hours if bars are hours, else the days, each below its first bar.
+fn labels(bars: &[Bar], period: Period) -> Vec<Label> {
+    let (part, dated): (_, Vec<&Bar>) = if period == Period::Hour {
         (11..16, bars.iter().collect())
     } else {
-        (5..10, bars.iter().filter(|bar| bar.when.ends_with("00:00")).collect())
+        let date = |bar: &Bar| bar.when.get(..10).map(str::to_owned);
+        let before = std::iter::once(None).chain(bars.iter().map(date));
+        (5..10, bars.iter().zip(before).filter(|(bar, before)| date(bar) != *before).map(|(bar, _)| bar).collect())
     };
     let every = dated.len().div_ceil(LABELS).max(1);
     let each = dated.into_iter().step_by(every);
@@ -146,7 +147,7 @@ fn labels(bars: &[Bar], step: i64) -> Vec<Label> {
     .collect()
 }
 
-fn bar(at: i64, step: i64, zone: &Zone, counts: &[u64; LAYERS.len()], x: f64, slot: f64, scale: f64) -> Bar {
+fn bar(at: i64, period: Period, zone: &Zone, counts: &[u64; LAYERS.len()], x: f64, slot: f64, scale: f64) -> Bar {
     let total: u64 = counts.iter().sum();
     let mut y = HEIGHT - BOTTOM;
     let mut parts = Vec::new();
@@ -156,10 +157,10 @@ fn bar(at: i64, step: i64, zone: &Zone, counts: &[u64; LAYERS.len()], x: f64, sl
         parts.push(Part { tone: layer.class(), y, height });
     }
     let when = zone.minute(at);
-    let page = if step == HOUR { "/activity" } else { "/overview" };
+    let page = if period == Period::Hour { "/activity" } else { "/overview" };
     let gap = (slot * 0.18).min(6.0);
     Bar {
-        url: format!("{page}?{}", between(at, at.saturating_add(step))),
+        url: format!("{page}?{}", between(at, period.end(at, zone.inner()))),
         title: format!("{when} · {}", grouped(total)),
         when,
         total,
@@ -216,14 +217,14 @@ mod tests {
         for (preset, zone) in
             [("24h", "UTC"), ("7d", "UTC"), ("30d", "UTC"), ("7d", "Asia/Tokyo"), ("30d", "Asia/Tokyo")]
         {
-            let zone = Zone::new(&jiff::tz::TimeZone::get(zone).expect("a zone"));
+            let zone = Zone::new(&TimeZone::get(zone).expect("a zone"));
             let range = Range::parse(&format!("range={preset}"), now, &zone);
             let groups = [
                 group("2026-05-28T20:00Z", "delivered", "delivered", 900_000),
                 group("2026-05-28T20:00Z", "bounce", "bounce", 3),
                 group("2026-05-28T13:00Z", "delivered", "open", 40),
             ];
-            let chart = Chart::new(&groups, &range, Lang::English.texts(), &zone);
+            let chart = Chart::new(&groups, &TimeZone::UTC, &range, Lang::English.texts(), &zone);
             let total: u64 = chart.bars.iter().map(|bar| bar.total).sum();
             assert_eq!(total, 900_043, "{preset}");
             let last = chart.bars.last().expect("bars");
@@ -232,6 +233,44 @@ mod tests {
             assert!(right <= WIDTH && chart.bars[0].x >= LEFT);
             assert_eq!(chart.legend.len(), 3);
             assert!(chart.labels.len() <= LABELS + 1);
+        }
+    }
+
+    /// CenturyLinkCloud/mdw#764: the clocks changed between an event and the moment of the question. Zones with 5:45 and with changes
+    /// of half an hour are among them.
+    #[test]
+    fn bars_are_the_periods_of_the_zone_whatever_changes_of_the_clocks_lie_between() {
+        let at = |text: &str| text.parse::<jiff::Timestamp>().expect("a time").as_microsecond();
+        for name in ["UTC", "Europe/Berlin", "Asia/Kathmandu", "Australia/Lord_Howe", "America/Havana", "Pacific/Apia"]
+        {
+            let inner = TimeZone::get(name).expect("a zone");
+            let zone = Zone::new(&inner);
+            for (now, preset) in ["2026-12-01T12:00:00Z", "2026-04-06T01:10:00Z", "2026-10-25T03:00:00Z"]
+                .into_iter()
+                .flat_map(|now| ["24h", "7d", "30d", "90d"].map(|preset| (at(now), preset)))
+            {
+                let range = Range::parse(&format!("range={preset}"), now, &zone);
+                let period = range.period();
+                // An event in the middle of each hour, counted as a store counts it.
+                let mut expected: BTreeMap<i64, u64> = BTreeMap::new();
+                let mut groups = Vec::new();
+                let mut hour = range.since;
+                while hour < range.until {
+                    let (start, end) = Period::Hour.bounds(hour, &inner);
+                    let middle = start.midpoint(end);
+                    *expected.entry(period.start(middle, &inner)).or_default() += 1;
+                    let label = Period::Hour.label(middle, &inner).expect("a label");
+                    groups.push(group(&label, "delivered", "delivered", 1));
+                    hour = end;
+                }
+                let chart = Chart::new(&groups, &inner, &range, Lang::English.texts(), &zone);
+                let totals: Vec<u64> = chart.bars.iter().map(|bar| bar.total).collect();
+                assert_eq!(totals, expected.values().copied().collect::<Vec<_>>(), "{name} {preset}");
+                assert!(chart.labels.len() > 2, "{name} {preset}: {} labels", chart.labels.len());
+                let shown: Vec<_> = chart.bars.iter().map(|bar| bar.when.clone()).collect();
+                let starts: Vec<_> = expected.keys().map(|start| zone.minute(*start)).collect();
+                assert_eq!(shown, starts, "{name} {preset}");
+            }
         }
     }
 

@@ -1,10 +1,11 @@
 //! From when to when, and how finely.
 
+use crate::clock::calendar::Period;
 use crate::show::time;
 use crate::store::query::Filter;
 use crate::web::zone::Zone;
 
-pub(super) const HOUR: i64 = 3_600_000_000;
+const HOUR: i64 = 3_600_000_000;
 const DAY: i64 = 24 * HOUR;
 
 /// Name in the URL, and length.
@@ -40,15 +41,18 @@ impl Range {
         }
         let wanted = field("range");
         let (name, length) = PRESETS.into_iter().find(|(name, _)| wanted.as_deref() == Some(*name)).unwrap_or(DEFAULT);
-        let step = step(length);
-        // Whole steps, the one that is running included.
-        let until = zone.floor(now, step, now).saturating_add(step);
-        Self { since: until.saturating_sub(length), until, preset: Some(name) }
+        let (period, bars) = bars(length);
+        // Whole periods, the one that is running included.
+        Self {
+            since: period.back(now, bars - 1, zone.inner()),
+            until: period.end(now, zone.inner()),
+            preset: Some(name),
+        }
     }
 
-    /// How much time a bar stands for.
-    pub(super) fn step(&self) -> i64 {
-        step(self.until.saturating_sub(self.since))
+    /// What a bar stands for.
+    pub(super) fn period(&self) -> Period {
+        bars(self.until.saturating_sub(self.since)).0
     }
 
     pub(super) fn query(&self) -> String {
@@ -70,14 +74,16 @@ pub(super) fn between(since: i64, until: i64) -> String {
     query.finish()
 }
 
-fn step(length: i64) -> i64 {
-    if length <= 36 * HOUR {
-        HOUR
+/// What the bars of a range stand for, and how many there are, at least one.
+fn bars(length: i64) -> (Period, usize) {
+    let (period, each) = if length <= 36 * HOUR {
+        (Period::Hour, HOUR)
     } else if length <= 10 * DAY {
-        6 * HOUR
+        (Period::QuarterDay, 6 * HOUR)
     } else {
-        DAY
-    }
+        (Period::Day, DAY)
+    };
+    (period, usize::try_from(length / each).unwrap_or(1).max(1))
 }
 
 #[cfg(test)]
@@ -95,9 +101,10 @@ mod tests {
         for (name, length) in PRESETS {
             let range = Range::parse(&format!("range={name}"), NOW, &utc());
             assert_eq!((range.until - range.since, range.preset), (length, Some(name)));
-            assert!(range.until > NOW && range.until - NOW <= range.step());
-            assert_eq!(range.since % range.step(), 0);
-            assert!((20..=100).contains(&(length / range.step())), "{name}: as many bars as can be read");
+            let period = range.period();
+            assert_eq!(range.until, period.end(NOW, utc().inner()));
+            assert_eq!(range.since, period.start(range.since, utc().inner()));
+            assert!((20..=100).contains(&bars(length).1), "{name}: as many bars as can be read");
             assert_eq!(Range::parse(range.query().trim_start_matches('?'), NOW, &utc()), range);
         }
     }

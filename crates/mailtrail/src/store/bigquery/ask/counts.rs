@@ -1,5 +1,7 @@
 //! Counts.
 
+use jiff::tz::TimeZone;
+
 use super::cell::Cells;
 use super::select::{mail_status, select};
 use crate::store::bigquery::error::BigQueryError;
@@ -63,7 +65,7 @@ fn column(dimension: Dimension, local: bool) -> String {
 }
 
 /// The lines of [`stats`], the largest counts first.
-pub(super) fn groups(rows: &Rows, keys: usize) -> Result<Vec<Group>, BigQueryError> {
+pub(super) fn groups(rows: &Rows, by: &[Dimension], zone: Option<&TimeZone>) -> Result<Vec<Group>, BigQueryError> {
     if rows.rows.len() > MAX_GROUPS {
         return Err(BigQueryError::Unfit(format!(
             "more than {MAX_GROUPS} lines of counts: count by fewer things, or narrow the time with --since and --until"
@@ -72,10 +74,10 @@ pub(super) fn groups(rows: &Rows, keys: usize) -> Result<Vec<Group>, BigQueryErr
     let mut groups = Vec::with_capacity(rows.rows.len());
     for row in &rows.rows {
         let mut cells = Cells::new(row);
-        let keys = (0..keys).map(|_| cells.text()).collect();
+        let keys = by.iter().map(|_| cells.text()).collect();
         groups.push(Group { keys, count: cells.count()? });
     }
-    groups.sort_by(|one, other| other.count.cmp(&one.count).then_with(|| one.keys.cmp(&other.keys)));
+    Group::sort(&mut groups, by, zone);
     Ok(groups)
 }
 

@@ -1,6 +1,7 @@
 //! Counts.
 
-use jiff::Timestamp;
+use std::cell::Cell;
+
 use jiff::tz::TimeZone;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
@@ -8,6 +9,7 @@ use rusqlite::{Connection, Row};
 
 use super::select::{Needs, Selection, Source, named};
 use super::{ReadError, Reader};
+use crate::clock::calendar::Period;
 use crate::store::query::{Answer, Counted, Dimension, Filter, Group};
 
 /// Most lines of counts that an answer has.
@@ -41,11 +43,14 @@ impl Reader {
             if groups.len() == MAX_GROUPS {
                 return Err(ReadError::TooManyGroups { limit: MAX_GROUPS });
             }
-            let keys = by.iter().enumerate().map(|(at, dimension)| Ok(key(*dimension, row.get_ref(at)?)));
+            let keys = by
+                .iter()
+                .enumerate()
+                .map(|(at, dimension)| Ok(key(*dimension, row.get_ref(at)?, filter.zone.as_ref())));
             let keys = keys.collect::<rusqlite::Result<_>>()?;
             groups.push(Group { keys, count: number(row, by.len())? });
         }
-        groups.sort_by(|one, other| other.count.cmp(&one.count).then_with(|| one.keys.cmp(&other.keys)));
+        Group::sort(&mut groups, by, filter.zone.as_ref());
         Ok(Answer { value: groups, scanned: selection.scanned })
     }
 
@@ -169,27 +174,33 @@ fn column(dimension: Dimension, selection: &Selection, needs: &mut Needs, local:
     }
 }
 
-/// The functions `local_day` and `local_hour`, of µs since the epoch, by the clock of a zone.
+/// The functions `local_day` and `local_hour`: where the day or hour of a time begins by the clock of a zone, µs since the epoch.
 fn know_clock(sql: &Connection, zone: &TimeZone) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
-    for (name, format) in [("local_day", "%Y-%m-%d"), ("local_hour", "%Y-%m-%dT%H:00%:z")] {
+    for (name, period) in [("local_day", Period::Day), ("local_hour", Period::Hour)] {
         let zone = zone.clone();
+        // Rows come nearly in the order of time, so that the next time is mostly in the same period.
+        let last = Cell::new((0, 0));
         sql.create_scalar_function(name, 1, flags, move |call| {
-            let time = Timestamp::from_microsecond(call.get(0)?).ok();
-            Ok(time.map(|time| time.to_zoned_datetime(zone.clone()).strftime(format).to_string()))
+            let time: i64 = call.get(0)?;
+            let (start, end) = last.get();
+            if !(start..end).contains(&time) {
+                last.set(period.bounds(time, &zone));
+            }
+            Ok(last.get().0)
         })?;
     }
     Ok(())
 }
 
-fn key(dimension: Dimension, value: ValueRef<'_>) -> Option<String> {
-    let time = |number: i64, unit: i64, format: &str| {
-        let time = Timestamp::from_microsecond(number.checked_mul(unit)?).ok()?;
-        Some(time.strftime(format).to_string())
+fn key(dimension: Dimension, value: ValueRef<'_>, zone: Option<&TimeZone>) -> Option<String> {
+    let time = |number: i64, unit: i64, period: Period| match zone {
+        Some(zone) => period.label(number, zone),
+        None => period.label(number.checked_mul(unit)?, &TimeZone::UTC),
     };
     match (dimension, value) {
-        (Dimension::Day, ValueRef::Integer(number)) => time(number, DAY, "%Y-%m-%d"),
-        (Dimension::Hour, ValueRef::Integer(number)) => time(number, HOUR, "%Y-%m-%dT%H:00Z"),
+        (Dimension::Day, ValueRef::Integer(number)) => time(number, DAY, Period::Day),
+        (Dimension::Hour, ValueRef::Integer(number)) => time(number, HOUR, Period::Hour),
         (_, ValueRef::Text(text)) => Some(String::from_utf8_lossy(text).into_owned()),
         _ => None,
     }
