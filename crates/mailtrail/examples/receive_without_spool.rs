@@ -29,7 +29,7 @@ impl Keep for Forget {
         true
     }
 
-    fn refused(&self, _refusal: Refusal) {}
+    fn refused(&self, _refusal: Refusal, _proven: bool) {}
 }
 
 /// The binary's own, so that the store alone makes the difference.

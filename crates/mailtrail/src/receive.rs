@@ -11,20 +11,24 @@ mod authentic;
 mod body;
 mod certificate;
 mod connections;
+mod fault;
 mod head;
 mod head_guard;
 mod listener;
+pub(crate) mod peer;
 mod post;
 pub mod skew;
 mod threads;
 mod tls;
+pub mod wrong_path;
 
-pub use access::Access;
+pub use access::{Access, AccessSummary};
 pub use answer::Refusal;
 pub use authentic::{Authentic, ProofHeaders, VerifiedBy};
 pub use certificate::certificate_end;
 #[cfg(test)]
 pub(crate) use certificate::testing as certificate_testing;
+pub use fault::ConnectionFault;
 pub use listener::{Listener, ListenerError, serve};
 pub use post::{Keep, Kept, Shared};
 pub use tls::{Tls, TlsError};

@@ -10,6 +10,7 @@ mod sink;
 mod tell;
 pub(crate) mod watch;
 
+pub use reload::WeakerReload;
 pub use road::Road;
 pub use sink::Sink;
 
@@ -22,7 +23,7 @@ use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use crate::clock;
-use crate::config::{Config, StoreKind};
+use crate::config::{Config, ConfigError, StoreKind};
 use crate::follow::{self, forward::Forward};
 use crate::notify::Notifier;
 use crate::protect::{KeyRing, Protector};
@@ -70,6 +71,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let alarm = Alarm::new(config.watch.refusals);
     let road = Road::new(protector, sink.clone(), relay.as_ref().map(|_| Arc::clone(&keys)), alarm.clone());
     let shared = Arc::new(Shared::new(&config.receive, road));
+    reload::show(&shared.access_summary());
 
     let mut tasks = Vec::new();
     let metrics_address = match config.metrics_listen {
@@ -247,9 +249,9 @@ impl Server {
     /// Takes over credentials, keys, tokens and certificate from a configuration read again: all of them, or none.
     ///
     /// # Errors
-    /// When the certificate cannot be used; then nothing changes.
-    pub fn reload(&self, config: &Config) -> anyhow::Result<()> {
-        reload::apply(config, &self.shared, self.tls.as_deref())?;
+    /// When the configuration or the certificate cannot be used, or would be weaker; then nothing changes.
+    pub fn reload(&self, loaded: Result<Config, ConfigError>, weaker: WeakerReload) -> anyhow::Result<()> {
+        let config = reload::apply(loaded, &self.shared, self.tls.as_deref(), weaker)?;
         if let (Some((_, invitations)), Some(web)) = (&self.page, &config.web) {
             invitations.replace_tokens(&web.tokens);
         }

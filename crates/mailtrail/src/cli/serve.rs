@@ -11,6 +11,7 @@ use super::output::note;
 use super::question::sends_of;
 use crate::outcome::{NewKeyError, refuse_new_key};
 use crate::protect::KeyRing;
+use crate::serve::WeakerReload;
 use crate::store::keys::Keys as _;
 use crate::{clock, config, log, serve};
 
@@ -20,19 +21,24 @@ pub(super) struct Args {
     /// Use a new hash key although runs are not settled: events of their recipients may not be counted for them any more
     #[arg(long)]
     force: bool,
+    /// Let SIGHUP take over a configuration that drops a kind of proof: the last public key or Basic credential, or "enforce"
+    #[arg(long)]
+    allow_weaker: bool,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let config = config::load(global.config.as_deref())?;
+    let mut config = config::load(global.config.as_deref())?;
     log::start(&config.log)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     harden();
     check_hash_key(&config, args.force)?;
+    limit_connections(&mut config.receive, rustix::process::getrlimit(rustix::process::Resource::Nofile).current);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
-    runtime.block_on(until_stopped(&config, global))?;
+    let weaker = if args.allow_weaker { WeakerReload::Allow } else { WeakerReload::Refuse };
+    runtime.block_on(until_stopped(&config, global, weaker))?;
     Ok(Exit::Done)
 }
 
@@ -57,7 +63,7 @@ fn check_hash_key(config: &config::Config, force: bool) -> anyhow::Result<()> {
     }
 }
 
-async fn until_stopped(config: &config::Config, global: &Global) -> anyhow::Result<()> {
+async fn until_stopped(config: &config::Config, global: &Global, weaker: WeakerReload) -> anyhow::Result<()> {
     let mut hangup = signal(SignalKind::hangup()).context("watching SIGHUP")?;
     let mut terminate = signal(SignalKind::terminate()).context("watching SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("watching SIGINT")?;
@@ -73,11 +79,8 @@ async fn until_stopped(config: &config::Config, global: &Global) -> anyhow::Resu
     tell_link(&server);
     loop {
         tokio::select! {
-            _ = hangup.recv() => match config::load(global.config.as_deref()).map_err(anyhow::Error::from).and_then(|c| server.reload(&c)) {
-                Ok(()) => {
-                    tracing::info!("credentials and keys read again");
-                    tell_link(&server);
-                }
+            _ = hangup.recv() => match server.reload(config::load(global.config.as_deref()), weaker) {
+                Ok(()) => tell_link(&server),
                 Err(error) => tracing::error!("reload failed, nothing changed: {error:#}"),
             },
             _ = terminate.recv() => break,
@@ -110,5 +113,41 @@ fn harden() {
     let files = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: files.maximum, maximum: files.maximum }) {
         tracing::warn!(%error, "the number of open files could not be raised");
+    }
+}
+
+/// Files that are open beside the connections of the public listener: store, page, metrics, outgoing requests.
+const OTHER_FILES: u64 = 384;
+
+/// Lowers what the system's limit of open files does not allow. `files`: that limit; `None`: there is none.
+fn limit_connections(receive: &mut config::Receive, files: Option<u64>) {
+    let Some(files) = files else { return };
+    let most = usize::try_from(files.saturating_sub(OTHER_FILES).max(files / 2)).unwrap_or(usize::MAX).max(1);
+    if receive.max_connections > most {
+        tracing::warn!(
+            "[receive] max_connections is lowered from {} to {most}, because only {files} files may be open: raise the limit \
+             (ulimit -Hn, LimitNOFILE= in systemd), or set max_connections to {most}",
+            receive.max_connections
+        );
+        receive.max_connections = most;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_files_for_everything_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mailtrail.toml");
+        std::fs::write(&file, "[receive]\ninsecure_no_auth = true\n").unwrap();
+        let receive = config::load_file_alone(&file).unwrap().receive;
+        for (files, most) in [(None, 1024), (Some(1_048_576), 1024), (Some(1024), 640), (Some(256), 128), (Some(1), 1)]
+        {
+            let mut receive = receive.clone();
+            limit_connections(&mut receive, files);
+            assert_eq!(receive.max_connections, most, "{files:?}");
+        }
     }
 }

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sendgrid_events::PublicKey;
+use sendgrid_events::signature::explain::read_public_key;
 use zeroize::Zeroizing;
 
+use super::network;
 use super::reader::{Reader, Secrecy};
 use super::receive::{BasicCredential, Receive, SignatureMode, TlsFiles};
 
@@ -31,14 +33,20 @@ pub(super) fn read(reader: &mut Reader<'_>, port: Option<&str>) -> Receive {
         max_connections: reader.number("receive.max_connections", 1024),
         header_timeout: reader.duration("receive.header_timeout", Duration::from_secs(10), "10s"),
         body_timeout: reader.duration("receive.body_timeout", Duration::from_secs(30), "30s"),
-        idle_timeout: reader.duration("receive.idle_timeout", Duration::from_secs(75), "75s"),
+        idle_timeout: reader.duration("receive.idle_timeout", idle_timeout(behind_proxy), "75s"),
         answer_timeout: reader.duration("receive.answer_timeout", Duration::from_secs(8), "8s"),
         tls: tls(reader),
         behind_proxy,
+        trusted_proxies: network::networks(reader, "receive.trusted_proxies"),
         insecure_no_auth: reader.boolean("receive.insecure_no_auth", false),
     };
     judge(reader, &receive);
     receive
+}
+
+/// Load balancers keep idle connections for up to 600 s (Google's), and send a request just when a shorter time-out ends one.
+fn idle_timeout(behind_proxy: bool) -> Duration {
+    Duration::from_secs(if behind_proxy { 620 } else { 75 })
 }
 
 /// What only holds or fails for the section as a whole.
@@ -136,9 +144,12 @@ fn public_keys(reader: &mut Reader<'_>, key: &'static str, file_key: &'static st
     let (key, texts) = reader.items(key, file_key, Secrecy::Public, keys);
     let mut parsed: Vec<PublicKey> = Vec::new();
     for (number, text) in (1..).zip(&texts) {
-        match PublicKey::parse(text) {
-            Ok(public_key) => parsed.push(public_key),
-            Err(error) => reader.problem(key, format!("number {number}: {error}")),
+        match read_public_key(text) {
+            Ok((public_key, odd)) => {
+                odd.iter().for_each(|odd| reader.warn(key, format!("number {number} is used, but {odd}")));
+                parsed.push(public_key);
+            }
+            Err(suspicion) => reader.problem(key, format!("number {number}: {suspicion}")),
         }
     }
     parsed

@@ -23,6 +23,7 @@ pub(super) const KEYS: &[&str] = &[
     "receive.tls_cert",
     "receive.tls_key",
     "receive.behind_proxy",
+    "receive.trusted_proxies",
     "receive.insecure_no_auth",
     "privacy.hash",
     "privacy.key_file",

@@ -8,6 +8,8 @@ use std::time::Duration;
 use sendgrid_events::PublicKey;
 use zeroize::Zeroizing;
 
+use super::network::Network;
+
 /// `[receive]`
 #[derive(Debug, Clone)]
 pub struct Receive {
@@ -31,7 +33,7 @@ pub struct Receive {
     pub max_body: usize,
     /// All bodies in memory at once, bytes; beyond it 503.
     pub memory_budget: usize,
-    /// Connections at once; further ones wait in the kernel's queue.
+    /// Connections at once; beyond it, the one without progress for longest is closed.
     pub max_connections: usize,
     /// A request's head must be complete within this.
     pub header_timeout: Duration,
@@ -45,6 +47,8 @@ pub struct Receive {
     pub tls: Option<TlsFiles>,
     /// Whether a proxy in front speaks TLS, so that plain HTTP beyond loopback is meant.
     pub behind_proxy: bool,
+    /// Proxies whose X-Forwarded-For is believed, for limits by address.
+    pub trusted_proxies: Vec<Network>,
     /// Accept unauthenticated posts, on loopback only.
     pub insecure_no_auth: bool,
 }

@@ -255,6 +255,29 @@ fn who_may_post() {
 }
 
 #[test]
+fn what_was_pasted_as_a_public_key_is_named_or_used_with_a_warning() {
+    let warned = |text: &str| {
+        let config = load(&with_auth(&format!("public_keys = ['{text}']"), "")).unwrap();
+        assert_eq!(config.receive.public_keys.len(), 1);
+        config.warnings.join("\n")
+    };
+    assert!(!warned(KEY).contains("is used, but"));
+    assert!(warned(&format!("{KEY}\u{200b}")).contains("invisible character at position 125"));
+    assert!(warned(KEY.trim_end_matches('=')).contains("base64url"));
+    for (text, expected) in [("SG.secret.text", "API key"), ("nonsense", "no public key"), ("", "no public key")] {
+        let told = problem(&with_auth(&format!("public_keys = ['{text}']"), ""));
+        assert!(told.contains(expected) && !told.contains("secret.text"), "{told}");
+    }
+}
+
+#[test]
+fn an_idle_connection_outlives_that_of_a_load_balancer() {
+    let idle = |more: &str| load(&with_auth(more, "")).unwrap().receive.idle_timeout.as_secs();
+    assert_eq!((idle(""), idle("behind_proxy = true")), (75, 620));
+    assert_eq!(idle("behind_proxy = true\nidle_timeout = \"5s\""), 5);
+}
+
+#[test]
 fn the_default_of_the_signature_depends_on_the_keys() {
     let cases = [
         (String::new(), SignatureMode::Off),

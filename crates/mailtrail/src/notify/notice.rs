@@ -164,6 +164,8 @@ pub enum Ops {
         lasting: Duration,
         /// The last one's reason, as in the metric.
         reason: &'static str,
+        /// Valid credentials or signatures came with them; otherwise anybody may have sent them.
+        proven: bool,
     },
     /// POSTs are accepted again.
     RefusalsOver,

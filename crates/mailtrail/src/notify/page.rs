@@ -137,7 +137,7 @@ impl Page {
                 self.subject = Some(rule.clone());
                 self.fact(words, Field::Lasting, words.duration(*lasted));
             }
-            Ops::Refusals { refused, lasting, reason } => {
+            Ops::Refusals { refused, lasting, reason, proven: _ } => {
                 self.fact(words, Field::Refused, grouped(*refused));
                 self.fact(words, Field::Lasting, words.duration(*lasting));
                 self.fact(words, Field::Reason, (*reason).to_owned());

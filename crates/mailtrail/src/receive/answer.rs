@@ -16,12 +16,20 @@ use super::post::Kept;
 pub enum Refusal {
     /// No such path.
     NotFound,
+    /// A POST with valid Basic credentials, but on another path than the webhook's.
+    WrongPath,
+    /// A POST with the webhook's headers, which anybody can send, on another path than the webhook's.
+    WrongPathUnproven,
     /// The webhook's path, but not POST.
     MethodNotAllowed,
-    /// A header that decides who it is or where the body ends stands twice.
+    /// A duplicate Authorization, Host, signature, Content-Encoding, Content-Length or Transfer-Encoding header.
     DuplicateHeader,
     /// Both Content-Length and Transfer-Encoding.
     LengthAmbiguous,
+    /// A Transfer-Encoding other than `chunked` alone.
+    TransferEncoding,
+    /// HTTP/1.1 without Host.
+    HostMissing,
     /// A request sent before the last one was answered.
     Pipelined,
     /// Content-Encoding other than identity; nothing is ever decompressed.
@@ -50,23 +58,33 @@ pub enum Refusal {
     BodySlow,
     /// The body broke off.
     BodyCut,
+    /// The body's chunks are not framed as HTTP says.
+    BodyFraming,
     /// The bodies in memory fill the budget.
     MemoryFull,
+    /// The unauthenticated bodies of this client fill its part of the budget.
+    ClientMemoryFull,
     /// The backlog is at its bound.
     StoreFull,
     /// The store cannot write.
     StoreFailing,
     /// The store did not answer in time.
     StoreSlow,
+    /// A POST that this mailtrail relayed came back to it.
+    RelayLoop,
 }
 
 impl Refusal {
     /// All of them, so that each can be counted from the start.
-    pub const ALL: [Refusal; 22] = [
+    pub const ALL: [Refusal; 29] = [
         Refusal::NotFound,
+        Refusal::WrongPath,
+        Refusal::WrongPathUnproven,
         Refusal::MethodNotAllowed,
         Refusal::DuplicateHeader,
         Refusal::LengthAmbiguous,
+        Refusal::TransferEncoding,
+        Refusal::HostMissing,
         Refusal::Pipelined,
         Refusal::ContentEncoding,
         Refusal::BasicMissing,
@@ -81,10 +99,13 @@ impl Refusal {
         Refusal::TooLarge,
         Refusal::BodySlow,
         Refusal::BodyCut,
+        Refusal::BodyFraming,
         Refusal::MemoryFull,
+        Refusal::ClientMemoryFull,
         Refusal::StoreFull,
         Refusal::StoreFailing,
         Refusal::StoreSlow,
+        Refusal::RelayLoop,
     ];
 
     /// A stable name for logs and the metric label `reason`.
@@ -92,9 +113,13 @@ impl Refusal {
     pub fn as_str(self) -> &'static str {
         match self {
             Refusal::NotFound => "not_found",
+            Refusal::WrongPath => "wrong_path",
+            Refusal::WrongPathUnproven => "wrong_path_unproven",
             Refusal::MethodNotAllowed => "method_not_allowed",
             Refusal::DuplicateHeader => "duplicate_header",
             Refusal::LengthAmbiguous => "length_ambiguous",
+            Refusal::TransferEncoding => "transfer_encoding",
+            Refusal::HostMissing => "host_missing",
             Refusal::Pipelined => "pipelined",
             Refusal::ContentEncoding => "content_encoding",
             Refusal::BasicMissing => "basic_missing",
@@ -109,10 +134,13 @@ impl Refusal {
             Refusal::TooLarge => "too_large",
             Refusal::BodySlow => "body_slow",
             Refusal::BodyCut => "body_cut",
+            Refusal::BodyFraming => "body_framing",
             Refusal::MemoryFull => "memory_full",
+            Refusal::ClientMemoryFull => "client_memory_full",
             Refusal::StoreFull => "store_full",
             Refusal::StoreFailing => "store_failing",
             Refusal::StoreSlow => "store_slow",
+            Refusal::RelayLoop => "relay_loop",
         }
     }
 
@@ -120,13 +148,16 @@ impl Refusal {
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
-            Refusal::NotFound => StatusCode::NOT_FOUND,
+            Refusal::NotFound | Refusal::WrongPath | Refusal::WrongPathUnproven => StatusCode::NOT_FOUND,
             Refusal::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::DuplicateHeader
             | Refusal::LengthAmbiguous
+            | Refusal::TransferEncoding
+            | Refusal::HostMissing
             | Refusal::Pipelined
             | Refusal::NotAWebhook
-            | Refusal::BodyCut => StatusCode::BAD_REQUEST,
+            | Refusal::BodyCut
+            | Refusal::BodyFraming => StatusCode::BAD_REQUEST,
             Refusal::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::NotLoopback => StatusCode::FORBIDDEN,
             Refusal::BasicMissing
@@ -138,9 +169,12 @@ impl Refusal {
             | Refusal::SignatureWrong => StatusCode::UNAUTHORIZED,
             Refusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::BodySlow => StatusCode::REQUEST_TIMEOUT,
-            Refusal::MemoryFull | Refusal::StoreFull | Refusal::StoreFailing | Refusal::StoreSlow => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Refusal::MemoryFull
+            | Refusal::ClientMemoryFull
+            | Refusal::StoreFull
+            | Refusal::StoreFailing
+            | Refusal::StoreSlow => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::RelayLoop => StatusCode::LOOP_DETECTED,
         }
     }
 
@@ -154,14 +188,20 @@ impl Refusal {
             StatusCode::PAYLOAD_TOO_LARGE => "body too large\n",
             StatusCode::REQUEST_TIMEOUT => "request too slow\n",
             StatusCode::SERVICE_UNAVAILABLE => "try again later\n",
+            StatusCode::LOOP_DETECTED => "loop detected\n",
             _ => "bad request\n",
         }
     }
 
-    /// Whether SendGrid, rather than anybody else, may be the one refused.
+    /// Whether the refused POST may be SendGrid's.
     #[must_use]
     pub fn may_cost_events(self) -> bool {
-        !matches!(self, Refusal::NotFound | Refusal::MethodNotAllowed)
+        !matches!(self, Refusal::NotFound | Refusal::WrongPathUnproven | Refusal::MethodNotAllowed | Refusal::RelayLoop)
+    }
+
+    /// Whether it is not clear where this request ends, so that nothing that follows it on the connection can be trusted.
+    pub(super) fn is_ambiguous(self) -> bool {
+        self.status() == StatusCode::BAD_REQUEST && self != Refusal::NotAWebhook
     }
 }
 
@@ -173,8 +213,8 @@ pub(super) fn accepted(kept: Kept) -> Response<Full<Bytes>> {
     response
 }
 
-/// The answer to a refused request. `close`: the body was not read, so the connection cannot be used again.
-pub(super) fn refused(refusal: Refusal, close: bool) -> Response<Full<Bytes>> {
+/// The answer to a refused request.
+pub(super) fn refused(refusal: Refusal) -> Response<Full<Bytes>> {
     let mut response = plain(refusal.status(), refusal.text());
     let headers = response.headers_mut();
     match refusal {
@@ -184,15 +224,17 @@ pub(super) fn refused(refusal: Refusal, close: bool) -> Response<Full<Bytes>> {
         Refusal::MethodNotAllowed => {
             headers.insert(ALLOW, HeaderValue::from_static("POST"));
         }
-        Refusal::MemoryFull | Refusal::StoreFull | Refusal::StoreFailing | Refusal::StoreSlow => {
+        _ if refusal.status() == StatusCode::SERVICE_UNAVAILABLE => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("30"));
         }
         _ => {}
     }
-    if close {
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
     response
+}
+
+/// Ends the connection with this answer: what the client sends next may be the rest of a body that was not read.
+pub(super) fn close(response: &mut Response<Full<Bytes>>) {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
 }
 
 /// A plain text answer.
@@ -218,10 +260,9 @@ mod tests {
 
     #[test]
     fn basic_asks_for_credentials_and_busy_says_when_to_come_back() {
-        let unauthorized = refused(Refusal::BasicWrong, true);
+        let unauthorized = refused(Refusal::BasicWrong);
         assert_eq!(unauthorized.headers()[WWW_AUTHENTICATE], "Basic realm=\"mailtrail\"");
-        assert_eq!(unauthorized.headers()[CONNECTION], "close");
-        assert!(!refused(Refusal::SignatureWrong, false).headers().contains_key(WWW_AUTHENTICATE));
-        assert!(refused(Refusal::StoreFull, false).headers().contains_key(RETRY_AFTER));
+        assert!(!refused(Refusal::SignatureWrong).headers().contains_key(WWW_AUTHENTICATE));
+        assert!(refused(Refusal::StoreFull).headers().contains_key(RETRY_AFTER));
     }
 }

@@ -1,39 +1,49 @@
 //! The form of a request, judged on its raw head before any byte of the body is read.
 
-use hyper::header::{CONTENT_ENCODING, HeaderMap};
+use hyper::header::{CONTENT_ENCODING, HeaderMap, HeaderValue, ORIGIN};
 use sendgrid_events::signature::{SIGNATURE_HEADER, TIMESTAMP_HEADER};
 
 use super::answer::Refusal;
 
 /// Headers that decide who it is or where the body ends: each at most once.
-const ONCE: [&str; 7] = [
-    "authorization",
-    "content-length",
-    "transfer-encoding",
-    "content-encoding",
-    "host",
-    SIGNATURE_HEADER,
-    TIMESTAMP_HEADER,
-];
+const ONCE: [&str; 7] =
+    [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, "authorization", "content-encoding", SIGNATURE_HEADER, TIMESTAMP_HEADER];
+
+const HOST: &str = "host";
+const CONTENT_LENGTH: &str = "content-length";
+const TRANSFER_ENCODING: &str = "transfer-encoding";
 
 /// Headers that only a proxy adds.
 const FORWARDING: [&str; 5] = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
 
 /// Refuses a head that could be read in two ways.
 pub(super) fn check_unambiguous(raw: &[u8]) -> Result<(), Refusal> {
+    let mut lines = raw.split(|&b| b == b'\n');
+    let is_http_1_1 = lines.next().is_some_and(|line| line.trim_ascii_end().ends_with(b"HTTP/1.1"));
     let mut seen = [0_u8; ONCE.len()];
-    for line in raw.split(|&b| b == b'\n').skip(1) {
+    let mut is_chunked_alone = true;
+    for line in lines {
         let Some(colon) = memchr::memchr(b':', line) else { continue };
-        let name = line[..colon].trim_ascii();
+        let (name, value) = (line[..colon].trim_ascii(), &line[colon + 1..]);
         if let Some(at) = ONCE.iter().position(|once| name.eq_ignore_ascii_case(once.as_bytes())) {
             seen[at] = seen[at].saturating_add(1);
+            if ONCE[at] == TRANSFER_ENCODING {
+                is_chunked_alone &= value.trim_ascii().eq_ignore_ascii_case(b"chunked");
+            }
         }
     }
-    if seen[1] > 0 && seen[2] > 0 {
+    let count = |name: &str| ONCE.iter().position(|once| *once == name).map_or(0, |at| seen[at]);
+    if count(CONTENT_LENGTH) > 0 && count(TRANSFER_ENCODING) > 0 {
         return Err(Refusal::LengthAmbiguous);
     }
     if seen.iter().any(|&count| count > 1) {
         return Err(Refusal::DuplicateHeader);
+    }
+    if !is_chunked_alone {
+        return Err(Refusal::TransferEncoding);
+    }
+    if is_http_1_1 && count(HOST) == 0 {
+        return Err(Refusal::HostMissing);
     }
     Ok(())
 }
@@ -46,13 +56,18 @@ pub(super) fn check_not_compressed(headers: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
-/// For a listener without authentication: only requests made on this machine for this machine, not those that a
-/// proxy or a browser under another name brings.
+/// For a listener without authentication: only requests made on this machine for this machine, not those of a proxy, or of a
+/// browser that shows another site's page or uses another name.
 pub(super) fn check_loopback(headers: &HeaderMap) -> Result<(), Refusal> {
     if FORWARDING.iter().any(|name| headers.contains_key(*name)) {
         return Err(Refusal::NotLoopback);
     }
-    let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    // Any page may post here without asking, if the body is plain text; only a page of this very listener is not foreign.
+    let is_foreign = |origin: &HeaderValue| origin.as_bytes().strip_prefix(b"http://") != Some(host.as_bytes());
+    if headers.get_all(ORIGIN).iter().any(is_foreign) {
+        return Err(Refusal::NotLoopback);
+    }
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,
@@ -87,9 +102,19 @@ mod tests {
                 Err(Refusal::DuplicateHeader),
             ),
             ("Accept: a\r\nAccept: b\r\n", Ok(())),
+            ("Transfer-Encoding:\tCHUNKED \r\n", Ok(())),
+            ("Transfer-Encoding: gzip, chunked\r\n", Err(Refusal::TransferEncoding)),
+            ("Transfer-Encoding: chunked, chunked\r\n", Err(Refusal::TransferEncoding)),
+            ("Transfer-Encoding: chunked,\r\n", Err(Refusal::TransferEncoding)),
+            ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", Err(Refusal::DuplicateHeader)),
+            ("Transfer-Encoding:\r\n", Err(Refusal::TransferEncoding)),
         ] {
             assert_eq!(check_unambiguous(head(lines).as_bytes()), expected, "{lines}");
         }
+        let without_host =
+            |version: &str| check_unambiguous(format!("POST / HTTP/{version}\r\nA: b\r\n\r\n").as_bytes());
+        assert_eq!(without_host("1.1"), Err(Refusal::HostMissing));
+        assert_eq!(without_host("1.0"), Ok(()), "HTTP/1.0 has none");
     }
 
     #[test]
@@ -108,6 +133,12 @@ mod tests {
             assert!(!check(&[("host", host)]), "{host}");
         }
         assert!(!check(&[("host", "localhost"), ("x-forwarded-for", "127.0.0.1")]));
+        let from = |origin: &str| check(&[("host", "localhost:8080"), ("origin", origin)]);
+        assert!(from("http://localhost:8080"));
+        for origin in ["https://evil.example", "null", "http://localhost:3000", "https://localhost:8080", "file://", ""]
+        {
+            assert!(!from(origin), "{origin}");
+        }
         assert!(!check(&[]));
     }
 }

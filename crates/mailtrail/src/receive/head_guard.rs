@@ -34,6 +34,12 @@ impl RawHead {
         head.complete.then(|| std::mem::take(&mut head.bytes))
     }
 
+    /// The first bytes of the head that is arriving, as far as they have come.
+    pub(super) fn first_bytes(&self) -> Vec<u8> {
+        let head = lock(&self.0);
+        head.bytes[..head.bytes.len().min(32)].to_vec()
+    }
+
     /// The request is answered: what comes next is another head.
     pub(super) fn expect_next(&self) {
         *lock(&self.0) = Head::default();
@@ -91,9 +97,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for HeadGuard<S> {
     }
 }
 
-/// Adds bytes up to the blank line that ends the head.
+/// Adds bytes up to the blank line that ends the head. Line breaks before it are no part of it, as the HTTP library takes them.
 fn append_head(head: &mut Head, new: &[u8]) {
     let seen = head.bytes.len();
+    let new = match seen {
+        0 => &new[new.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count()..],
+        _ => new,
+    };
     let room = (MAX_HEAD + 4).saturating_sub(seen);
     head.bytes.extend_from_slice(&new[..new.len().min(room)]);
     // The blank line may straddle two reads.
@@ -159,6 +169,20 @@ mod tests {
             }
             assert!(head.complete, "cut at {cut}");
             assert_eq!(head.bytes, b"POST / HTTP/1.1\r\nHost: a\r\n\r\n", "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn line_breaks_before_a_head_do_not_hide_it() {
+        for before in ["\r\n", "\n", "\r\n\r\n", "\n\n\r\n"] {
+            let request = format!("{before}POST / HTTP/1.1\r\nHost: a\r\n\r\n");
+            for cut in 0..request.len() {
+                let mut head = Head::default();
+                append_head(&mut head, &request.as_bytes()[..cut]);
+                append_head(&mut head, &request.as_bytes()[cut..]);
+                assert!(head.complete, "{before:?} cut at {cut}");
+                assert_eq!(head.bytes, b"POST / HTTP/1.1\r\nHost: a\r\n\r\n", "{before:?} cut at {cut}");
+            }
         }
     }
 

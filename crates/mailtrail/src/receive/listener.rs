@@ -2,7 +2,7 @@
 //! way, or the process stops.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +14,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_rustls::server::TlsStream;
 
-use super::connections::{Connections, Place};
+use super::connections::Place;
+use super::fault::ConnectionFault;
 use super::head_guard::{HeadGuard, MAX_HEAD};
 use super::post::{Keep, Shared};
 use super::threads::Threads;
@@ -44,7 +46,6 @@ pub struct Listener {
 
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    connections: usize,
     header_timeout: Duration,
     idle_timeout: Duration,
 }
@@ -58,11 +59,7 @@ impl Listener {
         let address = config.listen;
         let failed = |source| ListenerError { address, source };
         let tcp = TcpListener::bind(address).await.map_err(failed)?;
-        let limits = Limits {
-            connections: config.max_connections,
-            header_timeout: config.header_timeout,
-            idle_timeout: config.idle_timeout,
-        };
+        let limits = Limits { header_timeout: config.header_timeout, idle_timeout: config.idle_timeout };
         Ok(Self { tcp, tls, limits, threads: Threads::start().map_err(failed)? })
     }
 
@@ -78,28 +75,30 @@ impl Listener {
 /// Serves until it is to stop, then lets open requests finish.
 pub async fn serve<K: Keep>(listener: Listener, shared: Arc<Shared<K>>, mut stop: Stop) {
     let Listener { tcp, tls, limits, mut threads } = listener;
-    let connections = Connections::new(limits.connections);
+    let connections = shared.connections().clone();
     let mut tasks = JoinSet::new();
     loop {
-        let place = tokio::select! {
-            place = connections.place() => match place { Some(place) => place, None => break },
+        let room = tokio::select! {
+            room = connections.room() => match room { Some(room) => room, None => break },
             () = stop.requested() => break,
         };
-        let stream = tokio::select! {
+        let (stream, remote) = tokio::select! {
             // Its thread will look after it, not this one.
-            accepted = tcp.accept() => match accepted.and_then(|(stream, _)| stream.into_std()) {
-                Ok(stream) => stream,
+            accepted = tcp.accept() => match accepted.and_then(|(stream, remote)| Ok((stream.into_std()?, remote.ip()))) {
+                Ok(accepted) => accepted,
                 Err(error) => {
-                    // Out of file descriptors, most likely: others must close first.
+                    // Out of file descriptors, most likely: another connection must close first.
                     crate::log::limited("accept", || tracing::error!(%error, "cannot accept a connection"));
+                    connections.evict_longest();
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 }
             },
             () = stop.requested() => break,
         };
+        let place = room.taken_by(shared.proxies().peer(remote));
         while tasks.try_join_next().is_some() {}
-        let connection = connection(stream, tls.clone(), Arc::clone(&shared), place, limits, stop.clone());
+        let connection = connection(stream, remote, tls.clone(), Arc::clone(&shared), place, limits, stop.clone());
         tasks.spawn_on(connection, threads.next());
     }
     drop(tcp);
@@ -112,6 +111,7 @@ pub async fn serve<K: Keep>(listener: Listener, shared: Arc<Shared<K>>, mut stop
 
 async fn connection<K: Keep>(
     stream: std::net::TcpStream,
+    remote: IpAddr,
     tls: Option<Arc<Tls>>,
     shared: Arc<Shared<K>>,
     place: Place,
@@ -124,32 +124,59 @@ async fn connection<K: Keep>(
     let _unimportant = stream.set_nodelay(true);
     let place = Arc::new(place);
     match tls {
-        None => http(stream, shared, &place, limits, stop).await,
+        None => http(stream, remote, shared, &place, limits, stop).await,
         Some(tls) => {
-            let handshake = tokio::time::timeout(limits.header_timeout, tls.acceptor().accept(stream));
             let handshake = tokio::select! {
-                handshake = handshake => handshake,
-                () = place.must_give_way() => return,
+                handshake = tokio::time::timeout(limits.header_timeout, handshake(stream, &tls)) => handshake,
+                () = place.must_close() => return,
             };
             match handshake {
-                Ok(Ok(stream)) => http(stream, shared, &place, limits, stop).await,
-                Ok(Err(_)) | Err(_) => metrics::counter!("mailtrail_tls_handshakes_failed_total").increment(1),
+                Ok(Ok(stream)) => http(stream, remote, shared, &place, limits, stop).await,
+                Ok(Err(fault)) => {
+                    metrics::counter!("mailtrail_tls_handshakes_failed_total").increment(1);
+                    if let Some((fault, detail)) = fault {
+                        fault.report(detail.as_ref());
+                    }
+                }
+                Err(_) => metrics::counter!("mailtrail_tls_handshakes_failed_total").increment(1),
             }
         }
     }
 }
 
-async fn http<S, K>(stream: S, shared: Arc<Shared<K>>, place: &Arc<Place>, limits: Limits, mut stop: Stop)
-where
+/// An error is `None` if the client went away without a word, as health checks of load balancers do.
+async fn handshake(
+    stream: TcpStream,
+    tls: &Tls,
+) -> Result<TlsStream<TcpStream>, Option<(ConnectionFault, Option<std::io::Error>)>> {
+    let mut first = [0; 32];
+    let came = stream.peek(&mut first).await.unwrap_or(0);
+    if came == 0 {
+        return Err(None);
+    }
+    if let Some(fault) = ConnectionFault::before_tls(&first[..came]) {
+        return Err(Some((fault, None)));
+    }
+    tls.acceptor().accept(stream).await.map_err(|error| Some((ConnectionFault::TlsHandshake, Some(error))))
+}
+
+async fn http<S, K>(
+    stream: S,
+    remote: IpAddr,
+    shared: Arc<Shared<K>>,
+    place: &Arc<Place>,
+    limits: Limits,
+    mut stop: Stop,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     K: Keep,
 {
     let (stream, raw_head) = HeadGuard::new(stream, limits.header_timeout);
-    let service = service_fn(|request: Request<Incoming>| {
-        let (shared, raw_head, place) = (Arc::clone(&shared), raw_head.clone(), Arc::clone(place));
+    let heads = raw_head.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (shared, raw_head, place) = (Arc::clone(&shared), heads.clone(), Arc::clone(place));
         async move {
-            place.works();
-            let response = shared.answer(raw_head.take(), request).await;
+            let response = shared.answer(raw_head.take(), request, &place, remote).await;
             raw_head.expect_next();
             place.waits();
             Ok::<_, Infallible>(response)
@@ -165,9 +192,15 @@ where
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
-        // How a connection ends is the client's matter; requests are counted and logged where they are answered.
-        _ended = connection.as_mut() => return,
-        () = place.must_give_way() => return,
+        ended = connection.as_mut() => {
+            // Requests are counted and logged where they are answered; this is about what never became one.
+            let fault = ended.err().and_then(|error| ConnectionFault::of_http(&error, &raw_head.first_bytes()));
+            if let Some(fault) = fault {
+                fault.report(None);
+            }
+            return;
+        }
+        () = place.must_close() => return,
         () = stop.requested() => connection.as_mut().graceful_shutdown(),
     }
     let _ended = connection.await;

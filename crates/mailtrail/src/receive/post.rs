@@ -1,21 +1,24 @@
-//! The road of one request, from its head to its answer.
+//! One request, from its head to its answer.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderMap};
 use hyper::{Method, Request, Response, StatusCode};
 use sendgrid_events::signature::{SIGNATURE_HEADER, TIMESTAMP_HEADER};
 
-use super::access::{Access, Admitted};
+use super::access::{Access, AccessSummary, Admitted, Declined};
 use super::answer::{self, Refusal};
-use super::authentic::{Authentic, ProofHeaders};
-use super::body::{self, Budget};
-use super::head;
+use super::authentic::{Authentic, ProofHeaders, VerifiedBy};
+use super::body::{self, BodyLimits, Budget, HeldBody};
+use super::connections::{BODY_EVICTED, Connections, Place};
+use super::peer::Proxies;
+use super::{head, wrong_path};
 use crate::clock;
 use crate::config::Receive;
 use crate::log;
@@ -28,8 +31,8 @@ pub trait Keep: Send + Sync + 'static {
     /// Whether the store takes writes, for `/readyz`.
     fn ready(&self) -> bool;
 
-    /// Told of each POST that was not taken.
-    fn refused(&self, refusal: Refusal);
+    /// Called for each refused POST that may be SendGrid's. `proven`: valid credentials or a valid signature came with it.
+    fn refused(&self, refusal: Refusal, proven: bool);
 }
 
 /// How many items of a body are durable now.
@@ -45,10 +48,10 @@ pub struct Kept {
 pub struct Shared<K> {
     keep: K,
     access: RwLock<Arc<Access>>,
-    budget: Budget,
+    connections: Connections,
+    proxies: Proxies,
+    body: BodyLimits,
     path: String,
-    max_body: usize,
-    body_timeout: Duration,
     answer_timeout: Duration,
     behind_proxy: bool,
 }
@@ -56,16 +59,29 @@ pub struct Shared<K> {
 impl<K: Keep> Shared<K> {
     /// From `[receive]`.
     pub fn new(config: &Receive, keep: K) -> Self {
+        metrics::counter!("mailtrail_refused_total", "reason" => BODY_EVICTED).increment(0);
         Self {
             keep,
             access: RwLock::new(Arc::new(Access::new(config))),
-            budget: Budget::new(config.memory_budget),
+            connections: Connections::new(config.max_connections),
+            proxies: Proxies::new(&config.trusted_proxies, config.behind_proxy),
+            body: BodyLimits {
+                max_body: config.max_body,
+                within: config.body_timeout,
+                budget: Budget::new(config.memory_budget, config.max_body),
+            },
             path: config.path.clone(),
-            max_body: config.max_body,
-            body_timeout: config.body_timeout,
             answer_timeout: config.answer_timeout,
             behind_proxy: config.behind_proxy,
         }
+    }
+
+    pub(super) fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
+    pub(super) fn proxies(&self) -> &Proxies {
+        &self.proxies
     }
 
     /// Replaces credentials and keys, all at once.
@@ -73,96 +89,190 @@ impl<K: Keep> Shared<K> {
         *self.access.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(access);
     }
 
+    /// What is in force.
+    #[must_use]
+    pub fn access_summary(&self) -> AccessSummary {
+        self.access().summary()
+    }
+
     fn access(&self) -> Arc<Access> {
         Arc::clone(&self.access.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Answers one request. `raw_head`: its head as it came; `None` where it came before its turn.
-    pub(super) async fn answer(&self, raw_head: Option<Vec<u8>>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    /// Answers one request. `raw_head`: its head as it came; `None` if it came before the request before it was answered.
+    /// `remote`: who is connected. `place`: may be evicted until the request is authenticated.
+    pub(super) async fn answer(
+        self: &Arc<Self>,
+        raw_head: Option<Vec<u8>>,
+        request: Request<Incoming>,
+        place: &Place,
+        remote: IpAddr,
+    ) -> Response<Full<Bytes>> {
         let started = Instant::now();
-        match (request.method(), request.uri().path()) {
-            (&Method::GET | &Method::HEAD, "/healthz") => return answer::plain(StatusCode::OK, "ok\n"),
-            (&Method::GET | &Method::HEAD, "/readyz") => {
-                return match self.keep.ready() {
-                    true => answer::plain(StatusCode::OK, "ready\n"),
-                    false => answer::plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
-                };
-            }
-            _ => {}
-        }
+        // A connection that was idle for long is not the first to go now that it has a request.
+        place.reads(0);
         let (parts, mut body) = request.into_parts();
-        let outcome = match self.admit(raw_head.as_deref(), &parts) {
-            Err(refusal) => Err((refusal, true)),
-            Ok((access, admitted)) => self.take(&access, &admitted, &parts.headers, &mut body).await,
+        let health = match (&parts.method, parts.uri.path()) {
+            (&Method::GET | &Method::HEAD, "/healthz") => Some(answer::plain(StatusCode::OK, "ok\n")),
+            (&Method::GET | &Method::HEAD, "/readyz") => Some(match self.keep.ready() {
+                true => answer::plain(StatusCode::OK, "ready\n"),
+                false => answer::plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+            }),
+            _ => None,
         };
-        let response = match outcome {
-            Ok(kept) => answer::accepted(kept),
-            Err((refusal, body_left)) => {
-                self.tell(refusal);
-                if body_left && self.behind_proxy {
-                    body::discard(&mut body, self.max_body, self.body_timeout).await;
-                }
-                answer::refused(refusal, body_left && !self.behind_proxy)
+        if let Some(mut response) = health {
+            if !body.is_end_stream() {
+                answer::close(&mut response);
             }
-        };
+            return response;
+        }
+        let response = self.answer_post(raw_head.as_deref(), &parts, &mut body, place, remote).await;
         let status = response.status();
         metrics::counter!("mailtrail_posts_total", "status" => status_label(status)).increment(1);
         metrics::histogram!("mailtrail_answer_seconds").record(started.elapsed().as_secs_f64());
         response
     }
 
+    async fn answer_post(
+        self: &Arc<Self>,
+        raw_head: Option<&[u8]>,
+        parts: &http::request::Parts,
+        body: &mut Incoming,
+        place: &Place,
+        remote: IpAddr,
+    ) -> Response<Full<Bytes>> {
+        let received = match self.admit(raw_head, parts) {
+            Ok((access, admitted)) => self.receive(access, admitted, &parts.headers, body, place, remote).await,
+            Err(declined) => Received { body_unread: true, outcome: Err(declined) },
+        };
+        match received.outcome {
+            Ok(kept) => answer::accepted(kept),
+            Err(Declined { refusal, proven }) => {
+                self.report(refusal, proven, parts);
+                let body_unread = received.body_unread
+                    && !(self.behind_proxy && !refusal.is_ambiguous() && body::discard(body, &self.body, place).await);
+                let mut response = answer::refused(refusal);
+                if body_unread {
+                    answer::close(&mut response);
+                }
+                response
+            }
+        }
+    }
+
     /// All that can be said without the body.
-    fn admit(&self, raw_head: Option<&[u8]>, parts: &http::request::Parts) -> Result<(Arc<Access>, Admitted), Refusal> {
+    fn admit(
+        &self,
+        raw_head: Option<&[u8]>,
+        parts: &http::request::Parts,
+    ) -> Result<(Arc<Access>, Admitted), Declined> {
+        let unproven = |refusal: Refusal| refusal.of(false);
+        raw_head.ok_or(Refusal::Pipelined).and_then(head::check_unambiguous).map_err(unproven)?;
+        let access = self.access();
         if parts.uri.path() != self.path {
-            return Err(Refusal::NotFound);
+            return Err(self.not_found(&access, parts));
         }
         if parts.method != Method::POST {
-            return Err(Refusal::MethodNotAllowed);
+            return Err(Refusal::MethodNotAllowed.of(false));
         }
-        head::check_unambiguous(raw_head.ok_or(Refusal::Pipelined)?)?;
-        head::check_not_compressed(&parts.headers)?;
-        let access = self.access();
+        head::check_not_compressed(&parts.headers).map_err(unproven)?;
         if access.is_open() {
-            head::check_loopback(&parts.headers)?;
+            head::check_loopback(&parts.headers).map_err(unproven)?;
         }
         let admitted = access.admit(&parts.headers, clock::now_micros() / 1_000_000)?;
         Ok((access, admitted))
     }
 
-    /// Reads, proves and keeps the body. The flag of an error says whether bytes of the body may be left unread.
-    async fn take(
-        &self,
-        access: &Arc<Access>,
-        admitted: &Admitted,
-        headers: &HeaderMap,
-        body: &mut Incoming,
-    ) -> Result<Kept, (Refusal, bool)> {
-        let body::Held { bytes, share: _share } = body::read(body, self.max_body, self.body_timeout, &self.budget)
-            .await
-            .map_err(|refusal| (refusal, true))?;
-        let received_at = clock::now_micros();
-        let verified_by = access.verify(admitted, &bytes).map_err(|refusal| (refusal, false))?;
-        let authentic = Authentic::new(bytes, proof_headers(headers), verified_by, received_at);
-        match tokio::time::timeout(self.answer_timeout, self.keep.keep(authentic)).await {
-            Ok(kept) => kept.map_err(|refusal| (refusal, false)),
-            // It may be stored all the same; SendGrid repeats it and the repetition is found by its key.
-            Err(_) => Err((Refusal::StoreSlow, false)),
+    /// A POST to another path may be SendGrid's, where the Post URL is wrong or a proxy changes the path.
+    fn not_found(&self, access: &Access, parts: &http::request::Parts) -> Declined {
+        let is_signed = || parts.headers.contains_key(SIGNATURE_HEADER) && parts.headers.contains_key(TIMESTAMP_HEADER);
+        if parts.method != Method::POST {
+            Refusal::NotFound.of(false)
+        } else if access.has_credentials(&parts.headers) {
+            Refusal::WrongPath.of(true)
+        } else if is_signed() {
+            Refusal::WrongPathUnproven.of(false)
+        } else {
+            Refusal::NotFound.of(false)
         }
     }
 
-    fn tell(&self, refusal: Refusal) {
+    /// Reads, proves and keeps the body.
+    async fn receive(
+        self: &Arc<Self>,
+        access: Arc<Access>,
+        admitted: Admitted,
+        headers: &HeaderMap,
+        body: &mut Incoming,
+        place: &Place,
+        remote: IpAddr,
+    ) -> Received {
+        let client = self.proxies.client(remote, headers);
+        let HeldBody { bytes, mut share } = match body::read(body, &self.body, &self.connections, place, client).await {
+            Ok(held) => held,
+            Err(refusal) => return Received { body_unread: true, outcome: Err(refusal.of(admitted.basic)) },
+        };
+        let read = |outcome| Received { body_unread: false, outcome };
+        let received_at = clock::now_micros();
+        let verified_by = match access.verify(&admitted, &bytes) {
+            Ok(verified_by) => verified_by,
+            Err(declined) => return read(Err(declined)),
+        };
+        if verified_by != VerifiedBy::Nothing {
+            self.connections.note_verified(client);
+        }
+        share.proven();
+        place.works();
+        let authentic = Authentic::new(bytes, proof_headers(headers), verified_by, received_at);
+        let shared = Arc::clone(self);
+        // A task of its own, because the work on a body goes on if the client goes away, and its memory is in use until then.
+        let work = tokio::spawn(async move {
+            let kept = shared.keep.keep(authentic).await;
+            drop(share);
+            kept
+        });
+        read(match tokio::time::timeout(self.answer_timeout, work).await {
+            Ok(Ok(kept)) => kept.map_err(|refusal| refusal.of(true)),
+            // A panic: a defect, which costs this POST alone.
+            Ok(Err(_)) => Err(Refusal::StoreFailing.of(true)),
+            // It may be stored all the same; SendGrid repeats it and the repetition is found by its key.
+            Err(_) => Err(Refusal::StoreSlow.of(true)),
+        })
+    }
+
+    fn report(&self, refusal: Refusal, proven: bool, parts: &http::request::Parts) {
         metrics::counter!("mailtrail_refused_total", "reason" => refusal.as_str()).increment(1);
-        if refusal.may_cost_events() {
-            self.keep.refused(refusal);
+        if !refusal.may_cost_events() {
+            return;
+        }
+        self.keep.refused(refusal, proven);
+        if refusal == Refusal::WrongPath {
+            let other = wrong_path::note(parts.uri.path());
             log::limited(refusal.as_str(), || {
                 tracing::warn!(
                     reason = refusal.as_str(),
-                    status = refusal.status().as_u16(),
-                    "refused a POST; SendGrid repeats it for 24 hours"
+                    "a POST with valid credentials came to {other}, but events are received at {}: correct the Post URL in \
+                     SendGrid or the path that the proxy passes on, or set [receive] path; SendGrid repeats it for 24 hours",
+                    self.path
                 );
             });
+            return;
         }
+        log::limited(refusal.as_str(), || {
+            tracing::warn!(
+                reason = refusal.as_str(),
+                status = refusal.status().as_u16(),
+                "refused a POST; SendGrid repeats it for 24 hours"
+            );
+        });
     }
+}
+
+/// What came of a request whose head was admitted or refused.
+struct Received {
+    /// Bytes of the body may not have been read.
+    body_unread: bool,
+    outcome: Result<Kept, Declined>,
 }
 
 /// `head` has seen that each is there once at most.
@@ -187,6 +297,7 @@ fn status_label(status: StatusCode) -> &'static str {
         413 => "413",
         415 => "415",
         503 => "503",
+        508 => "508",
         _ => "other",
     }
 }

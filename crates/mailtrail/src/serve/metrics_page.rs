@@ -17,10 +17,10 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use super::readiness;
 use super::sink::Sink;
+use super::{readiness, reload};
 use crate::follow::forward::{self, Forwarding};
-use crate::receive::Refusal;
+use crate::receive::{ConnectionFault, Refusal};
 use crate::relay;
 use crate::stop::Stop;
 
@@ -66,12 +66,23 @@ fn describe() {
         "log lines dropped because stderr was not read, since the start"
     );
     metrics::describe_counter!("mailtrail_posts_total", "POSTs answered, by status");
-    metrics::describe_counter!("mailtrail_refused_total", "POSTs refused, by reason");
+    metrics::describe_counter!("mailtrail_refused_total", "POSTs and connections refused, by reason");
     metrics::describe_counter!("mailtrail_events_total", "events received, by type");
     metrics::describe_counter!("mailtrail_items_accepted_total", "events acknowledged as durable");
     metrics::describe_counter!("mailtrail_items_quarantined_total", "unreadable items acknowledged as durable");
     metrics::describe_histogram!("mailtrail_answer_seconds", "time from a request's head to its answer");
-    metrics::describe_gauge!("mailtrail_signature_age_seconds", "our clock minus the last POST's signature time");
+    metrics::describe_gauge!(
+        "mailtrail_signature_age_seconds",
+        "our clock minus the signature time of the last POST with a valid signature"
+    );
+    metrics::describe_gauge!(
+        "mailtrail_refusing_everything",
+        "1 if POSTs of proven senders are refused and none is accepted for long"
+    );
+    metrics::describe_gauge!(
+        "mailtrail_refusing_unproven",
+        "1 if POSTs are refused and none is accepted for long, and nothing proves who sent them"
+    );
     metrics::describe_gauge!("mailtrail_backlog_items", "items acknowledged but not yet in the trail");
     metrics::describe_gauge!("mailtrail_backlog_bytes", "bytes of the backlog");
     metrics::describe_gauge!("mailtrail_backlog_age_seconds", "age of the oldest item in the backlog");
@@ -83,6 +94,7 @@ fn describe() {
     );
     forward::describe();
     relay::describe();
+    reload::describe();
     metrics::describe_counter!(
         "mailtrail_trail_quarantined_total",
         "unreadable items written to the quarantine, since the start"
@@ -112,8 +124,9 @@ fn describe() {
     for outcome in ["told", "put_off"] {
         metrics::counter!("mailtrail_alerts_total", "outcome" => outcome).increment(0);
     }
-    for refusal in Refusal::ALL {
-        metrics::counter!("mailtrail_refused_total", "reason" => refusal.as_str()).increment(0);
+    let faults = ConnectionFault::ALL.into_iter().map(ConnectionFault::as_str);
+    for reason in Refusal::ALL.into_iter().map(Refusal::as_str).chain(faults) {
+        metrics::counter!("mailtrail_refused_total", "reason" => reason).increment(0);
     }
 }
 

@@ -3,9 +3,11 @@
 
 use serde_json::{Value, json};
 
+use super::reload;
 use super::sink::Sink;
 use crate::clock;
 use crate::follow::forward::{Forwarding, Standing};
+use crate::receive::wrong_path;
 use crate::store::KeeperState;
 
 /// Whether posts are taken, and the detail.
@@ -16,8 +18,12 @@ pub(super) fn look(sink: &Sink, forwarding: Option<&Forwarding>) -> (bool, Value
         Sink::Spool(keeper) => json!({ "ready": ready, "store": "sqlite", "backlog": backlog(&keeper.state(), now) }),
         Sink::BigQuery(_) => json!({ "ready": ready, "store": "bigquery" }),
     };
-    if let (Some(forwarding), Some(detail)) = (forwarding, detail.as_object_mut()) {
-        detail.insert("forward".to_owned(), forward(&forwarding.standing(), now));
+    if let Some(detail) = detail.as_object_mut() {
+        if let Some(forwarding) = forwarding {
+            detail.insert("forward".to_owned(), forward(&forwarding.standing(), now));
+        }
+        detail.insert("reload".to_owned(), reload::last());
+        detail.insert("wrong_path".to_owned(), json!(wrong_path::last()));
     }
     (ready, detail)
 }

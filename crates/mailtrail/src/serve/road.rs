@@ -103,8 +103,8 @@ impl Keep for Road {
         self.hands.sink.is_ready()
     }
 
-    fn refused(&self, refusal: Refusal) {
-        self.alarm.refused(refusal);
+    fn refused(&self, refusal: Refusal, proven: bool) {
+        self.alarm.refused(refusal, proven);
     }
 }
 

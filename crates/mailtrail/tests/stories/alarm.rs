@@ -124,21 +124,42 @@ fn refused_posts_are_told_and_the_first_that_is_accepted() {
     };
     (0..3).for_each(|_| refuse());
     ears.await_exactly(&["refusals"]);
-    assert_eq!(json(&ears.hook.posts(200)[0])["data"]["reason"], "basic_wrong");
-    assert_eq!(server.metric("mailtrail_refusing_everything"), 1.0);
+    let data = &json(&ears.hook.posts(200)[0])["data"];
+    assert_eq!((&data["reason"], &data["proven"]), (&serde_json::json!("basic_wrong"), &serde_json::json!(false)));
+    // Anybody can send a wrong password.
+    assert_eq!(server.metric("mailtrail_refusing_everything"), 0.0);
+    assert_eq!(server.metric("mailtrail_refusing_unproven"), 1.0);
     let doctor = || String::from_utf8(site.command(&["doctor"]).output().unwrap().stdout).unwrap();
     // `doctor` asks where the configuration says.
     let config = std::fs::read_to_string(site.path().join("mailtrail.toml")).unwrap();
     let metrics = format!("[metrics]\nlisten = \"{}\"", server.metrics);
     site.write_secret("mailtrail.toml", &config.replace("[metrics]\nlisten = \"127.0.0.1:0\"", &metrics));
     assert!(doctor().contains("posts are refused and none has been accepted"), "{}", doctor());
+    assert!(doctor().contains("nothing proves who sent them"), "{}", doctor());
     // Further ones are no further notice.
     (0..20).for_each(|_| refuse());
     assert_eq!(server.post(&site, &body(1)).0, 200);
     ears.await_exactly(&["refusals", "refusals.over"]);
     assert!(!doctor().contains("none has been accepted"));
     let log = server.stop();
-    assert!(log.contains("no POST is being accepted") && log.contains("24 hours"), "{log}");
+    assert!(log.contains("none is accepted") && log.contains("a stranger's") && log.contains("24 hours"), "{log}");
+}
+
+#[test]
+fn posts_with_the_right_password_and_a_wrong_signature_are_an_alarm_about_sendgrid() {
+    let ears = Ears::new();
+    let site = Site::with(&ears.sections("refusals = \"300ms\""));
+    let server = site.serve();
+    let stranger = Site::new();
+    for _ in 0..3 {
+        let refused = request(server.address, "POST", "/event", &stranger.honest_headers(&body(0)), &body(0));
+        assert_eq!(refused.unwrap().0, 401);
+    }
+    ears.await_exactly(&["refusals"]);
+    assert_eq!(json(&ears.hook.posts(200)[0])["data"]["proven"], true);
+    assert_eq!(server.metric("mailtrail_refusing_everything"), 1.0);
+    let log = server.stop();
+    assert!(log.contains("no POST is being accepted") && log.contains("compare [receive] public_keys"), "{log}");
 }
 
 #[test]

@@ -1,9 +1,57 @@
 //! What an honest SendGrid sees: 200 when it is durable, and a receiver that can be reconfigured while it runs.
 
-use crate::support::{Client, Site, basic, batch, event, request, wait_for};
+use crate::support::{CREDENTIALS, Client, Site, basic, batch, event, request, wait_for};
 
 fn one(id: &str) -> Vec<u8> {
     batch(&[event(id, "jane@example.com", "delivered", 1_700_000_000)])
+}
+
+/// A half-written file, or a setting for a test that was left in it, must not open the receiver.
+#[test]
+fn a_reload_never_weakens_authentication_unless_that_is_allowed() {
+    let site = Site::new();
+    let key = site.signer.public_key().to_owned();
+    let server = site.serve();
+    let body = batch(&[event("w1", "jane@example.com", "delivered", 1_700_000_000)]);
+    let unsigned = || {
+        let headers = [basic(CREDENTIALS), ("Content-Length".to_owned(), body.len().to_string())];
+        request(server.address, "POST", "/event", &headers, &body).unwrap().0
+    };
+    let reload = |receive: &str, outcome: &str| {
+        let metric = format!("mailtrail_reloads_total{{outcome=\"{outcome}\"}}");
+        let before = server.metric(&metric);
+        site.configure(receive);
+        server.signal(rustix::process::Signal::HUP);
+        wait_for(&format!("{outcome}: {receive}"), || server.metric(&metric) > before);
+    };
+    let basic_auth = format!("basic_auth = [\"{CREDENTIALS}\"]\n");
+    reload(&basic_auth, "refused");
+    reload(&format!("{basic_auth}public_keys = [\"{key}\"]\nsignature = \"off\""), "refused");
+    reload(&format!("{basic_auth}public_keys = [\"{key}\"]\nsignature = \"observe\""), "refused");
+    reload(&format!("public_keys = [\"{key}\"]"), "refused");
+    reload("public_keys = [", "failed");
+    assert_eq!((unsigned(), server.post(&site, &body).0), (401, 200), "the old set stays");
+    assert_eq!(server.metric("mailtrail_auth_public_keys"), 1.0);
+    let (_, detail) = request(server.metrics, "GET", "/readyz", &[], b"").unwrap();
+    assert!(detail.contains("\"outcome\":\"failed\""), "{detail}");
+    // Another credential beside it, then without the first: a rotation.
+    reload(&format!("basic_auth = [\"{CREDENTIALS}\", \"b:2\"]\npublic_keys = [\"{key}\"]"), "applied");
+    assert_eq!(server.metric("mailtrail_auth_basic_credentials"), 2.0);
+    reload(&format!("basic_auth = [\"b:2\"]\npublic_keys = [\"{key}\"]"), "applied");
+    assert_eq!(server.post(&site, &body).0, 401);
+    let log = server.stop();
+    assert!(log.contains("no public key is left") && log.contains("--allow-weaker"), "{log}");
+    assert!(log.contains("authentication was") && log.contains("is now"), "{log}");
+
+    site.configure(&format!("{basic_auth}public_keys = [\"{key}\"]"));
+    let server = site.try_serve_with(&["--allow-weaker"]).unwrap();
+    site.configure(&basic_auth);
+    server.signal(rustix::process::Signal::HUP);
+    wait_for("the weaker set", || {
+        let headers = [basic(CREDENTIALS), ("Content-Length".to_owned(), body.len().to_string())];
+        request(server.address, "POST", "/event", &headers, &body).unwrap().0 == 200
+    });
+    assert!(server.log().contains("authentication is weaker from now on"), "{}", server.log());
 }
 
 #[test]

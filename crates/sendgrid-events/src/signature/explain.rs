@@ -74,6 +74,17 @@ pub enum Cause {
         "the public key is the bare point on the curve: configure the text exactly as SendGrid shows it, starting MFkw"
     )]
     KeyPoint,
+    /// `\n` as two characters.
+    #[error(
+        "the public key has \\\\n as two characters instead of line breaks: paste the text as SendGrid shows it, on one line"
+    )]
+    KeyEscapes,
+    /// Quotes around it.
+    #[error("the public key has quotes around it: configure the text alone")]
+    KeyQuoted,
+    /// A character that cannot be seen, at this position from 1.
+    #[error("the public key has an invisible character at position {0}: copy it again, or type over that place")]
+    KeyInvisible(usize),
     /// Line breaks at the end were lost.
     #[error("the body has lost the line break at its end: hand over the bytes as received, without trimming them")]
     EndLost,
@@ -133,6 +144,15 @@ pub enum Suspicion {
         "a key given is a private key: the public key of SendGrid's settings is needed (starting MFkw). Whoever saw the private key can sign: replace the pair"
     )]
     KeyPrivate,
+    /// An API key.
+    #[error(
+        "a key given is a SendGrid API key (SG.…), which is a secret and verifies nothing: the public key of the webhook's settings is \
+         needed (starting MFkw)"
+    )]
+    KeyIsApiKey,
+    /// The beginning of a key.
+    #[error("a key given is cut off: copy the whole text from SendGrid's settings (124 characters, starting MFkw)")]
+    KeyCutOff,
     /// A key of another kind.
     #[error("a key given is for another algorithm or curve: SendGrid's are ECDSA on P-256 (starting MFkw)")]
     KeyOtherKind,
@@ -183,6 +203,18 @@ struct Reading<T> {
 impl<T> Reading<T> {
     fn new(value: T, undone: &[Cause]) -> Self {
         Self { value, undone: undone.to_vec() }
+    }
+}
+
+/// Reads a text that somebody configured as a public key. What is certainly meant is accepted, with what is odd about it.
+///
+/// # Errors
+/// What the text is instead.
+pub fn read_public_key(text: &str) -> Result<(PublicKey, Vec<Cause>), Suspicion> {
+    match key::readings(text) {
+        Some(reading) => Ok((reading.value, reading.undone)),
+        None if text.trim().is_empty() => Err(Suspicion::KeyMissing),
+        None => Err(key::suspicion(text).unwrap_or(Suspicion::KeyForm)),
     }
 }
 

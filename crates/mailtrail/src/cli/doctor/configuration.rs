@@ -23,7 +23,13 @@ pub(super) fn checks(loaded: Result<&Config, &ConfigError>) -> Vec<Check> {
     let mut checks = vec![Check::pass("configuration", from)];
     checks.extend(config.warnings.iter().map(|warning| Check::warn("configuration", warning, "")));
     let receive = &config.receive;
-    checks.push(if receive.signature == SignatureMode::Enforce {
+    checks.push(if receive.signature == SignatureMode::Enforce && receive.basic_auth.is_empty() {
+        Check::warn(
+            "signature",
+            "enforced, but without a password, so that strangers can make mailtrail read whole bodies before it refuses them",
+            "set [receive] basic_auth, too, and put user and password into SendGrid's Post URL",
+        )
+    } else if receive.signature == SignatureMode::Enforce {
         Check::pass(
             "signature",
             format!("enforced, {} keys", receive.public_keys.len() + receive.test_public_keys.len()),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::check::Check;
 use crate::cli::time;
 use crate::config::Config;
+use crate::receive::ConnectionFault;
 use crate::store::Paths;
 
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -33,10 +34,12 @@ pub(super) fn checks(config: &Config) -> Vec<Check> {
     }
     let mut checks = vec![Check::pass("serve", "runs")];
     let Some(listen) = config.metrics_listen else { return checks };
-    match page(reachable(listen)) {
+    match get(reachable(listen), "/metrics") {
         Ok(page) => {
             checks.push(Check::pass("metrics", format!("answer at {listen}")));
             checks.extend(from_metrics(&page));
+            let detail = get(reachable(listen), "/readyz").ok().and_then(|body| serde_json::from_str(&body).ok());
+            checks.extend(from_detail(&page, &detail.unwrap_or_default(), &config.receive.path));
         }
         Err(error) => checks.push(Check::warn(
             "metrics",
@@ -79,6 +82,13 @@ fn from_metrics(page: &str) -> Vec<Check> {
             "check the program that reads it (journald, the container's log driver, a pipe)",
         ));
     }
+    if value(page, "mailtrail_refusing_unproven") == Some(1.0) {
+        checks.push(Check::warn(
+            "receiving",
+            "posts are refused and none has been accepted for long; nothing proves who sent them, they may be a stranger's",
+            "if SendGrid shows failed posts, compare [receive] public_keys and basic_auth with its settings",
+        ));
+    }
     checks.extend(forwarding(page));
     if value(page, "mailtrail_refusing_everything") == Some(1.0) {
         checks.push(Check::fail(
@@ -86,6 +96,60 @@ fn from_metrics(page: &str) -> Vec<Check> {
             "posts are refused and none has been accepted for long ([watch] refusals)",
             "the log of mailtrail serve says why; SendGrid gives up on each post after 24 hours",
         ));
+    }
+    checks
+}
+
+/// POSTs that came to another path, connections that never became a request, and the last reload. `detail`: of `/readyz`.
+fn from_detail(page: &str, detail: &serde_json::Value, path: &str) -> Vec<Check> {
+    let refused = |reason: &str| {
+        value(page, &format!("mailtrail_refused_total{{reason=\"{reason}\"}}")).filter(|count| *count > 0.0)
+    };
+    let receives = value(page, "mailtrail_posts_total{status=\"200\"}").is_some_and(|count| count > 0.0);
+    let mut checks = Vec::new();
+    if let Some(count) = refused("wrong_path") {
+        let other = detail["wrong_path"].as_str().unwrap_or("another path");
+        checks.push(Check::warn(
+            "path",
+            format!("{count:.0} POSTs with valid credentials came to {other}, but events are received at {path}"),
+            "correct the Post URL in SendGrid or the path that the proxy passes on, or set [receive] path",
+        ));
+    }
+    // Anybody can cause what follows, so it is a warning only while nothing is received.
+    let mut unproven = |what: String, todo: &str| {
+        checks.push(if receives { Check::pass("refused", what) } else { Check::warn("refused", what, todo) });
+    };
+    if let Some(count) = refused("wrong_path_unproven") {
+        unproven(
+            format!(
+                "{count:.0} POSTs with SendGrid's headers, which anybody can send, came to another path than {path}"
+            ),
+            "compare the Post URL in SendGrid, and the path that a proxy passes on, with [receive] path",
+        );
+    }
+    for fault in ConnectionFault::ALL {
+        if let Some(count) = refused(fault.as_str()) {
+            unproven(
+                format!("{count:.0} connections since the start: {}", fault.cause()),
+                "find out what connects there",
+            );
+        }
+    }
+    let reload = &detail["reload"];
+    let text = |key: &str| reload[key].as_str().unwrap_or_default().to_owned();
+    match reload["outcome"].as_str() {
+        None => {}
+        Some("applied") if text("before") == text("now") => {
+            checks.push(Check::pass("reload", format!("authentication is unchanged: {}", text("now"))));
+        }
+        Some("applied") => {
+            checks.push(Check::pass("reload", format!("authentication was {}; it is {}", text("before"), text("now"))));
+        }
+        Some(_) => checks.push(Check::warn(
+            "reload",
+            format!("the last SIGHUP changed nothing: {}; in force: {}", text("why"), text("now")),
+            "correct the configuration and send SIGHUP again",
+        )),
     }
     checks
 }
@@ -144,15 +208,19 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-fn page(address: SocketAddr) -> io::Result<String> {
+/// The body of what answers there.
+fn get(address: SocketAddr, path: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    write!(stream, "GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
     let mut answer = Vec::new();
     stream.take(PAGE).read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer).into_owned();
-    if answer.starts_with("HTTP/1.1 200") { Ok(answer) } else { Err(io::Error::other("something else answers there")) }
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    // `/readyz` has its detail also if it is not ready.
+    let is_ours = head.starts_with("HTTP/1.1 200") || (path == "/readyz" && head.starts_with("HTTP/1.1 503"));
+    if is_ours { Ok(body.to_owned()) } else { Err(io::Error::other("something else answers there")) }
 }
 
 /// The value of a metric without labels.
@@ -199,6 +267,31 @@ mod tests {
         );
         assert!(behind[0].what.contains("9 tries failed; 2h 1m behind"), "{}", behind[0].what);
         assert_eq!(verdicts("mailtrail_refusing_everything 1\n"), [Verdict::Fail]);
+    }
+
+    #[test]
+    fn what_never_became_an_event_is_named() {
+        let named = |page: &str, detail: serde_json::Value| {
+            let checks = from_detail(page, &detail, "/event");
+            checks.into_iter().map(|check| (check.verdict, check.what)).collect::<Vec<_>>()
+        };
+        let none = serde_json::Value::Null;
+        assert_eq!(named("mailtrail_refused_total{reason=\"wrong_path\"} 0\n", none.clone()), []);
+        let found =
+            named("mailtrail_refused_total{reason=\"wrong_path\"} 2\n", serde_json::json!({"wrong_path": "//event"}));
+        assert!(
+            found[0].0 == Verdict::Warn && found[0].1.contains("came to //event, but") && found[0].1.contains("/event")
+        );
+        let strange = "mailtrail_refused_total{reason=\"proxy_protocol\"} 1\n";
+        assert_eq!(named(strange, none.clone())[0].0, Verdict::Warn);
+        let received = format!("{strange}mailtrail_posts_total{{status=\"200\"}} 1\n");
+        let found = named(&received, none);
+        assert!(found[0].0 == Verdict::Pass && found[0].1.contains("PROXY protocol"), "{found:?}");
+        let reload =
+            |outcome: &str| serde_json::json!({"reload": {"outcome": outcome, "before": "a", "now": "b", "why": "c"}});
+        assert_eq!(named("", reload("applied")), [(Verdict::Pass, "authentication was a; it is b".to_owned())]);
+        assert!(named("", reload("refused"))[0].1.contains("changed nothing: c; in force: b"));
+        assert_eq!(from_metrics("mailtrail_refusing_unproven 1\n")[0].verdict, Verdict::Warn);
     }
 
     #[test]

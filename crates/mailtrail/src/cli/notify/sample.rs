@@ -58,9 +58,12 @@ pub(super) fn notice(kind: Kind) -> Notice {
             lasting: Duration::from_secs(6 * 3600),
             last: Some(clock::now_micros() - 21_600_000_000),
         }),
-        Kind::Refusals => {
-            Notice::Ops(Ops::Refusals { refused: 42, lasting: Duration::from_secs(600), reason: "signature_wrong" })
-        }
+        Kind::Refusals => Notice::Ops(Ops::Refusals {
+            refused: 42,
+            lasting: Duration::from_secs(600),
+            reason: "signature_wrong",
+            proven: true,
+        }),
         Kind::Test => Notice::Test,
     }
 }

@@ -130,7 +130,7 @@ fn every(run: &str, texts: &[String]) -> Vec<Notice> {
         Notice::Ops(Ops::Silence { rule: rule.clone(), lasting: hour, last: Some(0) }),
         Notice::Ops(Ops::Silence { rule: rule.clone(), lasting: Duration::MAX, last: None }),
         Notice::Ops(Ops::SilenceOver { rule: rule.clone(), lasted: hour }),
-        Notice::Ops(Ops::Refusals { refused: 3, lasting: hour, reason: "basic_wrong" }),
+        Notice::Ops(Ops::Refusals { refused: 3, lasting: hour, reason: "basic_wrong", proven: false }),
         Notice::Ops(Ops::RefusalsOver),
         Notice::Ops(Ops::Concern(Concern::Clock { behind: true, by: hour })),
         Notice::Ops(Ops::Concern(Concern::Certificate { left: Duration::ZERO })),

@@ -87,8 +87,8 @@ fn ops(event: &Ops) -> Value {
             json!({ "rule": rule.as_str(), "lasting_s": lasting.as_secs(), "last_event": last.map(time) })
         }
         Ops::SilenceOver { rule, lasted } => json!({ "rule": rule.as_str(), "lasted_s": lasted.as_secs() }),
-        Ops::Refusals { refused, lasting, reason } => {
-            json!({ "refused": refused, "lasting_s": lasting.as_secs(), "reason": reason })
+        Ops::Refusals { refused, lasting, reason, proven } => {
+            json!({ "refused": refused, "lasting_s": lasting.as_secs(), "reason": reason, "proven": proven })
         }
         Ops::RefusalsOver => json!({}),
         Ops::NoEvents { run, accepted, since } => {

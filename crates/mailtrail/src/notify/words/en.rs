@@ -87,7 +87,10 @@ impl Words for English {
             Notice::Alert(group) => format!("{} events to look at", grouped(group.total())),
             Notice::Ops(Ops::Silence { .. }) => "No events are coming in".to_owned(),
             Notice::Ops(Ops::SilenceOver { .. }) => "Events are coming in again".to_owned(),
-            Notice::Ops(Ops::Refusals { .. }) => "Every POST is being refused".to_owned(),
+            Notice::Ops(Ops::Refusals { proven: true, .. }) => "Every POST is being refused".to_owned(),
+            Notice::Ops(Ops::Refusals { proven: false, .. }) => {
+                "POSTs are refused: wrong key or credentials?".to_owned()
+            }
             Notice::Ops(Ops::RefusalsOver) => "POSTs are accepted again".to_owned(),
             Notice::Ops(Ops::NoEvents { .. }) => "No events of a send have come in".to_owned(),
             Notice::Ops(Ops::Concern(concern)) => self.concern(concern),
@@ -133,6 +136,11 @@ impl Words for English {
             }
             Notice::Ops(Ops::Silence { .. }) => {
                 "If mail is being sent, look at the Event Webhook's settings in SendGrid and run mailtrail doctor."
+                    .to_owned()
+            }
+            Notice::Ops(Ops::Refusals { proven: false, .. }) => {
+                "None is accepted, and nothing proves who sent them: they may be a stranger's. If they are SendGrid's, it gives events \
+                 up after 24 hours: run mailtrail doctor."
                     .to_owned()
             }
             Notice::Ops(Ops::Refusals { .. }) => {

@@ -100,6 +100,9 @@ impl Words for Japanese {
             Notice::Alert(group) => format!("確認が必要なイベントが {} 件あります", grouped(group.total())),
             Notice::Ops(Ops::Silence { .. }) => "イベントが届いていません".to_owned(),
             Notice::Ops(Ops::SilenceOver { .. }) => "イベントの受信が再開しました".to_owned(),
+            Notice::Ops(Ops::Refusals { proven: false, .. }) => {
+                "POST を拒否しています(キーまたは認証情報の誤り?)".to_owned()
+            }
             Notice::Ops(Ops::Refusals { .. }) => "すべての POST を拒否しています".to_owned(),
             Notice::Ops(Ops::RefusalsOver) => "POST の受け付けが再開しました".to_owned(),
             Notice::Ops(Ops::NoEvents { .. }) => "送信後のイベントが届いていません".to_owned(),
@@ -138,6 +141,9 @@ impl Words for Japanese {
             Notice::Ops(Ops::Silence { .. }) => {
                 "メールを送信しているはずの場合は、SendGrid の Event Webhook の設定を確認し、mailtrail doctor を実行してください。"
                     .to_owned()
+            }
+            Notice::Ops(Ops::Refusals { proven: false, .. }) => {
+                "受け付けた POST はありません。送信元は確認できず、第三者の可能性もあります。SendGrid からの場合、24 時間で再送が打ち切られます。mailtrail doctor を実行してください。".to_owned()
             }
             Notice::Ops(Ops::Refusals { .. }) => {
                 "SendGrid は 24 時間でイベントの再送を打ち切ります。すぐに mailtrail doctor を実行してください。".to_owned()

@@ -12,11 +12,46 @@ pub(super) fn readings(text: &str) -> Option<Reading<PublicKey>> {
     if let Ok(key) = PublicKey::parse(text) {
         return Some(Reading::new(key, &[]));
     }
-    let compact = compact(text);
+    let (clean, undone) = clean(text);
+    let compact = compact(&clean);
+    let read = |der: Vec<u8>, more: &[Cause]| read(der, &[&undone, more].concat());
     let standard = STANDARD.decode(&compact).ok().and_then(|der| read(der, &[]));
     let loose = || loose_base64(&compact).and_then(|der| read(der, &[Cause::KeyBase64Url]));
     let hexadecimal = || hex(&compact).and_then(|der| read(der, &[Cause::KeyHex]));
     standard.or_else(hexadecimal).or_else(loose)
+}
+
+/// Without what shells, JSON and web pages leave around a key, and what that was.
+fn clean(text: &str) -> (String, Vec<Cause>) {
+    let mut undone = Vec::new();
+    let mut clean = text.to_owned();
+    if clean.contains("\\n") || clean.contains("\\r") {
+        clean = clean.replace("\\r", "\r").replace("\\n", "\n");
+        undone.push(Cause::KeyEscapes);
+    }
+    if let Some(at) = clean.chars().position(is_invisible) {
+        clean.retain(|c| !is_invisible(c));
+        undone.push(Cause::KeyInvisible(at + 1));
+    }
+    let quotes: &[char] = &['"', '\'', '\u{201c}', '\u{201d}'];
+    let bare = clean.trim().trim_matches(quotes);
+    if bare.len() < clean.trim().len() {
+        clean = bare.to_owned();
+        undone.push(Cause::KeyQuoted);
+    }
+    (clean, undone)
+}
+
+/// Whether it is the beginning of a key on P-256.
+fn is_cut_off(der: &[u8]) -> bool {
+    let known = der.len().min(SPKI_PREFIX.len());
+    (8..SPKI_PREFIX.len() + 65).contains(&der.len()) && der[..known] == SPKI_PREFIX[..known]
+}
+
+/// Characters that a copied text carries unseen.
+fn is_invisible(c: char) -> bool {
+    let is_format = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
+    is_format || c == '\u{a0}' || c == '\u{3000}' || (c.is_control() && !c.is_ascii_whitespace())
 }
 
 fn read(der: Vec<u8>, undone: &[Cause]) -> Option<Reading<PublicKey>> {
@@ -36,7 +71,11 @@ pub(super) fn suspicion(text: &str) -> Option<Suspicion> {
     if readings(text).is_some() {
         return None;
     }
-    let compact = compact(text);
+    let clean = clean(text).0;
+    if clean.trim_start().starts_with("SG.") {
+        return Some(Suspicion::KeyIsApiKey);
+    }
+    let compact = compact(&clean);
     let der = hex(&compact).or_else(|| loose_base64(&compact)).unwrap_or_default();
     let holds = |oid: &[u8]| der.windows(oid.len()).any(|window| window == oid);
     // A private key is a SEQUENCE that starts with a version number (PKCS#8: 0, SEC1: 1), a public one with a SEQUENCE.
@@ -47,6 +86,8 @@ pub(super) fn suspicion(text: &str) -> Option<Suspicion> {
     };
     Some(if text.contains("PRIVATE KEY") || matches!(body, [0x02, 0x01, 0 | 1, ..]) {
         Suspicion::KeyPrivate
+    } else if is_cut_off(&der) {
+        Suspicion::KeyCutOff
     } else if holds(EC_PUBLIC_KEY) || holds(RSA) || holds(ED25519) {
         Suspicion::KeyOtherKind
     } else {

@@ -112,10 +112,40 @@ fn spoilt_keys_are_told() {
         (STANDARD.encode(&s.pkcs8), Suspicion::KeyPrivate),
         ("-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----".to_owned(), Suspicion::KeyPrivate),
         (p384, Suspicion::KeyOtherKind),
+        ("SG.abcdefghijklmnopqrstuv.abc_def-ghi".to_owned(), Suspicion::KeyIsApiKey),
         ("nonsense".to_owned(), Suspicion::KeyForm),
     ] {
         assert_eq!(found(&key, &s.signature, TIME, BODY), [Finding::Unconfirmed(suspicion)]);
     }
+}
+
+#[test]
+fn a_configured_key_is_accepted_if_it_is_certainly_meant() {
+    let s = signed(BODY);
+    let pem = |end: &str| format!("-----BEGIN PUBLIC KEY-----{end}{}{end}-----END PUBLIC KEY-----{end}", s.key);
+    let url = s.key.trim_end_matches('=').replace('+', "-").replace('/', "_");
+    for (text, causes) in [
+        (s.key.clone(), vec![]),
+        (format!("  {}\r\n", s.key), vec![]),
+        (pem("\n"), vec![]),
+        (pem("\\n"), vec![Cause::KeyEscapes]),
+        (format!("'{}'", s.key), vec![Cause::KeyQuoted]),
+        (format!("\u{feff}{}", s.key), vec![Cause::KeyInvisible(1)]),
+        (format!("{}\u{200b}{}", &s.key[..64], &s.key[64..]), vec![Cause::KeyInvisible(65)]),
+        (format!("\u{a0}\"{url}\""), vec![Cause::KeyInvisible(1), Cause::KeyQuoted, Cause::KeyBase64Url]),
+    ] {
+        let read = read_public_key(&text).map(|(key, causes)| (key.id().clone(), causes));
+        // `url` may need no repair if the key has none of the characters and no padding: it always has padding.
+        assert_eq!(read, Ok((PublicKey::parse(&s.key).unwrap().id().clone(), causes)), "{text:?}");
+    }
+    for (text, suspicion) in [
+        ("", Suspicion::KeyMissing),
+        ("'SG.abc.def'", Suspicion::KeyIsApiKey),
+        ("MFkwEwYHKoZIzj0CAQYI", Suspicion::KeyCutOff),
+    ] {
+        assert_eq!(read_public_key(text).err(), Some(suspicion), "{text:?}");
+    }
+    assert_eq!(read_public_key(&STANDARD.encode(&s.pkcs8)).err(), Some(Suspicion::KeyPrivate));
 }
 
 #[test]
