@@ -11,7 +11,7 @@ mod wal;
 pub(crate) use files::remove_database;
 pub use open::OpenError;
 pub(crate) use open::{Format, open, open_read_only};
-pub(crate) use snapshot::{snapshot, verify};
+pub(crate) use snapshot::{snapshot, verify, verify_schema};
 pub use tracked::Replaced;
 pub(crate) use tracked::{TrackedFiles, check_folder};
 pub(crate) use trouble::Trouble;

@@ -4,6 +4,7 @@
 //! forms that `redact` knows. Names, phone and customer numbers are not recognised.
 
 mod address;
+mod backup_key;
 mod batch;
 mod forgotten;
 mod ids;
@@ -20,6 +21,7 @@ mod values;
 mod wanted;
 
 pub use address::{EmailHash, normalise, on_the_wire, spellings};
+pub use backup_key::BackupKey;
 pub use batch::{BATCH_FORMAT, Counts, ProtectedBatch};
 pub use forgotten::ForgottenKey;
 pub use key_file::{KeyError, KeyFile};

@@ -29,6 +29,7 @@ use crate::clock;
 use crate::database::OpenError;
 use crate::protect::SealedPost;
 use backlog::Shared;
+pub(crate) use file::FORMAT;
 use file::{Reader, SpoolFile};
 use writer::{Message, Waiting, Writer};
 

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use super::Global;
 use super::exit::{Exit, UsageError};
+use super::output::note;
 use super::question::Question;
 use super::time;
 use crate::config::StoreKind;
 use crate::protect::KeyRing;
+use crate::store::backup::manifest::Origin;
 use crate::store::restore::Sound;
 use crate::store::restored;
 
@@ -24,6 +26,9 @@ pub(super) struct Args {
     /// Put the key file back first, of a backup that has it
     #[arg(long, requires = "dir")]
     with_key: bool,
+    /// Restore a backup that is not signed, as those of earlier versions are: only its checksums and tables are checked
+    #[arg(long, requires = "dir")]
+    allow_unauthenticated: bool,
     /// Instead, say of a restored store that nothing was sent since its backup: `send` works again
     #[arg(long, conflicts_with = "dir")]
     ledger_is_whole: bool,
@@ -53,7 +58,12 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     if args.with_key {
         sound.restore_key(&privacy.key_file)?;
     }
-    sound.restore(&question.paths, &KeyRing::load(privacy)?)?;
+    let origin = sound.restore(&question.paths, &KeyRing::load(privacy)?, args.allow_unauthenticated)?;
+    if origin == Origin::Unsigned {
+        note(
+            "the backup is not signed. Its checksums and tables were checked, but not who made it: whoever could write the folder could change, add or remove events and sends",
+        );
+    }
     let manifest = sound.manifest();
     writeln!(
         out,

@@ -46,6 +46,16 @@ pub enum OpenError {
         /// Why.
         source: rusqlite::Error,
     },
+    /// Tables, indexes, views or triggers that the format does not have.
+    #[error(
+        "{path} has tables, indexes, views or triggers that a mailtrail {name} does not have, or lacks some: it was changed by another program. Use another backup"
+    )]
+    Schema {
+        /// Which file.
+        path: PathBuf,
+        /// What was expected.
+        name: &'static str,
+    },
     /// SQLite did not switch to write-ahead logging.
     #[error(
         "{path} stays in journal mode {mode}, in which a commit would not be durable: the switch to write-ahead logging failed. Check the disk, then start again"

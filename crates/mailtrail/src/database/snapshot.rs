@@ -1,6 +1,6 @@
 //! A database copied while others write it, and a copy looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -8,8 +8,8 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::OpenError;
 use super::open::BUSY_TIMEOUT;
+use super::{Format, OpenError};
 use crate::files;
 
 /// The upper half of every `application_id` of ours: `MT`.
@@ -61,6 +61,34 @@ pub(crate) fn verify(path: &Path) -> Result<Content, OpenError> {
     content().map_err(of)
 }
 
+/// Refuses a copy whose tables, indexes, views or triggers are not those that its format's migrations make.
+pub(crate) fn verify_schema(path: &Path, format: &Format) -> Result<(), OpenError> {
+    let of = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let copy = read_only(path)?;
+    let version: i64 = copy.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(of)?;
+    let known = format.migrations.len();
+    let steps = usize::try_from(version).ok().and_then(|version| format.migrations.get(..version));
+    let steps = steps.ok_or(OpenError::Newer { path: path.to_owned(), name: format.name, found: version, known })?;
+    let fresh = || -> rusqlite::Result<_> {
+        let fresh = Connection::open_in_memory()?;
+        steps.iter().try_for_each(|step| fresh.execute_batch(step))?;
+        schema(&fresh)
+    };
+    if schema(&copy).map_err(of)? == fresh().map_err(of)? {
+        return Ok(());
+    }
+    Err(OpenError::Schema { path: path.to_owned(), name: format.name })
+}
+
+/// Type, name, table and definition of all that was created in a database. Tables that SQLite keeps for itself have the names it
+/// reserves.
+fn schema(connection: &Connection) -> rusqlite::Result<BTreeSet<(String, String, String, Option<String>)>> {
+    let all = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
+    let mut statement = connection.prepare(all)?;
+    let rows = statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    rows.collect()
+}
+
 fn read_only(path: &Path) -> Result<Connection, OpenError> {
     let of = |source| OpenError::Sqlite { path: path.to_owned(), source };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -80,13 +108,18 @@ fn check_ours(connection: &Connection, path: &Path) -> Result<(), OpenError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Format, open};
+    use super::super::open;
     use super::*;
 
     const FORMAT: Format = Format {
         name: "trail",
         application_id: 0x4d54_0001,
         migrations: &["CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT, x TEXT)"],
+    };
+
+    const NEWER: Format = Format {
+        migrations: &["CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT, x TEXT)", "CREATE TABLE b (x)"],
+        ..FORMAT
     };
 
     #[test]
@@ -124,5 +157,29 @@ mod tests {
         let theirs = temp.path().join("theirs.db");
         Connection::open(&theirs).and_then(|c| c.execute_batch("CREATE TABLE t (x)")).expect("made");
         assert!(matches!(snapshot(&theirs, &temp.path().join("x.db")), Err(OpenError::Foreign { .. })));
+    }
+
+    #[test]
+    fn only_the_tables_of_the_format_are_accepted() {
+        let temp = tempfile::tempdir().expect("a folder");
+        let path = temp.path().join("a.db");
+        let older = open(&path, &FORMAT).expect("created");
+        verify_schema(&path, &NEWER).expect("an earlier version of the format");
+        for planted in [
+            "CREATE TRIGGER t BEFORE INSERT ON a BEGIN SELECT raise(IGNORE); END",
+            "CREATE VIEW v AS SELECT 1",
+            "CREATE TABLE b (x)",
+            "CREATE INDEX i ON a (x)",
+            "ALTER TABLE a ADD COLUMN y",
+            "DROP TABLE a",
+        ] {
+            older.execute_batch(&format!("BEGIN; {planted}; COMMIT")).expect(planted);
+            assert!(matches!(verify_schema(&path, &NEWER), Err(OpenError::Schema { .. })), "{planted}");
+            if let Some(undo) = planted.strip_prefix("CREATE ") {
+                let mut words = undo.split(' ');
+                let (kind, name) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+                older.execute_batch(&format!("DROP {kind} {name}")).expect("undone");
+            }
+        }
     }
 }

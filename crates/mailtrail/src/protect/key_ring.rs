@@ -10,6 +10,7 @@
 //! | sealed bytes | nonce (12) ‖ AES-256-GCM-SIV(seal key, bytes; the seal key's id as associated data) |
 //! | sealed posts, for passing on | nonce (12) ‖ AES-256-GCM-SIV(seal key, postcard of headers and body; seal key's id ‖ 0 ‖ `post 1` as associated data) |
 //! | mark of a forgotten address | HMAC-SHA256(HMAC-SHA256(dedupe key, `mailtrail forgotten addresses`), email_hash), first 16 bytes |
+//! | signature of a backup's manifest | HMAC-SHA256(HMAC-SHA256(dedupe key, `mailtrail backup manifest`), manifest without it), hex |
 //! | key ids, check values | HMAC-SHA256(key, `mailtrail key id`), first 8 bytes, hex |
 
 use std::path::Path;
@@ -20,6 +21,7 @@ use aws_lc_rs::{hmac, rand};
 use sendgrid_events::Event;
 
 use super::address::{EmailHash, lower, normalise, spellings};
+use super::backup_key::BackupKey;
 use super::forgotten::ForgottenKey;
 use super::key_file::{KeyError, KeyFile};
 use super::row::SealedRow;
@@ -228,6 +230,12 @@ impl KeyRing {
     #[must_use]
     pub fn previous_key_ids(&self) -> Vec<String> {
         self.previous.iter().map(|(_, id)| id.clone()).collect()
+    }
+
+    /// The key that signs backups.
+    #[must_use]
+    pub fn backup_key(&self) -> BackupKey {
+        BackupKey::derive(&self.dedupe)
     }
 
     /// The key that marks forgotten addresses.

@@ -11,7 +11,7 @@ use crate::database::{self, Format, OpenError, Replaced, Wal};
 use crate::protect::{BATCH_FORMAT, SealedPost};
 
 /// The spool's file format. The format of a batch within is a number of its own.
-pub(super) const FORMAT: Format = Format {
+pub(crate) const FORMAT: Format = Format {
     name: "spool",
     application_id: 0x4d54_5350,
     migrations: &[include_str!("0001_spool.sql"), include_str!("0002_post.sql")],

@@ -7,7 +7,7 @@
 pub mod manifest;
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -19,7 +19,7 @@ use crate::clock;
 use crate::database::{self, OpenError};
 use crate::files;
 use crate::spool;
-use manifest::{Copied, KEY, Keys, LEFT_OUT, Manifest, TRAIL};
+use manifest::{Copied, KEY, LEFT_OUT, Manifest, TRAIL};
 
 /// Why there is no backup, or none that can be relied on.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +54,14 @@ pub enum BackupError {
         path: PathBuf,
         /// What is wrong.
         why: String,
+    },
+    /// Nothing proves who made it.
+    #[error(
+        "{path} is not signed, as backups of earlier versions are not: nothing proves that it was made with this key file and not changed since. If you trust the folder, restore it with --allow-unauthenticated"
+    )]
+    Unsigned {
+        /// The folder.
+        path: PathBuf,
     },
     /// Other keys than the store's.
     #[error(
@@ -103,7 +111,7 @@ pub fn backup(paths: &Paths, keys: &Identity, folder: &Path, key_file: Option<&P
         let (bytes, sha256) = checksum(&to).map_err(io_at(&to))?;
         files.push(Copied { name: KEY.to_owned(), bytes, sha256, format: None, rows: Default::default() });
     }
-    let manifest = Manifest::new(created_at, Keys::of(keys), files);
+    let manifest = Manifest::new(created_at, keys, files);
     manifest.write(folder)?;
     Ok(manifest)
 }
@@ -142,12 +150,11 @@ pub(crate) fn checksum_of(file: &mut impl io::Read) -> io::Result<(u64, String)>
     }
 }
 
-/// Copies a file for the owner's eyes alone, durably; `to` must not be there yet.
+/// Copies a file for the owner's eyes alone, whole or not at all, durably; `to` must not be there yet.
 pub(super) fn copy_private(from: &Path, to: &Path) -> Result<(), BackupError> {
     if to.exists() {
         return Err(BackupError::Exists { path: to.to_owned(), todo: "move it away first" });
     }
     let mut source = File::open(from).map_err(io_at(from))?;
-    let mut target = files::create_private(to).map_err(io_at(to))?;
-    io::copy(&mut source, &mut target).and_then(|_| target.flush()).and_then(|()| target.sync_all()).map_err(io_at(to))
+    files::replace(to, |target| io::copy(&mut source, target).map(drop)).map_err(io_at(to))
 }

@@ -1,6 +1,6 @@
 //! What the store asks of the key file: who the keys are, sealing, and opening.
 
-use crate::protect::{ForgottenKey, KeyRing, SealedRow};
+use crate::protect::{BackupKey, ForgottenKey, KeyRing, SealedRow};
 
 /// Tells keys apart without giving them away. What a store was begun with must stay the same, or be replaced openly.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Identity {
     pub previous_seal_key_ids: Vec<String>,
     /// Recognises addresses that were forgotten.
     pub forgotten_key: ForgottenKey,
+    /// Signs backups.
+    pub backup_key: BackupKey,
 }
 
 /// The keys as the store uses them.
@@ -43,6 +45,7 @@ impl Keys for KeyRing {
             seal_key_id: self.seal_key_id().to_owned(),
             previous_seal_key_ids: Vec::new(),
             forgotten_key: self.forgotten_key(),
+            backup_key: self.backup_key(),
         }
     }
 

@@ -16,8 +16,7 @@ use std::collections::HashMap;
 pub use error::LedgerError;
 pub use read::LedgerReader;
 pub use record::{Asked, OnRecord, Refusal, RunRecord};
-pub(in crate::store) use write::note_hash_key;
-pub(in crate::store) use write::{OF_OTHERS, bring_up_to_date};
+pub(in crate::store) use write::{FORMAT, OF_OTHERS, bring_up_to_date, note_hash_key};
 pub use write::{RunLedger, note_sandbox};
 
 use crate::protect::EmailHash;

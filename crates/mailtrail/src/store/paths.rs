@@ -97,6 +97,12 @@ impl Paths {
         self.trail.with_extension("reconcile.json")
     }
 
+    /// There while a restore is not complete.
+    #[must_use]
+    pub fn restoring(&self) -> PathBuf {
+        restoring(&self.trail)
+    }
+
     /// The folder that holds them.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -105,6 +111,11 @@ impl Paths {
             _ => Path::new("."),
         }
     }
+}
+
+/// What says beside a trail that a restore is not complete.
+pub(super) fn restoring(trail: &Path) -> PathBuf {
+    trail.with_extension("restoring")
 }
 
 #[cfg(test)]

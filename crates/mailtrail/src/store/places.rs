@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 use super::paths::Paths;
 use crate::database::{self, Format, OpenError, Wal};
 
-const FORMAT: Format = Format {
+pub(in crate::store) const FORMAT: Format = Format {
     name: "file of followers",
     application_id: 0x4d54_464c,
     migrations: &[include_str!("0001_follow.sql"), include_str!("0002_told.sql")],

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::protect::{AddressRow, BatchRow, EventRow, ForgottenKey, ProtectedBatch, SealedRow};
+use crate::protect::{AddressRow, BackupKey, BatchRow, EventRow, ForgottenKey, ProtectedBatch, SealedRow};
 use crate::spool::Record;
 use crate::store::keys::{Identity, Keys};
 
@@ -93,6 +93,7 @@ impl Keys for PlainKeys {
             seal_key_id: "seal-1".into(),
             previous_seal_key_ids: vec![],
             forgotten_key: ForgottenKey::for_tests(),
+            backup_key: BackupKey::for_tests(),
         }
     }
 

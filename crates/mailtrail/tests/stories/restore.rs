@@ -129,7 +129,7 @@ fn a_restore_overwrites_nothing_and_wants_the_keys() {
     };
     refused(&["backup", "one"], "is there already");
     refused(&["restore", "one"], "overwrites nothing");
-    refused(&["restore", "one", "--with-key"], "is there already");
+    refused(&["restore", "one", "--with-key"], "overwrites nothing");
     lose_disk(site.path());
     let key = std::fs::read_to_string(site.path().join("mailtrail.key")).unwrap();
     site.write_secret("mailtrail.key", &mailtrail::protect::KeyRing::generate().unwrap().to_text());

@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use super::{BackupError, checksum, io_at};
+use crate::database::Format;
 use crate::files;
+use crate::spool;
 use crate::store::keys::Identity;
 use crate::store::paths::Paths;
+use crate::store::{ledger, places, sqlite};
 
 const FILE: &str = "manifest.json";
 /// The version written and read.
@@ -37,6 +41,20 @@ pub struct Manifest {
     pub keys: Keys,
     /// Its files.
     pub files: Vec<Copied>,
+    /// Proves that it was made with the store's key file: an HMAC over all the rest. Backups of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    authentication: Option<String>,
+}
+
+/// What a manifest proves of its origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// It was made by who has the key file.
+    Proven,
+    /// It has no signature.
+    Unsigned,
+    /// Its signature is another one: it was changed, or made with another key file.
+    Forged,
 }
 
 /// Check values of keys: they tell keys apart and give none away.
@@ -82,8 +100,33 @@ impl Keys {
 }
 
 impl Manifest {
-    pub(super) fn new(created_at: i64, keys: Keys, files: Vec<Copied>) -> Self {
-        Self { format: FORMAT, mailtrail: env!("CARGO_PKG_VERSION").to_owned(), created_at, keys, files }
+    pub(super) fn new(created_at: i64, keys: &Identity, files: Vec<Copied>) -> Self {
+        let mailtrail = env!("CARGO_PKG_VERSION").to_owned();
+        let mut manifest =
+            Self { format: FORMAT, mailtrail, created_at, keys: Keys::of(keys), files, authentication: None };
+        manifest.authentication = Some(keys.backup_key.sign(&manifest.signed_bytes()));
+        manifest
+    }
+
+    /// All but the signature.
+    fn signed_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(&Self { authentication: None, ..self.clone() }).unwrap_or_default()
+    }
+
+    /// Whether it was made by who has these keys.
+    #[must_use]
+    pub fn origin(&self, keys: &Identity) -> Origin {
+        match &self.authentication {
+            None => Origin::Unsigned,
+            Some(signature) if keys.backup_key.verify(&self.signed_bytes(), signature) => Origin::Proven,
+            Some(_) => Origin::Forged,
+        }
+    }
+
+    /// Tells backups apart.
+    pub(in crate::store) fn digest(&self) -> String {
+        let bytes = serde_json::to_vec(self).unwrap_or_default();
+        digest(&SHA256, &bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     pub(super) fn write(&self, folder: &Path) -> Result<(), BackupError> {
@@ -139,6 +182,18 @@ pub(super) fn turn(part: &str) -> u8 {
         LEDGER => 3,
         _ if part.starts_with("spool-") => 1,
         _ => 0,
+    }
+}
+
+/// The format of a part; `None` where this version knows none of that name.
+pub(in crate::store) fn format(part: &str) -> Option<&'static Format> {
+    match part {
+        TRAIL => Some(&sqlite::FORMAT),
+        LEDGER => Some(&ledger::FORMAT),
+        "follow.db" => Some(&places::FORMAT),
+        "forward.db" => Some(&sqlite::FORWARDED_FORMAT),
+        _ if part.starts_with("spool-") => Some(&spool::FORMAT),
+        _ => None,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::store::keys::Identity;
 use crate::store::lock::{Lock, LockError};
 use crate::store::paths::Paths;
 
-pub(super) const FORMAT: Format = Format {
+pub(in crate::store) const FORMAT: Format = Format {
     name: "ledger",
     application_id: 0x4d54_4c47,
     migrations: &[include_str!("0001_ledger.sql"), include_str!("0002_refusal.sql")],

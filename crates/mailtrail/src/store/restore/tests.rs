@@ -1,6 +1,8 @@
 use super::*;
+use crate::database::OpenError;
 use crate::store::backup::backup;
 use crate::store::keys::Identity;
+use crate::store::sqlite::TrailError;
 use crate::store::testing::{PlainKeys, ids, plain_seal, record, stored};
 
 struct OtherKeys;
@@ -26,7 +28,7 @@ fn made(folder: &Path) -> (Paths, PathBuf) {
     trail.adopt(&PlainKeys.identity()).unwrap();
     trail.append(&[record(0..20)], &plain_seal).unwrap();
     // A database of ours beside it, as the ledger is.
-    std::fs::copy(paths.trail(), paths.trail().with_extension("ledger.db")).unwrap();
+    crate::store::ledger::note_sandbox(&paths, &"r".parse().unwrap(), 1).unwrap();
     let key = folder.join("the.key");
     std::fs::write(&key, "key").unwrap();
     (paths, key)
@@ -46,12 +48,15 @@ fn what_was_backed_up_comes_back_once_and_is_marked() {
     assert!(matches!(backup(&paths, &PlainKeys.identity(), &plain, None), Err(BackupError::Exists { .. })));
 
     let sound = Sound::check(&plain).unwrap();
-    assert!(matches!(sound.restore(&paths, &PlainKeys), Err(BackupError::Exists { .. })), "nothing is overwritten");
+    assert!(
+        matches!(sound.restore(&paths, &PlainKeys, false), Err(BackupError::Exists { .. })),
+        "nothing is overwritten"
+    );
     let new = Paths::new(temp.path().join("new/other.db"));
-    assert!(matches!(sound.restore(&new, &OtherKeys), Err(BackupError::OtherKeys)));
+    assert!(matches!(sound.restore(&new, &OtherKeys, false), Err(BackupError::OtherKeys)));
     assert!(!new.trail().exists());
     assert_eq!(restored::look(&new).unwrap(), None, "there is no store");
-    sound.restore(&new, &PlainKeys).unwrap();
+    assert_eq!(sound.restore(&new, &PlainKeys, false).unwrap(), Origin::Proven);
     assert_eq!(stored(new.trail()), ids(0..20));
     assert!(new.trail().with_extension("ledger.db").exists());
     let marked = restored::look(&new).unwrap().expect("marked");
@@ -65,6 +70,8 @@ fn what_was_backed_up_comes_back_once_and_is_marked() {
     assert!(sound.restore_key(&key).is_err(), "it has none");
     Sound::check(&with_key).unwrap().restore_key(&key).unwrap();
     assert_eq!(std::fs::read_to_string(&key).unwrap(), "key");
+    Sound::check(&with_key).unwrap().restore_key(&key).expect("it is there already, as after an interrupted restore");
+    std::fs::write(&key, "another").unwrap();
     assert!(Sound::check(&with_key).unwrap().restore_key(&key).is_err(), "a key is never overwritten");
 }
 
@@ -94,4 +101,82 @@ fn a_changed_or_unfinished_backup_is_refused() {
     }
     std::fs::remove_file(&manifest).unwrap();
     assert!(matches!(Sound::check(&folder), Err(BackupError::Unsound { .. })));
+}
+
+/// The state that a power cut left after any step of a restore.
+#[test]
+fn an_interrupted_restore_can_be_repeated_and_nothing_makes_a_store_meanwhile() {
+    let temp = tempfile::tempdir().unwrap();
+    let (paths, _) = made(temp.path());
+    let folder = temp.path().join("backup");
+    backup(&paths, &PlainKeys.identity(), &folder, None).unwrap();
+    let sound = Sound::check(&folder).unwrap();
+    let digest = sound.manifest().digest();
+    for (number, left) in [
+        vec![],
+        vec!["mail.db.restoring", "mail.db.restoring-journal"],
+        vec!["mail.db.restoring", "mail.ledger.db.restoring", "mail.db.restoring-wal"],
+        vec!["mail.db.restoring", "mail.ledger.db"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let new = Paths::new(temp.path().join(format!("{number}/mail.db")));
+        std::fs::create_dir(new.folder()).unwrap();
+        for name in left {
+            std::fs::write(new.folder().join(name), "half").unwrap();
+        }
+        std::fs::write(new.restoring(), &digest).unwrap();
+        assert!(matches!(Trail::open(new.trail()), Err(TrailError::Restoring { .. })));
+        sound.restore(&new, &PlainKeys, false).unwrap();
+        assert_eq!(stored(new.trail()), ids(0..20));
+        assert!(restored::look(&new).unwrap().is_some());
+        let names: Vec<_> = std::fs::read_dir(new.folder()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert!(!names.iter().any(|name| name.to_string_lossy().contains("restoring")), "{names:?}");
+
+        // All is in place but the marker is not gone.
+        std::fs::write(new.restoring(), &digest).unwrap();
+        sound.restore(&new, &PlainKeys, false).expect("it has only to say so");
+        assert!(!new.restoring().exists());
+        std::fs::write(new.restoring(), "of another backup").unwrap();
+        assert!(matches!(sound.restore(&new, &PlainKeys, false), Err(BackupError::Exists { .. })));
+    }
+}
+
+#[test]
+fn a_backup_that_was_changed_is_refused_and_an_unsigned_one_wants_a_word() {
+    let temp = tempfile::tempdir().unwrap();
+    let (paths, _) = made(temp.path());
+    let folder = temp.path().join("backup");
+    let manifest = backup(&paths, &PlainKeys.identity(), &folder, None).unwrap();
+    let new = Paths::new(temp.path().join("new/mail.db"));
+    let restore = |allowed| Sound::check(&folder).unwrap().restore(&new, &PlainKeys, allowed);
+
+    // A trigger that swallows events, with a checksum that fits.
+    let trail = folder.join("trail.db");
+    let good = std::fs::read(&trail).unwrap();
+    let sql = rusqlite::Connection::open(&trail).unwrap();
+    sql.execute_batch("CREATE TRIGGER t BEFORE INSERT ON event BEGIN SELECT raise(IGNORE); END").unwrap();
+    drop(sql);
+    let text = std::fs::read_to_string(folder.join("manifest.json")).unwrap();
+    let (bytes, sha256) = checksum(&trail).unwrap();
+    let forged = text.replace(&manifest.files[0].sha256, &sha256);
+    let forged = forged.replace(&format!("\"bytes\": {}", manifest.files[0].bytes), &format!("\"bytes\": {bytes}"));
+    std::fs::write(folder.join("manifest.json"), &forged).unwrap();
+    assert!(matches!(restore(true), Err(BackupError::Unsound { .. })), "the signature is another one");
+    let unsigned = |text: &str| {
+        let mut value: serde_json::Value = serde_json::from_str(text).unwrap();
+        value.as_object_mut().unwrap().remove("authentication").unwrap();
+        std::fs::write(folder.join("manifest.json"), value.to_string()).unwrap();
+    };
+    unsigned(&forged);
+    assert!(matches!(restore(false), Err(BackupError::Unsigned { .. })));
+    assert!(matches!(restore(true), Err(BackupError::Open(OpenError::Schema { .. }))), "the trigger is found");
+    assert!(!new.trail().exists());
+
+    std::fs::write(&trail, good).unwrap();
+    unsigned(&text);
+    assert!(matches!(restore(false), Err(BackupError::Unsigned { .. })));
+    assert_eq!(restore(true).unwrap(), Origin::Unsigned);
+    assert_eq!(stored(new.trail()), ids(0..20));
 }

@@ -1,5 +1,7 @@
 //! Why the trail cannot be written.
 
+use std::path::PathBuf;
+
 use super::identity::IdentityError;
 use crate::database::{OpenError, Replaced, Trouble};
 
@@ -16,6 +18,12 @@ pub enum TrailError {
     /// Somebody was forgotten, and without the keys their events cannot be told from others'.
     #[error("addresses were forgotten in this store: it can be written with its key file alone")]
     KeysUnknown,
+    /// A restore was interrupted.
+    #[error("{path} is not there yet, because a restore was interrupted: run `mailtrail restore` again")]
+    Restoring {
+        /// The trail.
+        path: PathBuf,
+    },
     /// The file was replaced.
     #[error(transparent)]
     Replaced(#[from] Replaced),

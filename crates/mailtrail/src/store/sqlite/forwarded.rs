@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::error::TrailError;
 use crate::database::{self, Format, Wal};
 
-const FORMAT: Format =
+pub(in crate::store) const FORMAT: Format =
     Format { name: "forwarding state", application_id: 0x4d54_4657, migrations: &[include_str!("0001_forwarded.sql")] };
 
 /// Pages in the log before a checkpoint.

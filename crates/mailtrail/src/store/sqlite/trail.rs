@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use super::error::TrailError;
 use super::intern::Interned;
 use crate::database::{self, Format, Replaced, Wal};
+use crate::store::paths;
 
 /// The trail's file format.
 pub(crate) const FORMAT: Format = Format {
@@ -33,6 +34,10 @@ impl Trail {
     /// # Errors
     /// When the file cannot be opened, is no trail, or was written by a newer version.
     pub fn open(path: &Path) -> Result<Self, TrailError> {
+        // An empty trail would take the place of the one that is to come.
+        if !path.exists() && paths::restoring(path).exists() {
+            return Err(TrailError::Restoring { path: path.to_owned() });
+        }
         let mut connection = database::open(path, &FORMAT)?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         // Each row refers to numbers that this connection just looked up or gave; looking them up again for every event
