@@ -11,7 +11,8 @@ use crate::store::remote::Row;
 
 /// List the runs, the newest first; or tell of one
 ///
-/// asked: whom SendGrid was asked to mail, each once. completeness: accepted recipients with any event ÷ accepted ones.
+/// asked: the recipients of the run, each once; they are delivered, unreached (refused ones, too) or not settled. completeness:
+/// recipients with any event ÷ all.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Tell of this run alone

@@ -127,7 +127,8 @@ impl Expected {
         Some(expected)
     }
 
-    /// Adds what the ledger says of the mail of a category, which several runs may have sent: the latest counts.
+    /// Adds what the ledger says of the mail of a category, which several runs may have sent: the latest that may have mailed counts,
+    /// else the latest.
     pub(super) fn note(&mut self, asked: Vec<Asked>) {
         for one in asked {
             let (hash, entry) = (one.hash, Entry::of(one));
@@ -142,7 +143,7 @@ impl Expected {
                 (None, None) => continue,
             };
             if let Some((_, held)) = self.people.get_mut(at)
-                && held.as_ref().is_none_or(|held| held.at < entry.at)
+                && held.as_ref().is_none_or(|held| (held.sent.is_taken(), held.at) < (entry.sent.is_taken(), entry.at))
             {
                 *held = Some(entry);
             }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
-use super::{Report, Run, Selector, Watched, columns, standings, unreached};
+use super::{Report, Run, Selector, Watched, already_sent, columns, soft, standings, unreached};
 use crate::config::Language;
 use crate::protect::{AddressRow, BatchRow, EmailHash};
 use crate::run::{RecipientId, RequestId, RunName};
@@ -188,9 +188,23 @@ fn a_run_that_sendgrid_refused_is_settled_and_nobody_was_reached() {
     assert_eq!(report.completeness(), Some(0.0));
     let rows = unreached(&watched, false, NOW);
     assert_eq!(rows[0].classification.as_deref(), Some("HTTP 401"));
+    assert_eq!(soft(&watched, NOW).len(), 3, "--only-unreached mails them again");
     let why = |language| rows[0].reason.text(language);
     assert_eq!(why(Language::English), "the SendGrid account's credits are used up: Maximum credits exceeded");
     assert_eq!(why(Language::Japanese), "SendGridアカウントのクレジットを使い切りました：Maximum credits exceeded");
+}
+
+/// Mailing twice is the worse error.
+#[test]
+fn a_later_refusal_in_another_run_does_not_hide_that_a_category_went_out() {
+    let store = store(&[(Went::Accepted, 1)], &[]);
+    let run = RunName::new("december").expect("a name");
+    let mut ledger = RunLedger::open(&store.paths, &run, &PlainKeys.identity(), NOW).expect("opened");
+    let request = RequestId::random().expect("random");
+    let claim = std::iter::once((hash(0), RecipientId::random().expect("random"), 1));
+    ledger.claim(request, &["news".to_owned()], None, claim, NOW + 5).expect("claimed");
+    ledger.ended(request, Ended::Refused { status: 400, why: "no" }, NOW + 5).expect("noted");
+    assert!(already_sent(&store.paths, "news", None, false).expect("read").contains(&hash(0)));
 }
 
 #[test]

@@ -93,12 +93,6 @@ pub fn soft(watched: &Watched, now: i64) -> Vec<(EmailHash, &'static str)> {
 }
 
 fn again_of(recipient: &Recipient<'_>, now: i64) -> Again {
-    if let Some(refusal) = recipient.refusal() {
-        return match refusal.status {
-            Some(400) | None => Again::No("SendGrid's API did not accept it"),
-            Some(_) => Again::Yes("SendGrid's API refused the whole request"),
-        };
-    }
     let known = recipient.known;
     again(
         recipient.status(),
@@ -124,7 +118,8 @@ fn again(status: Status, classification: Option<&str>, reason: Option<&str>, qui
             Some((_, words, false)) => Again::Yes(words.en),
             None => Again::No("dropped, and why is not known"),
         },
-        Status::Refused => Again::No("SendGrid's API did not accept it"),
+        // Nothing was sent, so that another try does no harm.
+        Status::Refused => Again::Yes("SendGrid's API did not accept it"),
         Status::Bounce => Again::No("refused for good; SendGrid would drop it"),
         Status::Delivered => Again::No("arrived"),
         Status::Unknown | Status::Processed | Status::Deferred => Again::No("not settled"),
@@ -143,6 +138,7 @@ mod tests {
         assert!(yes(Status::Blocked, Some("Reputation"), None, None));
         assert!(yes(Status::Blocked, None, None, None));
         assert!(!yes(Status::Blocked, Some("Invalid Address"), None, None));
+        assert!(yes(Status::Refused, None, None, None));
         assert!(!yes(Status::Bounce, Some("Mailbox Unavailable"), None, None));
         assert!(yes(Status::Dropped, None, Some("Recipient List over Package Quota"), None));
         assert!(!yes(Status::Dropped, None, Some("Bounced Address"), None));

@@ -42,6 +42,10 @@ fn story(post: &Post) -> Vec<(String, Option<i32>, Vec<Value>)> {
         _ => Fate::Delivered,
     });
     post.list(30, 10);
+    // One that SendGrid refuses by itself, among others of a request.
+    let list = post.site.path().join("list.csv");
+    let with_refused = std::fs::read_to_string(&list).unwrap() + "jane.roe@refused.invalid,N,group-2\n";
+    std::fs::write(&list, with_refused).unwrap();
     let mut answers = Vec::new();
     let mut note = |what: &str, output: &Output| {
         let mut lines: Vec<Value> = text(&output.stdout)
@@ -132,6 +136,9 @@ fn a_whole_send_is_the_same_on_both_stores_and_mails_nobody_twice() {
     for (here, there) in on_sqlite.iter().zip(&on_bigquery) {
         assert_eq!(here, there);
     }
+    let unreached = &on_bigquery.iter().find(|(name, ..)| name == "unreached november --format json").unwrap().2;
+    let refused = unreached.iter().find(|row| row["status"] == "refused").expect("a refused recipient");
+    assert!(refused["email"].is_null(), "{refused}");
     let of = |what: &str| &on_bigquery.iter().find(|(name, ..)| name == what).unwrap().2;
     assert_eq!((&of("send")[0]["accepted"], &of("send")[0]["uncertain"]), (&20.into(), &10.into()));
     assert_eq!((&of("one more")[0]["accepted"], &of("one more")[0]["skipped"]["accepted"]), (&1.into(), &30.into()));

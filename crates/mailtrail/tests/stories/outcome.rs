@@ -1,6 +1,7 @@
 //! What became of a send: waiting for it, who was not reached, who was mailed before; with events of any tool and of a ledger.
 
 mod ledger;
+mod names;
 mod new_key;
 mod refused;
 

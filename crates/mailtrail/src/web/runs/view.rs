@@ -73,9 +73,16 @@ impl RunView {
         let (state, state_tone) = if is_sandbox {
             (t.runs.state_sandbox, "calm")
         } else if all > 0 && report.is_settled() {
-            (t.runs.state_settled, "good")
+            let tone = match (report.count(Status::Delivered), report.count(Status::Refused)) {
+                (0, _) => "bad",
+                (_, 0) => "good",
+                _ => "warn",
+            };
+            (t.runs.state_settled, tone)
         } else if report.is_only_deferred() {
             (t.runs.state_deferred, "warn")
+        } else if report.unsent > 0 && report.pending() == report.unsent {
+            (t.runs.state_unsent, "warn")
         } else {
             (t.runs.state_open, "info")
         };

@@ -36,6 +36,7 @@ pub(in crate::web) struct RunTexts {
     pub(in crate::web) state: &'static str,
     pub(in crate::web) state_open: &'static str,
     pub(in crate::web) state_deferred: &'static str,
+    pub(in crate::web) state_unsent: &'static str,
     pub(in crate::web) state_settled: &'static str,
     pub(in crate::web) state_sandbox: &'static str,
     pub(in crate::web) sandbox_note: &'static str,

@@ -12,14 +12,14 @@ const FIVE: [&str; 5] =
 const REASON: &str = "Does not contain a valid address.";
 
 /// A site with a page and an API token, five people on a list, and Slack.
-struct Stage {
-    site: Site,
+pub struct Stage {
+    pub site: Site,
     slack: Slack,
     token: String,
 }
 
 impl Stage {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let slack = Slack::start();
         let site = Site::with(&format!("[slack]\nwebhook_url = \"{}\"", slack.url));
         let token = site.ask(&["web", "token", "ci", "--operator"]);
@@ -30,7 +30,7 @@ impl Stage {
         Self { token: token.to_owned(), site, slack }
     }
 
-    fn api(&self, server: &Running, path: &str) -> Vec<Value> {
+    pub fn api(&self, server: &Running, path: &str) -> Vec<Value> {
         let authorization = ("Authorization".to_owned(), format!("Bearer {}", self.token));
         let (status, answer) =
             request(server.page(), "GET", &format!("/api/v1/{path}"), &[authorization], b"").unwrap();
@@ -38,7 +38,7 @@ impl Stage {
         answer.lines().map(object).collect()
     }
 
-    fn page(&self, server: &Running, path: &str) -> String {
+    pub fn page(&self, server: &Running, path: &str) -> String {
         let (status, answer) = request(server.page(), "GET", path, &[], b"").unwrap();
         assert_eq!(status, 200, "{path}: {answer}");
         answer
@@ -118,6 +118,7 @@ fn one_refused_recipient_is_unreached_on_every_interface() {
     for words in ["5 of 5 settled", "Does not contain a valid address.", ">refused</span>", "80.0 %"] {
         assert!(figures.contains(words), "{words}: {figures}");
     }
+    assert!(figures.contains("class=\"badge warn\">Settled<"), "{figures}");
     // The mail is of the category, too.
     let of_category = ["unreached", "--category", "news", "--since", "2h", "--list", "list.csv", "--format", "json"];
     let (_, out, err) = run(site, &of_category);

@@ -107,6 +107,9 @@ fn recipients(item: &Node<'_>, found: &mut Findings) -> usize {
     count
 }
 
+/// Addresses of this domain are refused, as SendGrid refuses some whose form is right.
+const REFUSED: &str = "@refused.invalid";
+
 /// An object with an address and perhaps a name; the address where it is one.
 pub(crate) fn person<'v>(node: &Node<'v>, found: &mut Findings) -> Option<&'v str> {
     found.closed(node, &["email", "name"])?;
@@ -117,7 +120,7 @@ pub(crate) fn person<'v>(node: &Node<'v>, found: &mut Findings) -> Option<&'v st
         Some(email) => found.text(&email)?,
         None => "",
     };
-    if !is_address(address) {
+    if !is_address(address) || address.ends_with(REFUSED) {
         found.refuse(&node.below("email"), "Does not contain a valid address.");
         return None;
     }

@@ -28,6 +28,7 @@ pub(in crate::web::texts) const TEXTS: RunTexts = RunTexts {
     state: "State",
     state_open: "In progress",
     state_deferred: "Deferred mail left",
+    state_unsent: "Not sent to all",
     state_settled: "Settled",
     state_sandbox: "Sandbox",
     sandbox_note: "This run went to SendGrid’s sandbox alone: nobody was mailed.",

@@ -28,6 +28,7 @@ pub(in crate::web::texts) const TEXTS: RunTexts = RunTexts {
     state: "状態",
     state_open: "進行中",
     state_deferred: "再送待ちのみ",
+    state_unsent: "一部未送信",
     state_settled: "完了",
     state_sandbox: "サンドボックス",
     sandbox_note: "サンドボックスにのみ送信されました。実際のメールは送られていません。",
