@@ -1,7 +1,7 @@
 //! Content and recipients become requests to SendGrid's mail API, within all of its limits.
 //!
-//! Everything is checked when the [`Composer`] is made, before anybody is mailed, and told by the row that breaks it. One
-//! personalization a recipient, so that nobody sees another's address.
+//! Each row is composed and checked once, before anybody is mailed: it becomes a [`Mail`] or a [`RowFault`]. A mail has one
+//! personalization, so that nobody sees another's address.
 
 mod content;
 mod fault;
@@ -12,14 +12,15 @@ mod rows;
 mod tags;
 
 pub use content::Content;
-pub use fault::{ComposeError, ComposeFault};
+pub use fault::{ComposeFault, RowFault, SharedFaults};
 pub use group::Group;
+pub use request::BrokenMail;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::config::Sender;
-use crate::list::{List, Message};
-use crate::protect::without_address;
+use crate::list::{Address, List, Message};
 use content::Compiled;
 use rows::Rows;
 use tags::Nonce;
@@ -59,98 +60,120 @@ impl Common {
     }
 }
 
-/// Makes requests of checked content and rows. Rows are named by their index, as in the list or the slice of messages.
-pub struct Composer<'l> {
-    rows: Rows<'l>,
+/// Content and common settings that passed all checks; makes requests of [`Mail`]s.
+pub struct Composer {
     common: Common,
     /// One of a list; of messages one for each that differs from the message before.
     contents: Vec<Compiled>,
-    /// Which of `contents` a row has; empty for a list.
-    content_of: Vec<usize>,
-    /// The most that each row's personalization takes in a request, bytes.
-    sizes: Vec<usize>,
-    /// What each of `contents` takes without recipients and categories, bytes.
+    /// The size of each content's request without recipients and categories, bytes.
     base_sizes: Vec<usize>,
     nonce: Nonce,
+    /// Whether requests follow the order of the mails, or mails of one category share requests wherever they stand.
+    keeps_order: bool,
 }
 
-impl<'l> Composer<'l> {
-    /// For one content to a whole list. `now` in µs since 1970, for `send_at`.
+/// One recipient's mail, composed once and within all limits. No `Debug`: it has an address.
+pub struct Mail {
+    /// Row of the list (its line in the file) or line of the messages.
+    pub row: u64,
+    /// The recipient, as in the input.
+    pub address: Address,
+    categories: Arc<[String]>,
+    /// Index into [`Composer::contents`].
+    content: usize,
+    /// The personalization as JSON, up to the custom args that are drawn with each request.
+    opening: String,
+}
+
+impl AsRef<Mail> for Mail {
+    fn as_ref(&self) -> &Mail {
+        self
+    }
+}
+
+/// A whole input, composed: each row is among the mails or among the faults.
+pub struct Composition {
+    /// Makes the mails' requests.
+    pub composer: Composer,
+    /// Rows that can be mailed, in the order of the input.
+    pub mails: Vec<Mail>,
+    /// Rows that cannot, in the order of the input.
+    pub faults: Vec<RowFault>,
+}
+
+impl Composer {
+    /// Composes one content for a whole list. `now` in µs since 1970, for `send_at`.
     ///
     /// # Errors
-    /// When the content does not fit the list, or SendGrid would refuse a request.
-    pub fn new(content: &Content, common: Common, list: &'l List, now: i64) -> Result<Self, ComposeError> {
+    /// When the content does not fit the list, or SendGrid would refuse every request.
+    pub fn compose_list(content: &Content, common: Common, list: &List, now: i64) -> Result<Composition, SharedFaults> {
         let rows = Rows::List(list);
-        let compiled = Compiled::new(content, None)?;
-        rows.know(&compiled)?;
-        Self::checked(rows, common, vec![compiled], Vec::new(), now)
+        let mut faults = limits::common(&common, now);
+        let compiled = match Compiled::new(content) {
+            Ok(compiled) => compiled,
+            Err(fault) => {
+                faults.push(fault);
+                return Err(SharedFaults(faults));
+            }
+        };
+        faults.extend(rows.unknown_variables(&compiled));
+        faults.extend(compiled.shared_subject(rows.has_subjects()).err());
+        SharedFaults::none(faults)?;
+        let content_of = vec![Ok(0); rows.len()];
+        Self::compose(&rows, common, vec![compiled], content_of, false)
     }
 
-    /// For messages that each bring their content. Consecutive ones of equal content and category share a request.
+    /// Composes messages that each bring their content. Consecutive ones of equal content and category share a request.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
-    pub fn of_messages(common: Common, messages: &'l [Message], now: i64) -> Result<Self, ComposeError> {
+    /// When what all messages share is wrong.
+    pub fn compose_messages(common: Common, messages: &[Message], now: i64) -> Result<Composition, SharedFaults> {
+        SharedFaults::none(limits::common(&common, now))?;
         let mut contents: Vec<Compiled> = Vec::new();
-        let mut content_of = Vec::with_capacity(messages.len());
+        let mut content_of: Vec<Result<usize, ComposeFault>> = Vec::with_capacity(messages.len());
         let mut before: Option<&Message> = None;
         for message in messages {
             let same = |other: &Message| {
                 (&other.subject, &other.html, &other.text, &other.template_id)
                     == (&message.subject, &message.html, &message.text, &message.template_id)
             };
-            if !before.is_some_and(same) {
-                contents.push(Compiled::new(&Content::of(message), Some(message.row))?);
-            }
-            content_of.push(contents.len() - 1);
+            let content = match content_of.last() {
+                Some(last) if before.is_some_and(same) => last.clone(),
+                _ => Compiled::new(&Content::of(message)).map(|compiled| {
+                    contents.push(compiled);
+                    contents.len() - 1
+                }),
+            };
+            content_of.push(content);
             before = Some(message);
         }
-        Self::checked(Rows::Messages(messages), common, contents, content_of, now)
+        Self::compose(&Rows::Messages(messages), common, contents, content_of, true)
     }
 
-    fn checked(
-        rows: Rows<'l>,
+    fn compose(
+        rows: &Rows<'_>,
         common: Common,
         contents: Vec<Compiled>,
-        content_of: Vec<usize>,
-        now: i64,
-    ) -> Result<Self, ComposeError> {
-        limits::common(&common, now)?;
-        let nonce = Nonce::new(&rows, &contents, &content_of)?;
-        let mut composer =
-            Self { rows, common, contents, content_of, sizes: Vec::new(), base_sizes: Vec::new(), nonce };
+        content_of: Vec<Result<usize, ComposeFault>>,
+        keeps_order: bool,
+    ) -> Result<Composition, SharedFaults> {
+        let nonce = Nonce::new(rows, &contents, &content_of)?;
+        let mut composer = Self { common, contents, base_sizes: Vec::new(), nonce, keeps_order };
         composer.base_sizes = composer.base_sizes();
-        let mut sizes = Vec::with_capacity(composer.rows.len());
-        for row in 0..composer.rows.len() {
-            sizes.push(composer.check(row)?);
+        if let (Rows::List(_), Some(size)) = (rows, composer.base_sizes.first())
+            && *size >= limits::REQUEST
+        {
+            return Err(SharedFaults(vec![ComposeFault::Size { size: *size }]));
         }
-        composer.sizes = sizes;
-        Ok(composer)
-    }
-
-    /// How many rows there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Whether there is nobody to mail.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// A text about a row, such as SendGrid's reason for refusing it, without the row's address.
-    #[must_use]
-    pub fn without_address(&self, row: usize, text: &str) -> String {
-        match self.rows.address(row) {
-            Some(address) => without_address(text, address.expose()).into_owned(),
-            None => text.to_owned(),
+        let shared: Arc<[String]> = composer.common.categories.clone().into();
+        let (mut mails, mut faults) = (Vec::with_capacity(rows.len()), Vec::new());
+        for (row, content) in content_of.into_iter().enumerate() {
+            match content.and_then(|content| composer.mail(rows, row, content, &shared)) {
+                Ok(mail) => mails.push(mail),
+                Err(fault) => faults.push(RowFault { row: rows.number(row), fault }),
+            }
         }
-    }
-
-    fn content_index(&self, row: usize) -> usize {
-        self.content_of.get(row).copied().unwrap_or(0)
+        Ok(Composition { composer, mails, faults })
     }
 }
 

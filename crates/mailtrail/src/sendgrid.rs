@@ -17,7 +17,7 @@ pub use call::CallError;
 pub use client::{Client, ClientError};
 pub use erase::{EraseJob, erase_requests};
 pub use mail_send::{Asm, Content, EmailAddress, MailSend, MailSettings, Personalization, SandboxMode};
-pub use outcome::{ApiError, Outcome, is_out_of_credits};
+pub use outcome::{ApiError, Outcome, first_of, is_out_of_credits, said};
 pub use patience::Patience;
 
 #[cfg(test)]

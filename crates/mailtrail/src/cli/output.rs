@@ -109,6 +109,15 @@ pub(super) fn note(text: &str) {
     crate::log::write_line(text);
 }
 
+/// What was written, unless the reader of stdout has closed it: for output that is not the command's purpose, so that the command goes on
+/// and its exit code tells what became of it.
+pub(super) fn unless_closed(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
 /// How wide a table may be; `None`: as wide as it likes.
 fn width() -> Option<u16> {
     if !io::stdout().is_terminal() {

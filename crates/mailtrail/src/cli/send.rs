@@ -2,13 +2,14 @@
 
 mod args;
 mod messages;
+mod problems;
 mod recipients;
 mod tell;
 
 pub(super) use args::Args;
 pub(super) use recipients::read_list;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,20 +20,21 @@ use super::exit::{Exit, UsageError};
 use super::question::Question;
 use super::selection::Selection;
 use super::sent::tell_blind;
-use super::{pruned, time, wait};
+use super::{output, pruned, time, wait};
 use crate::clock::now_micros;
-use crate::compose::Composer;
-use crate::list::{List, Listed};
+use crate::compose::{Composer, Composition, Mail};
+use crate::list::{Address, List, Listed};
 use crate::outcome::{Selector, Watched, already_sent, mailed_before, proven, refuse_new_key, soft};
 use crate::protect::{EmailHash, KeyRing};
 use crate::run::RunName;
-use crate::send::{Choice, Rules, Sending, Summary, choose, validate};
+use crate::send::{Hashes, Rules, Sending, Skip, Summary, choose, validate};
 use crate::sendgrid::{Client, Patience};
 use crate::stop::{self, Stop};
 use crate::store::keys::Keys as _;
 use crate::store::ledger::{Claims, Known, Sent};
 use crate::store::query::Scope;
 use crate::store::sends::Sends;
+use problems::RowProblems;
 use tell::Report;
 
 pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
@@ -83,29 +85,76 @@ impl Sender {
         let now = now_micros();
         let common = self.args.common(&self.question.config.sendgrid, now)?;
         let content = self.args.content()?;
-        let composer = Composer::new(&content, common, list, now).map_err(|error| UsageError(error.to_string()))?;
+        let composed = Composer::compose_list(&content, common, list, now);
+        // Every problem is reported, those of rows and those of what all rows share.
+        let faults = composed.as_ref().map_or(&[][..], |composed| &composed.faults);
+        let problems = RowProblems::new(list.problems(), faults);
+        self.show_problems(&problems)?;
+        let Composition { composer, mails, .. } = composed.map_err(|error| UsageError(error.to_string()))?;
+        self.refuse_problems(&problems)?;
+        if mails.is_empty() {
+            return Err(UsageError("the list has no recipient that can be mailed".to_owned()).into());
+        }
         if self.args.dry_run {
             let sets = self.sets()?;
-            let choice = choose(list.hashes(&self.keys), &self.known()?, &sets.as_rules(&self.args));
-            tell::dry_run(&self.args, list, &composer, &choice)?;
+            let choice = choose(self.hashed(mails), &self.known()?, &sets.as_rules(&self.args));
+            tell::dry_run(&self.args, list, &problems, &composer, choice)?;
             return Ok(Exit::Done);
         }
         let client = Client::new(&self.question.config.sendgrid).map_err(|error| UsageError(error.to_string()))?;
         if self.args.sandbox {
-            return self.sandbox(&client, &composer, list).await;
+            return self.sandbox(&client, &composer, mails, list, &problems).await;
         }
-        // Before the run is taken: whoever has it must let go of it again.
+        // Before the run is taken, so that a signal always releases it.
         let stop = interrupted()?;
         let mut ledger = self.take(now)?;
         // After the ledger was taken: what an earlier sender left is settled by then.
         let sets = self.sets()?;
-        let choice = choose(list.hashes(&self.keys), &ledger.known()?, &sets.as_rules(&self.args));
-        let progress = tell::Progress::begin(choice.chosen());
-        let sending = self.sending(&mut *ledger, &client, &composer, &choice, now)?;
-        let summary = sending.run(stop, |requested| progress.request(requested)).await?;
+        let choice = choose(self.hashed(mails), &ledger.known()?, &sets.as_rules(&self.args));
+        let (skipped, chosen) = (choice.skip_counts(), choice.chosen);
+        let progress = tell::Progress::begin(chosen.len());
+        let sending = self.sending(&mut *ledger, &client, &composer, now)?;
+        let summary = sending.run(chosen, stop, |requested| progress.request(requested)).await?;
         progress.end();
         ledger.close()?;
-        self.report(list, &choice, &summary)
+        self.report(list, &problems, skipped, &summary)
+    }
+
+    /// Shows rows that cannot be mailed, and writes them where that is wanted.
+    fn show_problems(&self, problems: &RowProblems) -> anyhow::Result<()> {
+        let file = self.args.problems_out.as_deref();
+        problems.show(self.args.skip_invalid, file);
+        match file {
+            Some(file) => problems.write(file, self.args.output),
+            None => Ok(()),
+        }
+    }
+
+    fn refuse_problems(&self, problems: &RowProblems) -> anyhow::Result<()> {
+        let count = problems.count();
+        if count == 0 || self.args.skip_invalid {
+            return Ok(());
+        }
+        tell::refused_list(&self.args, problems)?;
+        let rows = if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
+        Err(UsageError(format!(
+            "{rows} of the list cannot be mailed, so nothing was sent. Correct them, or skip them with --skip-invalid"
+        ))
+        .into())
+    }
+
+    /// Each mail with all hashes of its recipient.
+    fn hashed(&self, mails: Vec<Mail>) -> impl Iterator<Item = (Mail, Hashes)> {
+        mails.into_iter().map(|mail| {
+            let hashes = self.hashes(&mail.address);
+            (mail, hashes)
+        })
+    }
+
+    fn hashes(&self, address: &Address) -> Hashes {
+        let all = self.keys.lookup_hashes(address.expose());
+        let current = all.first().copied().unwrap_or_else(|| self.keys.email_hash(address.expose()));
+        Hashes { current, all }
     }
 
     /// What the arguments say of how to send.
@@ -113,8 +162,7 @@ impl Sender {
         &'a self,
         ledger: &'a mut dyn Claims,
         client: &'a Client,
-        composer: &'a Composer<'a>,
-        choice: &'a Choice,
+        composer: &'a Composer,
         now: i64,
     ) -> anyhow::Result<Sending<'a>> {
         Ok(Sending {
@@ -122,33 +170,45 @@ impl Sender {
             client,
             composer,
             run: self.run_name(),
-            choice,
             send_at: self.args.send_at(now)?.map(|seconds| seconds * 1_000_000),
             rate: self.args.rate,
             patience: Patience::default(),
         })
     }
 
-    async fn sandbox(&self, client: &Client, composer: &Composer<'_>, list: &List) -> anyhow::Result<Exit> {
-        let limit = self.args.limit.unwrap_or(usize::MAX);
-        let summary = validate(client, composer, self.run_name(), |row| row < limit, interrupted()?).await?;
+    async fn sandbox(
+        &self,
+        client: &Client,
+        composer: &Composer,
+        mut mails: Vec<Mail>,
+        list: &List,
+        problems: &RowProblems,
+    ) -> anyhow::Result<Exit> {
+        mails.truncate(self.args.limit.unwrap_or(usize::MAX));
+        let summary = validate(client, composer, mails, self.run_name(), interrupted()?).await?;
         self.sends.note_sandbox(self.run_name(), now_micros())?;
-        let choice = Choice { rows: Vec::new() };
-        self.report(list, &choice, &summary)
+        self.report(list, problems, BTreeMap::new(), &summary)
     }
 
-    fn report(&self, list: &List, choice: &Choice, summary: &Summary) -> anyhow::Result<Exit> {
+    fn report(
+        &self,
+        list: &List,
+        problems: &RowProblems,
+        skipped: BTreeMap<Skip, usize>,
+        summary: &Summary,
+    ) -> anyhow::Result<Exit> {
         let report = Report {
             run: self.run_name(),
             sandbox: self.args.sandbox,
             listed: list.len() as u64 + list.duplicates().len() as u64 + list.problems().total() as u64,
-            invalid: list.problems().total() as u64,
+            problems,
             repeated: list.duplicates().len() as u64,
-            skipped: choice.skipped(),
+            skipped,
             summary,
             elapsed: self.started.elapsed(),
         };
-        report.print(self.args.output.format)?;
+        // The exit code tells what became of the send, even if nobody reads the report.
+        output::unless_closed(report.print(self.args.output.format))?;
         Ok(if summary.refused + summary.uncertain + summary.left > 0 { Exit::Failed } else { Exit::Done })
     }
 
@@ -262,7 +322,7 @@ fn interrupted() -> anyhow::Result<Stop> {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        super::output::note("stopping after the request under way; started again, the run goes on");
+        output::note("stopping after the request under way; started again, the run goes on");
         stopper.stop();
         // The other end tells whoever listens still.
         std::future::pending::<()>().await;

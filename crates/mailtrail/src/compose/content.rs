@@ -1,6 +1,7 @@
 //! The content as people write it, and its variables found.
 
-use super::fault::{ComposeError, ComposeFault};
+use super::fault::ComposeFault;
+use super::limits;
 use crate::list::Message;
 
 /// What is sent: own content, or a template of SendGrid's. `{{name}}` in subject, HTML and text stands for a column, escaped
@@ -60,8 +61,7 @@ pub(super) struct Compiled {
 }
 
 impl Compiled {
-    pub(super) fn new(content: &Content, row: Option<u64>) -> Result<Self, ComposeError> {
-        let fault = |fault| ComposeError { row, fault };
+    pub(super) fn new(content: &Content) -> Result<Self, ComposeFault> {
         let mut compiled = Self {
             subject: None,
             html: None,
@@ -69,15 +69,15 @@ impl Compiled {
             template_id: content.template_id.clone(),
             variables: Vec::new(),
         };
-        compiled.subject = compiled.parts("subject", content.subject.as_deref(), false).map_err(fault)?;
-        compiled.html = compiled.parts("html", content.html.as_deref(), true).map_err(fault)?;
-        compiled.text = compiled.parts("text", content.text.as_deref(), false).map_err(fault)?;
+        compiled.subject = compiled.parts("subject", content.subject.as_deref(), false)?;
+        compiled.html = compiled.parts("html", content.html.as_deref(), true)?;
+        compiled.text = compiled.parts("text", content.text.as_deref(), false)?;
         let has_body = compiled.html.is_some() || compiled.text.is_some();
         match (compiled.template(), has_body) {
-            (Template::None, false) => Err(fault(ComposeFault::NoContent)),
-            (Template::Dynamic | Template::Legacy, true) => Err(fault(ComposeFault::TwoContents)),
-            (Template::Dynamic, false) if compiled.subject.is_some() => Err(fault(ComposeFault::SubjectOfTemplate)),
-            _ if compiled.template_id.as_deref() == Some("") => Err(fault(ComposeFault::Empty("template_id"))),
+            (Template::None, false) => Err(ComposeFault::NoContent),
+            (Template::Dynamic | Template::Legacy, true) => Err(ComposeFault::TwoContents),
+            (Template::Dynamic, false) if compiled.subject.is_some() => Err(ComposeFault::SubjectOfTemplate),
+            _ if compiled.template_id.as_deref() == Some("") => Err(ComposeFault::Empty("template_id")),
             _ => Ok(compiled),
         }
     }
@@ -87,6 +87,21 @@ impl Compiled {
             None => Template::None,
             Some(id) if id.starts_with("d-") => Template::Dynamic,
             Some(_) => Template::Legacy,
+        }
+    }
+
+    /// Checks what the subject has in common for all rows; `has_subjects`: whether rows bring their own.
+    pub(super) fn shared_subject(&self, has_subjects: bool) -> Result<(), ComposeFault> {
+        if self.template() == Template::Dynamic {
+            return Ok(());
+        }
+        match &self.subject {
+            Some(parts) => parts.iter().try_for_each(|part| match part {
+                Part::Literal(text) => limits::subject_line(text),
+                Part::Variable(_) => Ok(()),
+            }),
+            None if has_subjects || self.template() == Template::Legacy => Ok(()),
+            None => Err(ComposeFault::NoSubject),
         }
     }
 

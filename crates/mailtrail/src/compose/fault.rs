@@ -1,32 +1,45 @@
-//! Why no request can be made, by row where one is to blame; never with an address or a value.
+//! Why a row, or all of them, cannot be mailed; never with an address or a value.
 
 use std::fmt;
 
 use crate::run::NoRandomness;
 
-/// Why nothing can be sent.
+/// A row that cannot be mailed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ComposeError {
-    /// Row of the list (its line in the file) or line of the messages; `None`: what all share.
-    pub row: Option<u64>,
+pub struct RowFault {
+    /// Row of the list (its line in the file) or line of the messages.
+    pub row: u64,
     /// What is wrong.
     pub fault: ComposeFault,
 }
 
-impl fmt::Display for ComposeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(row) = self.row {
-            write!(f, "row {row}: ")?;
-        }
-        self.fault.fmt(f)
+/// Why nothing can be sent: everything that is wrong with what all rows share; never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedFaults(pub Vec<ComposeFault>);
+
+impl SharedFaults {
+    pub(super) fn none(faults: Vec<ComposeFault>) -> Result<(), Self> {
+        if faults.is_empty() { Ok(()) } else { Err(Self(faults)) }
     }
 }
 
-impl std::error::Error for ComposeError {}
+impl fmt::Display for SharedFaults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, fault) in self.0.iter().enumerate() {
+            if at > 0 {
+                f.write_str("; ")?;
+            }
+            fault.fmt(f)?;
+        }
+        Ok(())
+    }
+}
 
-impl From<ComposeFault> for ComposeError {
+impl std::error::Error for SharedFaults {}
+
+impl From<ComposeFault> for SharedFaults {
     fn from(fault: ComposeFault) -> Self {
-        Self { row: None, fault }
+        Self(vec![fault])
     }
 }
 

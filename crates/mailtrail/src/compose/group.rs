@@ -1,22 +1,28 @@
-//! Which rows share a request: equal content and categories, within the limits.
+//! Which mails share a request: equal content and categories, within the limits.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use super::{Composer, Rows, limits};
+use super::{Composer, Mail, limits};
 
-/// Rows of one request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
-    rows: Vec<usize>,
-    pub(super) categories: Vec<String>,
+/// The mails of one request, 1 to 1,000, in the order of the input. `M` is a [`Mail`] or has one.
+pub struct Group<M> {
+    mails: Vec<M>,
+    pub(super) categories: Arc<[String]>,
     pub(super) content: usize,
 }
 
-impl Group {
-    /// The rows' indices, ascending; 1 to 1,000.
+impl<M> Group<M> {
+    /// The mails.
     #[must_use]
-    pub fn rows(&self) -> &[usize] {
-        &self.rows
+    pub fn mails(&self) -> &[M] {
+        &self.mails
+    }
+
+    /// The mails, for another request.
+    #[must_use]
+    pub fn into_mails(self) -> Vec<M> {
+        self.mails
     }
 
     /// The categories of all of them.
@@ -26,41 +32,32 @@ impl Group {
     }
 }
 
-impl Composer<'_> {
-    /// The requests that mail all rows for which `wanted` is true, each once. A list's rows of one category come together;
-    /// messages keep their order.
-    pub fn groups(&self, wanted: impl Fn(usize) -> bool) -> Vec<Group> {
-        let mut groups: Vec<Group> = Vec::new();
+impl Composer {
+    /// The requests that send these mails. A list's mails of one category come together; messages keep their order.
+    pub fn groups<M: AsRef<Mail>>(&self, mails: impl IntoIterator<Item = M>) -> Vec<Group<M>> {
+        let mut groups: Vec<Group<M>> = Vec::new();
         // The group still open for each content and categories, with its size.
-        let mut open: HashMap<(usize, Vec<String>), (usize, usize)> = HashMap::new();
-        for row in (0..self.len()).filter(|row| wanted(*row)) {
-            let content = self.content_index(row);
-            let categories = self.categories(row);
-            let key = (content, categories);
-            let size = self.sizes.get(row).copied().unwrap_or_default();
+        let mut open: HashMap<(usize, Arc<[String]>), (usize, usize)> = HashMap::new();
+        for mail in mails {
+            let of = mail.as_ref();
+            let (content, size) = (of.content, of.most_size());
+            let key = (content, Arc::clone(&of.categories));
             if let Some((at, total)) = open.get_mut(&key)
                 && let Some(group) = groups.get_mut(*at)
-                && group.rows.len() < limits::PERSONALIZATIONS
+                && group.mails.len() < limits::PERSONALIZATIONS
                 && *total + size < limits::REQUEST
             {
-                group.rows.push(row);
+                group.mails.push(mail);
                 *total += size;
                 continue;
             }
-            if matches!(self.rows, Rows::Messages(_)) {
+            if self.keeps_order {
                 open.clear();
             }
             let total = self.base_size(content, &key.1) + size;
-            groups.push(Group { rows: vec![row], categories: key.1.clone(), content });
+            groups.push(Group { mails: vec![mail], categories: Arc::clone(&key.1), content });
             open.insert(key, (groups.len() - 1, total));
         }
         groups
-    }
-
-    pub(super) fn categories(&self, row: usize) -> Vec<String> {
-        match self.rows.categories(row) {
-            Some(own) => own.into_iter().map(str::to_owned).collect(),
-            None => self.common.categories.clone(),
-        }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Common;
 use super::fault::ComposeFault;
+use super::request::{OWN_ARGS, json_size};
 use crate::run::{RECIPIENT_ARG, REQUEST_ARG, RUN_ARG};
 
 /// Recipients of a request.
@@ -18,14 +19,17 @@ const CATEGORIES: usize = 10;
 const CATEGORY: usize = 255;
 const AHEAD_SECONDS: i64 = 72 * 3600;
 
-pub(super) fn common(common: &Common, now: i64) -> Result<(), ComposeFault> {
-    categories(&common.categories)?;
-    custom_arg_names(&common.custom_args)?;
+/// Everything that is wrong with what all mails share.
+pub(super) fn common(common: &Common, now: i64) -> Vec<ComposeFault> {
     let seconds = now.div_euclid(1_000_000);
-    match common.send_at {
+    let send_at = match common.send_at {
         Some(at) if at <= seconds || at > seconds.saturating_add(AHEAD_SECONDS) => Err(ComposeFault::SendAt),
         _ => Ok(()),
-    }
+    };
+    let size = OWN_ARGS + json_size(&common.custom_args);
+    let size = if size >= CUSTOM_ARGS { Err(ComposeFault::CustomArgs { size }) } else { Ok(()) };
+    let checks = [categories(&common.categories), custom_arg_names(&common.custom_args), size, send_at];
+    checks.into_iter().filter_map(Result::err).collect()
 }
 
 pub(super) fn categories<C: AsRef<str>>(categories: &[C]) -> Result<(), ComposeFault> {
@@ -56,6 +60,11 @@ pub(super) fn subject(subject: &str) -> Result<(), ComposeFault> {
     if subject.trim().is_empty() {
         return Err(ComposeFault::NoSubject);
     }
+    subject_line(subject)
+}
+
+/// A part of a subject.
+pub(super) fn subject_line(subject: &str) -> Result<(), ComposeFault> {
     // U+2028 and U+2029 break lines too.
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     if subject.contains(breaks) { Err(ComposeFault::SubjectBreaks) } else { Ok(()) }

@@ -1,12 +1,12 @@
 //! Recipients of a list or of messages, asked alike.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
 use super::content::{Compiled, Template};
-use super::fault::{ComposeError, ComposeFault};
+use super::fault::ComposeFault;
 use crate::config::nearest;
 use crate::list::{Address, List, Message};
 
@@ -65,12 +65,19 @@ impl<'l> Rows<'l> {
         }
     }
 
-    /// Whether the list has all columns that the content uses; messages are asked one by one.
-    pub(super) fn know(&self, compiled: &Compiled) -> Result<(), ComposeError> {
-        let Self::List(list) = self else { return Ok(()) };
-        match compiled.variables.iter().find(|variable| list.column(&variable.name).is_none()) {
-            Some(unknown) => Err(missing(&unknown.name, list.columns().iter().map(String::as_str)).into()),
-            None => Ok(()),
+    /// Variables of the content for which the list has no column; messages are asked one by one.
+    pub(super) fn unknown_variables(&self, compiled: &Compiled) -> Vec<ComposeFault> {
+        let Self::List(list) = self else { return Vec::new() };
+        let names: BTreeSet<&str> = compiled.variables.iter().map(|variable| variable.name.as_str()).collect();
+        let unknown = names.into_iter().filter(|name| list.column(name).is_none());
+        unknown.map(|name| missing(name, list.columns().iter().map(String::as_str))).collect()
+    }
+
+    /// Whether rows may bring a subject of their own.
+    pub(super) fn has_subjects(&self) -> bool {
+        match self {
+            Self::List(list) => list.column(SUBJECT).is_some(),
+            Self::Messages(_) => true,
         }
     }
 

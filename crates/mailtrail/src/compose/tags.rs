@@ -15,7 +15,11 @@ const DRAWS: usize = 8;
 pub(super) struct Nonce(String);
 
 impl Nonce {
-    pub(super) fn new(rows: &Rows<'_>, contents: &[Compiled], content_of: &[usize]) -> Result<Self, ComposeFault> {
+    pub(super) fn new(
+        rows: &Rows<'_>,
+        contents: &[Compiled],
+        content_of: &[Result<usize, ComposeFault>],
+    ) -> Result<Self, ComposeFault> {
         for _ in 0..DRAWS {
             let nonce = Self(RequestId::random()?.to_string().chars().take(DIGITS).collect());
             if !nonce.stands_somewhere(rows, contents, content_of) {
@@ -25,12 +29,18 @@ impl Nonce {
         Err(crate::run::NoRandomness.into())
     }
 
-    fn stands_somewhere(&self, rows: &Rows<'_>, contents: &[Compiled], content_of: &[usize]) -> bool {
+    fn stands_somewhere(
+        &self,
+        rows: &Rows<'_>,
+        contents: &[Compiled],
+        content_of: &[Result<usize, ComposeFault>],
+    ) -> bool {
         let finder = memchr::memmem::Finder::new(self.0.as_bytes());
         let holds = |text: &str| finder.find(text.as_bytes()).is_some();
         contents.iter().flat_map(Compiled::literals).any(holds)
             || (0..rows.len()).any(|row| {
-                let content = contents.get(content_of.get(row).copied().unwrap_or(0));
+                // A row without usable content is not mailed.
+                let content = content_of.get(row).and_then(|content| contents.get(*content.as_ref().ok()?));
                 content.is_some_and(|content| rows.any_text(row, content, holds))
             })
     }

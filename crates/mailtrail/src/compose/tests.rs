@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::list::{ListOptions, Messages};
 use crate::run::{RecipientId, RequestId, RunName};
-use crate::sendgrid::{MailSend, Personalization};
+use crate::sendgrid::MailSend;
 
 const NOW: i64 = 1_800_000_000_000_000;
 
@@ -34,15 +34,57 @@ fn template(id: &str) -> Content {
     Content { template_id: Some(id.to_owned()), ..Content::default() }
 }
 
+/// What cannot be mailed: all rows, or rows by their number.
 fn told(content: &Content, common: Common, list: &List) -> String {
-    Composer::new(content, common, list, NOW).err().expect("an error").to_string()
+    match Composer::compose_list(content, common, list, NOW) {
+        Ok(composed) => rows_told(&composed),
+        Err(error) => error.to_string(),
+    }
 }
 
-fn requests(composer: &Composer<'_>) -> Vec<MailSend> {
-    let id = |row: usize| RecipientId::from_bytes((row as u128).to_be_bytes());
+fn rows_told(composed: &Composition) -> String {
+    composed.faults.iter().map(|fault| format!("row {}: {}; ", fault.row, fault.fault)).collect()
+}
+
+fn composed(content: &Content, common: Common, list: &List) -> Composition {
+    let composed = Composer::compose_list(content, common, list, NOW).unwrap_or_else(|error| panic!("{error}"));
+    assert!(composed.faults.is_empty(), "{}", rows_told(&composed));
+    composed
+}
+
+/// The id of a row's recipient.
+fn id(row: u64) -> RecipientId {
+    RecipientId::from_bytes(u128::from(row).to_be_bytes())
+}
+
+fn requests(composed: Composition) -> Vec<MailSend> {
     let run = RunName::new("run").unwrap();
     let request = RequestId::from_bytes([7; 16]);
-    composer.groups(|_| true).iter().map(|group| composer.request(group, Some(&run), request, id)).collect()
+    let Composition { composer, mails, .. } = composed;
+    let groups = composer.groups(mails);
+    let ids = |group: &Group<Mail>| group.mails().iter().map(|mail| id(mail.row)).collect::<Vec<_>>();
+    groups.iter().map(|group| composer.request(group, &run, request, ids(group)).unwrap()).collect()
+}
+
+/// A personalization as SendGrid reads it.
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Personalization {
+    to: Vec<To>,
+    subject: Option<String>,
+    custom_args: BTreeMap<String, String>,
+    substitutions: BTreeMap<String, String>,
+    dynamic_template_data: serde_json::Map<String, serde_json::Value>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct To {
+    email: String,
+}
+
+fn personalizations(mail: &MailSend) -> Vec<Personalization> {
+    mail.personalizations.iter().map(|json| serde_json::from_str(json.get()).unwrap()).collect()
 }
 
 /// As SendGrid does: each tag by plain search, one after the other.
@@ -62,7 +104,7 @@ fn obeys(mail: &MailSend) {
     assert_eq!(mail.categories.iter().collect::<BTreeSet<_>>().len(), mail.categories.len());
     assert!(mail.categories.iter().all(|c| c.is_ascii() && (1..=255).contains(&c.len())));
     assert!(mail.from.email.is_ascii());
-    for personalization in &mail.personalizations {
+    for personalization in personalizations(mail) {
         assert_eq!(personalization.to.len(), 1);
         let mut args = mail.custom_args.clone();
         args.extend(personalization.custom_args.clone());
@@ -70,7 +112,7 @@ fn obeys(mail: &MailSend) {
         let bytes: usize = personalization.substitutions.iter().map(|(tag, value)| tag.len() + value.len()).sum();
         assert!(bytes <= 10_000);
         if let Some(subject) = personalization.subject.as_ref().or(mail.subject.as_ref()) {
-            assert!(!replaced(subject, personalization, false).contains(['\r', '\n']));
+            assert!(!replaced(subject, &personalization, false).contains(['\r', '\n']));
         }
         for arg in ["mailtrail_run", "mailtrail_recipient", "mailtrail_request"] {
             assert!(personalization.custom_args.contains_key(arg));
@@ -89,18 +131,17 @@ fn a_request_in_full() {
     common.sandbox = true;
     common.reply_to = Some(Sender::parse("help@example.com").unwrap());
     let content = own("For {{name}}", "<p>{{ name }} {{{name}}}</p>", "{{name}}!");
-    let composer = Composer::new(&content, common, &list, NOW).unwrap();
-    let mails = requests(&composer);
+    let mails = requests(composed(&content, common, &list));
     let [first, second] = &mails[..] else { panic!("one request a category") };
-    let personalization = &first.personalizations[0];
-    let read = |text: &str| replaced(text, personalization, false);
+    let personalization = personalizations(first).remove(0);
+    let read = |text: &str| replaced(text, &personalization, false);
     assert_eq!(read(first.subject.as_deref().unwrap()), "For <J>");
     assert_eq!(first.content[0].r#type, "text/plain");
     assert_eq!(read(&first.content[0].value), "<J>!");
     assert_eq!(read(&first.content[1].value), "<p>&lt;J&gt; <J></p>");
     assert_eq!((&first.categories[..], &second.categories[..]), (&["news".to_owned()][..], &["vip".to_owned()][..]));
     // A cell is no content: what looks like a variable in it is text.
-    assert_eq!(second.personalizations[0].subject.as_deref(), Some("Hello {{name}}"));
+    assert_eq!(personalizations(second)[0].subject.as_deref(), Some("Hello {{name}}"));
     let json = serde_json::to_value(first).unwrap();
     assert_eq!(json["mail_settings"]["sandbox_mode"]["enable"], true);
     assert_eq!(json["asm"]["group_id"], 7);
@@ -108,19 +149,19 @@ fn a_request_in_full() {
     assert_eq!(json["send_at"], NOW / 1_000_000 + 3600);
     assert_eq!(json["custom_args"]["shop"], "1");
     assert_eq!(json["personalizations"][0]["custom_args"]["mailtrail_run"], "run");
-    assert_eq!(json["personalizations"][0]["custom_args"]["mailtrail_recipient"], "0".repeat(32));
+    assert_eq!(json["personalizations"][0]["custom_args"]["mailtrail_recipient"], id(2).to_string());
     assert_eq!(json["personalizations"][0]["custom_args"]["mailtrail_request"], "07".repeat(16));
 }
 
 #[test]
 fn templates_get_all_columns() {
     let list = csv("email,name,%code%,\njane@example.com,Jane,7,x\n");
-    let dynamic = requests(&Composer::new(&template("d-1"), common(), &list, NOW).unwrap());
-    let data = serde_json::to_value(&dynamic[0].personalizations[0].dynamic_template_data).unwrap();
+    let dynamic = requests(composed(&template("d-1"), common(), &list));
+    let data = serde_json::Value::Object(personalizations(&dynamic[0]).remove(0).dynamic_template_data);
     assert_eq!(data, serde_json::json!({"email": "jane@example.com", "name": "Jane", "%code%": "7"}));
-    assert!(dynamic[0].content.is_empty() && dynamic[0].personalizations[0].substitutions.is_empty());
-    let legacy = requests(&Composer::new(&template("13b8f94f"), common(), &list, NOW).unwrap());
-    let tags: Vec<&str> = legacy[0].personalizations[0].substitutions.keys().map(String::as_str).collect();
+    assert!(dynamic[0].content.is_empty() && personalizations(&dynamic[0])[0].substitutions.is_empty());
+    let legacy = requests(composed(&template("13b8f94f"), common(), &list));
+    let tags: Vec<String> = personalizations(&legacy[0]).remove(0).substitutions.into_keys().collect();
     assert_eq!(tags, ["%code%", "-email-", "-name-"]);
 }
 
@@ -140,7 +181,7 @@ fn what_does_not_fit_together_is_told() {
         (told(&own("S", "", "a\nb {{x\ny}}"), common(), &list), "text, line 2: {{ begins a variable"),
         (told(&own("S", "", "{{x"), common(), &list), "text, line 1"),
         (told(&own("S", "", ""), common(), &list), "nothing to send"),
-        (told(&own("", "", "T"), common(), &list), "row 2: there is no subject"),
+        (told(&own("", "", "T"), common(), &list), "there is no subject"),
         (told(&Content { html: Some("x".to_owned()), ..template("d-1") }, common(), &list), "either the template"),
         (
             told(&Content { subject: Some("x".to_owned()), ..template("d-1") }, common(), &list),
@@ -154,10 +195,7 @@ fn what_does_not_fit_together_is_told() {
         (with(|common| common.send_at = Some(NOW / 1_000_000)), "72 hours"),
         (with(|common| common.send_at = Some(NOW / 1_000_000 + 72 * 3600 + 1)), "72 hours"),
         (with(|common| drop(common.custom_args.insert("mailtrail_run".to_owned(), String::new()))), "mailtrail's own"),
-        (
-            with(|common| drop(common.custom_args.insert("x".to_owned(), "y".repeat(9_800)))),
-            "row 2: custom args come to",
-        ),
+        (with(|common| drop(common.custom_args.insert("x".to_owned(), "y".repeat(9_800)))), "custom args come to"),
     ];
     for (told, expected) in cases {
         assert!(told.contains(expected), "{told:?} does not say {expected:?}");
@@ -184,12 +222,37 @@ fn the_row_that_breaks_a_limit_is_named() {
     assert!(told(&own("S", "", &"x".repeat(30_000_000)), common(), &list).contains("SendGrid's limit is 30 MB"));
 }
 
+/// Every row that cannot be mailed is reported, and the others can be.
+#[test]
+fn all_rows_that_cannot_be_mailed_are_reported_and_the_others_are_composed() {
+    let header = ["email", "x", "category"].map(str::to_owned).to_vec();
+    let row = |n: usize, x: &str, category: &str| vec![format!("a{n}@example.com"), x.to_owned(), category.to_owned()];
+    let long = "x".repeat(10_000);
+    let list = list(&[
+        header,
+        row(2, "a\u{2028}b", ""),
+        row(3, "ok", ""),
+        row(4, &long, ""),
+        row(5, "ok", "日本"),
+        row(6, "", ""),
+    ]);
+    let Composition { composer, mails, faults } =
+        Composer::compose_list(&own("{{x}}", "", "{{x}}"), common(), &list, NOW).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(mails.iter().map(|mail| mail.row).collect::<Vec<_>>(), [3]);
+    assert_eq!(faults.iter().map(|fault| fault.row).collect::<Vec<_>>(), [2, 4, 5, 6]);
+    assert_eq!(composer.groups(mails).len(), 1);
+    // What all rows share is reported once, and all of it.
+    let told = told(&own("{{a}} {{b}}", "", "T"), Common { categories: vec!["é".to_owned()], ..common() }, &list);
+    assert!(told.contains("column a") && told.contains("column b") && told.contains("7-bit"), "{told}");
+}
+
 #[test]
 fn a_thousand_a_request_and_thirty_megabytes() {
     let rows = (0..2_500).map(|n| format!("a{n}@example.com\n")).collect::<String>();
     let list = csv(&format!("email\n{rows}"));
-    let composer = Composer::new(&own("S", "", "T"), common(), &list, NOW).unwrap();
-    let sizes: Vec<usize> = composer.groups(|row| row != 3).iter().map(|group| group.rows().len()).collect();
+    let Composition { composer, mails, .. } = composed(&own("S", "", "T"), common(), &list);
+    let wanted = mails.into_iter().filter(|mail| mail.row != 5);
+    let sizes: Vec<usize> = composer.groups(wanted).iter().map(|group| group.mails().len()).collect();
     assert_eq!(sizes, [1000, 1000, 499]);
 
     // Dynamic data is bounded by the request alone.
@@ -197,8 +260,7 @@ fn a_thousand_a_request_and_thirty_megabytes() {
     let rows = std::iter::once(vec!["email".to_owned(), "x".to_owned()])
         .chain((0..40).map(|n| vec![format!("a{n}@example.com"), big.clone()]));
     let list = self::list(&rows.collect::<Vec<_>>());
-    let composer = Composer::new(&template("d-1"), common(), &list, NOW).unwrap();
-    let mails = requests(&composer);
+    let mails = requests(composed(&template("d-1"), common(), &list));
     assert!(mails.len() > 1);
     mails.iter().for_each(obeys);
     assert_eq!(mails.iter().map(|mail| mail.personalizations.len()).sum::<usize>(), 40);
@@ -221,17 +283,18 @@ fn messages_of_equal_content_and_category_share_a_request() {
         "\n",
         r#"{"email":"a@example.com","subject":"S","text":"{{n}}","data":{"n":true}}"#,
     ));
-    let composer = Composer::of_messages(common(), &messages, NOW).unwrap();
-    let groups = composer.groups(|_| true);
-    assert_eq!(groups.iter().map(Group::rows).collect::<Vec<_>>(), [&[0, 1][..], &[2], &[3], &[4]]);
-    let mails = requests(&composer);
+    let compose = || Composer::compose_messages(common(), &messages, NOW).unwrap_or_else(|error| panic!("{error}"));
+    let Composition { composer, mails, .. } = compose();
+    let rows = |group: &Group<Mail>| group.mails().iter().map(|mail| mail.row).collect::<Vec<_>>();
+    assert_eq!(composer.groups(mails).iter().map(rows).collect::<Vec<_>>(), [&[1, 2][..], &[3], &[4], &[5]]);
+    let mails = requests(compose());
     mails.iter().for_each(obeys);
     let text =
-        |mail: usize, at: usize| replaced(&mails[mail].content[0].value, &mails[mail].personalizations[at], false);
+        |mail: usize, at: usize| replaced(&mails[mail].content[0].value, &personalizations(&mails[mail])[at], false);
     assert_eq!([text(0, 0), text(0, 1), text(1, 0), text(3, 0)], ["1", "two", "", "true"]);
-    assert_eq!(mails[0].personalizations[0].custom_args.get("k").map(String::as_str), Some("v"));
+    assert_eq!(personalizations(&mails[0])[0].custom_args.get("k").map(String::as_str), Some("v"));
     assert_eq!(mails[1].categories, ["x", "y"]);
-    assert_eq!(mails[2].personalizations[0].dynamic_template_data["deep"][0], 1);
+    assert_eq!(personalizations(&mails[2])[0].dynamic_template_data["deep"][0], 1);
 }
 
 #[test]
@@ -250,7 +313,7 @@ fn a_message_that_breaks_a_limit_is_named_by_its_line() {
         ),
     ] {
         let messages = messages(&format!("\n{line}"));
-        let told = Composer::of_messages(common(), &messages, NOW).err().expect("an error").to_string();
+        let told = rows_told(&Composer::compose_messages(common(), &messages, NOW).unwrap_or_else(|e| panic!("{e}")));
         assert!(told.starts_with(expected), "{told}");
     }
 }
@@ -335,25 +398,28 @@ proptest! {
         });
         let list = list(&std::iter::once(header).chain(cells).collect::<Vec<_>>());
         let content = own(&written(&subject), &written(&html), &written(&text));
-        let composer = Composer::new(&content, common(), &list, NOW).unwrap();
-        let groups = composer.groups(|row| rows[row].2);
+        let Composition { composer, mails, .. } = composed(&content, common(), &list);
+        let wanted: Vec<Mail> = mails.into_iter().zip(&rows).filter(|(_, row)| row.2).map(|(mail, _)| mail).collect();
+        let wanted_rows: Vec<u64> = wanted.iter().map(|mail| mail.row).collect();
+        let groups = composer.groups(wanted);
 
-        let mut mailed: Vec<usize> = groups.iter().flat_map(|group| group.rows().to_vec()).collect();
+        let mut mailed: Vec<u64> = groups.iter().flat_map(|group| group.mails()).map(|mail| mail.row).collect();
         mailed.sort_unstable();
-        let wanted: Vec<usize> = (0..rows.len()).filter(|row| rows[*row].2).collect();
-        prop_assert_eq!(mailed, wanted);
+        prop_assert_eq!(mailed, wanted_rows);
 
         let run = RunName::new("r").unwrap();
         for group in &groups {
-            let id = |row: usize| RecipientId::from_bytes((row as u128).to_be_bytes());
-            let mail = composer.request(group, Some(&run), RequestId::from_bytes([0; 16]), id);
+            let ids = group.mails().iter().map(|mail| id(mail.row));
+            let mail = composer.request(group, &run, RequestId::from_bytes([0; 16]), ids).unwrap();
             obeys(&mail);
-            prop_assert_eq!(mail.personalizations.len(), group.rows().len());
-            for (personalization, row) in mail.personalizations.iter().zip(group.rows()) {
-                let (values, category, _) = &rows[*row];
-                prop_assert_eq!(&personalization.to[0].email, &format!("a{row}@example.com"));
+            prop_assert_eq!(mail.personalizations.len(), group.mails().len());
+            for (personalization, of) in personalizations(&mail).iter().zip(group.mails()) {
+                let email = of.address.expose();
+                let row: usize = email[1..email.len() - "@example.com".len()].parse().unwrap();
+                let (values, category, _) = &rows[row];
+                prop_assert_eq!(&personalization.to[0].email, email);
                 prop_assert_eq!(mail.categories.first().map_or("", String::as_str), *category);
-                prop_assert_eq!(&personalization.custom_args["mailtrail_recipient"], &id(*row).to_string());
+                prop_assert_eq!(&personalization.custom_args["mailtrail_recipient"], &id(of.row).to_string());
                 for backwards in [false, true] {
                     let read = |text: &str| replaced(text, personalization, backwards);
                     prop_assert_eq!(read(mail.subject.as_deref().unwrap()), reference(&subject, values, false));

@@ -111,6 +111,17 @@ impl<R: BufRead> Messages<R> {
         Self { reader, row: 0, line: Vec::new(), over: false }
     }
 
+    /// Skips the rest of a line that is too long; the next one is read as usual.
+    fn skip_line(&mut self) -> std::io::Result<()> {
+        while !self.line.ends_with(b"\n") {
+            self.line.clear();
+            if (&mut self.reader).take(LONGEST_LINE).read_until(b'\n', &mut self.line)? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn next_message(&mut self) -> Result<Option<Message>, MessageFault> {
         loop {
             self.row += 1;
@@ -128,8 +139,7 @@ impl<R: BufRead> Messages<R> {
                 return Ok(None);
             }
             if self.line.len() as u64 > LONGEST_LINE {
-                // What follows is the rest of this line.
-                self.over = true;
+                self.skip_line()?;
                 return Err(MessageFault::Long);
             }
             let line = if self.row == 1 { self.line.strip_prefix(b"\xef\xbb\xbf") } else { None };
@@ -210,5 +220,23 @@ fn custom_args(keys: &mut Map<String, Value>) -> Result<BTreeMap<String, String>
         None | Some(Value::Null) => Ok(BTreeMap::new()),
         Some(Value::Object(args)) => args.into_iter().map(one).collect(),
         Some(_) => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_too_long_does_not_hide_the_next() {
+        let long = " ".repeat(usize::try_from(2 * LONGEST_LINE).unwrap_or_default() + 5);
+        let input = format!("{long}{{}}\n{{\"email\":\"a@example.com\"}}\n{long}");
+        let read: Vec<(u64, bool)> = Messages::new(input.as_bytes())
+            .map(|message| match message {
+                Ok(message) => (message.row, true),
+                Err(error) => (error.row, !matches!(error.fault, MessageFault::Long)),
+            })
+            .collect();
+        assert_eq!(read, [(1, false), (2, true), (3, false)]);
     }
 }

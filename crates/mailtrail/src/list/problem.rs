@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::AddressFault;
 
-/// How many problems are kept to be shown.
+/// How many problems are shown.
 const SHOWN: usize = 20;
 
 /// Why a list cannot be used at all.
@@ -111,30 +111,30 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Problems, the first ones in full, all of them counted.
+/// The problems of a list, in the order of its rows.
 #[derive(Debug, Clone, Default)]
-pub struct Problems {
-    shown: Vec<Problem>,
-    total: usize,
-}
+pub struct Problems(Vec<Problem>);
 
 impl Problems {
     pub(super) fn note(&mut self, problem: Problem) {
-        self.total += 1;
-        if self.shown.len() < SHOWN {
-            self.shown.push(problem);
-        }
+        self.0.push(problem);
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> &[Problem] {
+        &self.0
     }
 
     /// The first twenty.
     #[must_use]
     pub fn shown(&self) -> &[Problem] {
-        &self.shown
+        self.0.get(..SHOWN).unwrap_or(&self.0)
     }
 
     /// How many there are.
     #[must_use]
     pub fn total(&self) -> usize {
-        self.total
+        self.0.len()
     }
 }

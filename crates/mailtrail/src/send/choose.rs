@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use crate::compose::Mail;
 use crate::protect::EmailHash;
 use crate::store::ledger::{Known, Sent};
 
@@ -70,58 +71,93 @@ pub struct Rules<'a> {
     pub limit: Option<usize>,
 }
 
-/// Who is mailed.
+/// A row that is mailed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Choice {
-    /// For each row its hash and the number of the attempt, or why not.
-    pub rows: Vec<Result<(EmailHash, u32), Skip>>,
+pub struct Chosen<M> {
+    /// Its mail.
+    pub mail: M,
+    /// The recipient, under the current key.
+    pub hash: EmailHash,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
 }
 
-impl Choice {
-    /// How many are mailed.
-    #[must_use]
-    pub fn chosen(&self) -> usize {
-        self.rows.iter().filter(|row| row.is_ok()).count()
+impl<M: AsRef<Mail>> AsRef<Mail> for Chosen<M> {
+    fn as_ref(&self) -> &Mail {
+        self.mail.as_ref()
     }
+}
 
-    /// How many are not, by reason.
+/// A row that is not mailed, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped<M> {
+    /// Its mail.
+    pub mail: M,
+    /// The recipient, under the current key.
+    pub hash: EmailHash,
+    /// Why.
+    pub skip: Skip,
+}
+
+/// Who is mailed: each row is in one of the two, in the order of the input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice<M> {
+    /// Rows that are mailed.
+    pub chosen: Vec<Chosen<M>>,
+    /// Rows that are not.
+    pub skipped: Vec<Skipped<M>>,
+}
+
+impl<M> Choice<M> {
+    /// How many are not mailed, by reason.
     #[must_use]
-    pub fn skipped(&self) -> BTreeMap<Skip, usize> {
-        let mut skipped = BTreeMap::new();
-        for skip in self.rows.iter().filter_map(|row| row.err()) {
-            *skipped.entry(skip).or_default() += 1;
+    pub fn skip_counts(&self) -> BTreeMap<Skip, usize> {
+        let mut counts = BTreeMap::new();
+        for skipped in &self.skipped {
+            *counts.entry(skipped.skip).or_default() += 1;
         }
-        skipped
+        counts
     }
 }
 
-/// Chooses. Each row comes with all its hashes, the current key's first; `known` is what the ledger has of this run.
-pub fn choose(
-    rows: impl Iterator<Item = Vec<EmailHash>>,
+/// All hashes of a recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hashes {
+    /// Under the current key.
+    pub current: EmailHash,
+    /// Under all keys, the current one's first.
+    pub all: Vec<EmailHash>,
+}
+
+/// Chooses. `known` is what the ledger has of this run.
+pub fn choose<M>(
+    rows: impl IntoIterator<Item = (M, Hashes)>,
     known: &HashMap<EmailHash, Known>,
     rules: &Rules<'_>,
-) -> Choice {
+) -> Choice<M> {
     let mut taken: HashSet<EmailHash> = HashSet::new();
     let mut left = rules.limit.unwrap_or(usize::MAX);
-    let rows = rows
-        .map(|hashes| {
-            let (hash, attempt) = judge(&hashes, known, rules)?;
+    let mut choice = Choice { chosen: Vec::new(), skipped: Vec::new() };
+    for (mail, hashes) in rows {
+        let hash = hashes.current;
+        let judged = judge(&hashes.all, known, rules).and_then(|attempt| {
             if !taken.insert(hash) {
                 return Err(Skip::Duplicate);
             }
-            if left == 0 {
-                return Err(Skip::BeyondLimit);
-            }
-            left -= 1;
-            Ok((hash, attempt))
-        })
-        .collect();
-    Choice { rows }
+            left = left.checked_sub(1).ok_or(Skip::BeyondLimit)?;
+            Ok(attempt)
+        });
+        match judged {
+            Ok(attempt) => choice.chosen.push(Chosen { mail, hash, attempt }),
+            Err(skip) => choice.skipped.push(Skipped { mail, hash, skip }),
+        }
+    }
+    choice
 }
 
-fn judge(hashes: &[EmailHash], known: &HashMap<EmailHash, Known>, rules: &Rules<'_>) -> Result<(EmailHash, u32), Skip> {
+/// The number of the attempt that is next.
+fn judge(hashes: &[EmailHash], known: &HashMap<EmailHash, Known>, rules: &Rules<'_>) -> Result<u32, Skip> {
     let is_in = |set: Option<&HashSet<EmailHash>>| set.is_some_and(|set| hashes.iter().any(|hash| set.contains(hash)));
-    let Some(hash) = hashes.first() else { return Err(Skip::Duplicate) };
     if is_in(rules.seen) {
         return Err(Skip::Accepted);
     }
@@ -140,7 +176,7 @@ fn judge(hashes: &[EmailHash], known: &HashMap<EmailHash, Known>, rules: &Rules<
     if is_in(rules.recently) {
         return Err(Skip::Recently);
     }
-    Ok((*hash, attempt))
+    Ok(attempt)
 }
 
 #[cfg(test)]
@@ -167,7 +203,15 @@ mod tests {
         known: &HashMap<EmailHash, Known>,
         rules: &Rules<'_>,
     ) -> Vec<Result<(EmailHash, u32), Skip>> {
-        choose(rows.iter().map(|row| row.iter().map(|n| hash(*n)).collect()), known, rules).rows
+        let choice = choose(rows.iter().enumerate().map(|(at, row)| (at, hashes(row))), known, rules);
+        let chosen = choice.chosen.iter().map(|row| (row.mail, Ok((row.hash, row.attempt))));
+        let mut all: Vec<_> = chosen.chain(choice.skipped.iter().map(|row| (row.mail, Err(row.skip)))).collect();
+        all.sort_by_key(|(at, _)| *at);
+        all.into_iter().map(|(_, judged)| judged).collect()
+    }
+
+    fn hashes(row: &[u8]) -> Hashes {
+        Hashes { current: hash(row[0]), all: row.iter().map(|n| hash(*n)).collect() }
     }
 
     #[test]
@@ -227,14 +271,14 @@ mod tests {
         ) {
             let all = [Sent::Claimed, Sent::Sending, Sent::Accepted, Sent::Refused, Sent::Uncertain, Sent::Abandoned];
             let known = known(&states.iter().map(|(n, state)| (*n, all[*state], 1)).collect::<Vec<_>>());
-            let choice = choose(rows.iter().map(|n| vec![hash(*n)]), &known, &Rules { limit, ..Rules::default() });
-            let chosen: Vec<EmailHash> = choice.rows.iter().filter_map(|row| row.ok()).map(|(hash, _)| hash).collect();
+            let choice = choose(rows.iter().map(|n| ((), hashes(&[*n]))), &known, &Rules { limit, ..Rules::default() });
+            let chosen: Vec<EmailHash> = choice.chosen.iter().map(|row| row.hash).collect();
             let distinct: HashSet<&EmailHash> = chosen.iter().collect();
             prop_assert_eq!(distinct.len(), chosen.len());
             prop_assert!(chosen.iter().all(|hash| known.get(hash).is_none_or(|known| !known.sent.is_taken())));
             prop_assert!(chosen.len() <= limit.unwrap_or(usize::MAX));
-            let skipped: usize = choice.skipped().values().sum();
-            prop_assert_eq!(skipped + choice.chosen(), rows.len());
+            let skipped: usize = choice.skip_counts().values().sum();
+            prop_assert_eq!(skipped + choice.chosen.len(), rows.len());
         }
     }
 }

@@ -1,31 +1,33 @@
 //! A run in SendGrid's sandbox: every request is validated, nobody is mailed, nobody is claimed.
 
+use std::collections::VecDeque;
+
+use super::refusal::{Refused, RowRefusal, split};
 use super::{SendError, Summary, Why};
-use crate::compose::Composer;
+use crate::compose::{Composer, Group, Mail};
 use crate::run::{RecipientId, RequestId, RunName};
 use crate::sendgrid::{Client, Outcome, Patience};
 use crate::stop::Stop;
 
-/// Has SendGrid validate the requests for the rows wanted; the composer must ask for the sandbox. `accepted` of the summary
+/// Has SendGrid validate the requests for the mails; the composer must ask for the sandbox. `accepted` of the summary
 /// counts recipients whose mail SendGrid would take.
 ///
 /// # Errors
 /// When the system gives no random ids.
 pub async fn validate(
     client: &Client,
-    composer: &Composer<'_>,
+    composer: &Composer,
+    mails: Vec<Mail>,
     run: &RunName,
-    wanted: impl Fn(usize) -> bool,
     mut stop: Stop,
 ) -> Result<Summary, SendError> {
     let patience = Patience::default();
-    let groups = composer.groups(wanted);
-    let mut summary =
-        Summary { left: groups.iter().map(|group| group.rows().len() as u64).sum(), ..Summary::default() };
-    for group in groups {
-        let count = group.rows().len() as u64;
+    let mut summary = Summary { left: mails.len() as u64, ..Summary::default() };
+    let mut queue: VecDeque<Group<Mail>> = composer.groups(mails).into();
+    while let Some(group) = queue.pop_front() {
+        let count = group.mails().len() as u64;
         let recipient = RecipientId::random()?;
-        let mail = composer.request(&group, Some(run), RequestId::random()?, |_| recipient);
+        let mail = composer.request(&group, run, RequestId::random()?, std::iter::repeat(recipient))?;
         let outcome = tokio::select! {
             biased;
             () = stop.requested() => {
@@ -40,10 +42,22 @@ pub async fn validate(
                 (summary.accepted, summary.left) = (summary.accepted + count, summary.left - count);
                 continue;
             }
-            Outcome::Refused { status, errors } => {
-                (summary.refused, summary.left) = (summary.refused + count, summary.left - count);
-                Some(Why::Refused { status, errors })
-            }
+            Outcome::Refused { status, errors } => match split(status, errors, group.into_mails()) {
+                Refused::Whole { errors, .. } => {
+                    (summary.refused, summary.left) = (summary.refused + count, summary.left - count);
+                    Some(Why::Refused { status, errors })
+                }
+                Refused::Some { refused, others } => {
+                    let count = refused.len() as u64;
+                    (summary.refused, summary.left) = (summary.refused + count, summary.left - count);
+                    let refusals = refused.into_iter().map(|(mail, errors)| RowRefusal { row: mail.row, errors });
+                    summary.refusals.extend(refusals);
+                    for group in composer.groups(others).into_iter().rev() {
+                        queue.push_front(group);
+                    }
+                    continue;
+                }
+            },
             // The sandbox was asked for; whoever answers otherwise did not hear that.
             Outcome::Accepted { .. } => {
                 Some(Why::Uncertain("SendGrid did not take it for a sandbox request".to_owned()))
@@ -53,6 +67,9 @@ pub async fn validate(
             Outcome::Uncertain { why } => Some(Why::Uncertain(why)),
         };
         break;
+    }
+    if summary.why.is_none() && !summary.refusals.is_empty() {
+        summary.why = Some(Why::Recipients);
     }
     Ok(summary)
 }

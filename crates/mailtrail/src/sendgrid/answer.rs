@@ -6,10 +6,10 @@ use serde_json::Value;
 use super::ApiError;
 use crate::protect::without_addresses;
 
-/// How much of an answer is read, bytes.
-pub(super) const MAX_BODY: usize = 64 << 10;
-/// How many errors are kept.
-const MAX_ERRORS: usize = 20;
+/// How much of an answer is read, bytes: a thousand recipients may each have errors of a few hundred bytes.
+pub(super) const MAX_BODY: usize = 4 << 20;
+/// How many errors are kept: several for each recipient of a request.
+const MAX_ERRORS: usize = 5_000;
 /// How long a text is kept, characters.
 const MAX_TEXT: usize = 500;
 

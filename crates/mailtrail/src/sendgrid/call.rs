@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::client::read;
 use super::patience::random;
-use super::{ApiError, Client, Patience, answer};
+use super::{ApiError, Client, Patience, answer, said};
 use crate::clock::now_micros;
 use crate::log::chain;
 
@@ -24,7 +24,7 @@ const MAX_ANSWER: usize = 16 << 20;
 #[non_exhaustive]
 pub enum CallError {
     /// SendGrid will not do it.
-    #[error("SendGrid refused ({status}): {}", shown(errors))]
+    #[error("SendGrid refused ({status}): {}", said(errors))]
     Refused {
         /// HTTP status.
         status: u16,
@@ -51,10 +51,6 @@ impl CallError {
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { status: 404, .. })
     }
-}
-
-fn shown(errors: &[ApiError]) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Whether a call may be done twice.
@@ -238,7 +234,7 @@ impl Client {
             }
             code => {
                 let errors = answer::errors(&read(response).await, code, self.key());
-                Err(unclear(format!("HTTP status {code}: {}", shown(&errors))))
+                Err(unclear(format!("HTTP status {code}: {}", said(&errors))))
             }
         }
     }

@@ -9,7 +9,7 @@ use sendgrid_events::MessageId;
 
 use super::answer::{self, MAX_BODY};
 use super::rate_limit::RateLimit;
-use super::{MailSend, Outcome};
+use super::{MailSend, Outcome, said};
 use crate::clock::now_micros;
 use crate::config::sendgrid::is_loopback;
 use crate::config::{ApiKey, SendGrid};
@@ -143,8 +143,7 @@ impl Client {
             }
             code => {
                 let errors = answer::errors(&read(response).await, code, self.key.expose());
-                let said: Vec<String> = errors.iter().map(ToString::to_string).collect();
-                Outcome::Uncertain { why: format!("HTTP status {code}: {}", said.join("; ")) }
+                Outcome::Uncertain { why: format!("HTTP status {code}: {}", said(&errors)) }
             }
         }
     }

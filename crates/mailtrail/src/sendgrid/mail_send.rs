@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 /// One request: up to 1,000 mails of the same content.
 #[derive(Clone, Serialize)]
 pub struct MailSend {
-    /// One a recipient, 1 to 1,000.
-    pub personalizations: Vec<Personalization>,
+    /// One a recipient, 1 to 1,000: each a [`Personalization`] as JSON.
+    pub personalizations: Vec<Box<RawValue>>,
     /// Who the mail is from; no Unicode in the address.
     pub from: EmailAddress,
     /// Where answers go.
@@ -51,7 +52,7 @@ impl MailSend {
     }
 }
 
-/// One mail's envelope and variables.
+/// One mail's envelope and variables, without custom args.
 #[derive(Clone, Default, Serialize)]
 pub struct Personalization {
     /// Recipients who see each other; mailtrail has one.
@@ -59,9 +60,6 @@ pub struct Personalization {
     /// Subject of this mail alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// Custom args of this mail alone.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub custom_args: BTreeMap<String, String>,
     /// Plain replacements in subject and content, up to 10,000 bytes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub substitutions: BTreeMap<String, String>,

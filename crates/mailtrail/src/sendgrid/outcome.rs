@@ -68,3 +68,19 @@ impl fmt::Display for ApiError {
         }
     }
 }
+
+/// The first few errors on one line, and how many more there are.
+#[must_use]
+pub fn said(errors: &[ApiError]) -> String {
+    first_of(errors, 5)
+}
+
+/// As [`said`], with another number of errors.
+#[must_use]
+pub fn first_of(errors: &[ApiError], most: usize) -> String {
+    let mut said: Vec<String> = errors.iter().take(most).map(ToString::to_string).collect();
+    if errors.len() > most {
+        said.push(format!("and {} more", errors.len() - most));
+    }
+    said.join("; ")
+}

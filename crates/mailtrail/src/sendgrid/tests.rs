@@ -8,6 +8,8 @@ use reqwest::Url;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use serde_json::value::to_raw_value;
+
 use super::*;
 use crate::config::{ApiKey, SendGrid};
 
@@ -26,7 +28,10 @@ pub(super) fn config(port: u16) -> SendGrid {
 fn mail() -> MailSend {
     let address = |email: &str| EmailAddress { email: email.to_owned(), name: None };
     MailSend {
-        personalizations: vec![Personalization { to: vec![address("jane@example.com")], ..Personalization::default() }],
+        personalizations: vec![
+            to_raw_value(&Personalization { to: vec![address("jane@example.com")], ..Personalization::default() })
+                .unwrap(),
+        ],
         from: address("news@example.com"),
         reply_to: None,
         subject: Some("S".to_owned()),

@@ -1,11 +1,11 @@
 //! Alerts for stateless receivers: one process follows, misses nothing, and tells nothing twice without need.
 
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::emulator::Emulator;
 use crate::hook::Hook;
-use crate::support::{PATIENCE, Running, Site, batch, event, now, wait_for};
+use crate::support::{PATIENCE, Process, Running, Site, batch, event, now, wait_for};
 use crate::{point, run};
 
 /// A site without a disk, with these rules.
@@ -32,13 +32,13 @@ fn once(site: &Site) -> u64 {
     told.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-fn follow(site: &Site, args: &[&str]) -> Child {
+fn follow(site: &Site, args: &[&str]) -> Process {
     let mut command = site.command(&[&["follow", "--every", "5s"], args].concat());
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// Waits for a process to end by itself; whether it succeeded, and what it said.
-fn ended(mut child: Child) -> (bool, String) {
+fn ended(mut child: Process) -> (bool, String) {
     let until = Instant::now() + 2 * PATIENCE;
     while child.try_wait().unwrap().is_none() {
         assert!(Instant::now() < until, "it did not end");
@@ -48,7 +48,7 @@ fn ended(mut child: Child) -> (bool, String) {
     (output.status.success(), String::from_utf8(output.stderr).unwrap())
 }
 
-fn terminate(child: Child) -> (bool, String) {
+fn terminate(child: Process) -> (bool, String) {
     let id = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
     ended(child)

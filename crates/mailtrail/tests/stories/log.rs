@@ -2,17 +2,17 @@
 
 use std::io::{BufRead as _, BufReader, PipeReader, Write as _};
 use std::net::SocketAddr;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::sync::mpsc::channel;
 use std::time::Instant;
 
 use serde_json::json;
 
 use crate::api::{token, with_page};
-use crate::support::{Client, PATIENCE, Site, address_in, batch, event, now, request};
+use crate::support::{Client, PATIENCE, Process, Site, address_in, batch, event, now, request};
 
 struct Blocked {
-    child: Child,
+    child: Process,
     public: SocketAddr,
     metrics: SocketAddr,
     page: SocketAddr,

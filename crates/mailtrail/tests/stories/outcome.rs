@@ -5,12 +5,12 @@ mod names;
 mod new_key;
 mod refused;
 
-use std::process::{Child, Output, Stdio};
+use std::process::{Output, Stdio};
 
 use serde_json::Value;
 
 use crate::alert::{Slack, json};
-use crate::support::{Running, Site, batch, event, now, wait_for};
+use crate::support::{Process, Running, Site, batch, event, now, wait_for};
 
 /// As Japanese business people save it: other columns, and one whose name is needed for the answer.
 const LIST: &str = "会社,E-Mail,Status\nA社,Alice@example.com,=1+1\nB社,bob@example.org,gold\nC社,carol@example.net,\n";
@@ -21,11 +21,11 @@ fn site(slack: &Slack) -> Site {
     site
 }
 
-fn start(site: &Site, args: &[&str]) -> Child {
+fn start(site: &Site, args: &[&str]) -> Process {
     site.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-fn end(child: Child) -> (i32, String, String) {
+fn end(child: Process) -> (i32, String, String) {
     finished(child.wait_with_output().unwrap())
 }
 

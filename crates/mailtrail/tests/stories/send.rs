@@ -28,14 +28,13 @@ struct Post {
 
 impl Post {
     fn new(faults: impl Fn(usize) -> Fault + Send + Sync + 'static) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let options = Options::new(KEY, now()).with_faults(faults);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let api = runtime.block_on(MailApi::start(options)).unwrap();
         let mut site = Site::new();
         site.environment("MAILTRAIL_SENDGRID_API_KEY", KEY);
         site.environment("MAILTRAIL_SENDGRID_HOST", &api.url());
         site.environment("MAILTRAIL_SENDGRID_FROM", "News <news@sender.example>");
-        site.environment("MAILTRAIL_SENDGRID_TIMEOUT", "400ms");
         std::fs::write(site.path().join("mail.html"), "<p>Hello {{name}}, {{{name}}}</p>").unwrap();
         Self { runtime, api, site }
     }
@@ -199,7 +198,8 @@ fn two_senders_of_one_run_never_both_mail() {
         .map(|_| post.site.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
         .collect();
     let outputs: Vec<Output> = senders.into_iter().map(|sender| sender.wait_with_output().unwrap()).collect();
-    let busy = outputs.iter().filter(|output| text(&output.stderr).contains("is being sent by process")).count();
+    // Where the holder of the run has not written its id yet, "another process".
+    let busy = outputs.iter().filter(|output| text(&output.stderr).contains("is being sent by ")).count();
     let sent = outputs.iter().filter(|output| output.status.success()).count();
     assert!(sent >= 1 && busy + sent == 4, "{busy} were refused, {sent} sent");
     let mails = post.mails();
@@ -240,6 +240,71 @@ fn a_refused_recipient_costs_the_others_nothing() {
     ledger.extend(std::fs::read(post.site.path().join("mailtrail.ledger.db-wal")).unwrap_or_default());
     assert!(memchr::memmem::find(&ledger, b"valid address").is_some(), "SendGrid's reason is kept");
     assert!(memchr::memmem::find(&ledger, b"jane").is_none(), "and no address");
+    post.end();
+}
+
+/// SendGrid names recipients by their place in its request (sendgrid-nodejs#974); people look for rows of their file.
+#[test]
+fn a_refused_recipient_is_named_by_its_row_of_the_list() {
+    let post = Post::new(|_| Fault::None);
+    let mut list = "email,name\n".to_owned();
+    for n in 0..1_600 {
+        let refused = matches!(n, 3 | 1_517);
+        let address = if refused { format!("someone-{n}@refused.invalid") } else { address(n) };
+        writeln!(list, "{address},x").unwrap();
+    }
+    std::fs::write(post.site.path().join("list.csv"), list).unwrap();
+    let output = post.send(&["--format", "json"]);
+    let told = report(&output);
+    assert_eq!((told["accepted"].as_u64(), told["refused"].as_u64()), (Some(1_598), Some(2)), "{told}");
+    let rows: Vec<u64> =
+        told["refusals"].as_array().unwrap().iter().map(|refusal| refusal["row"].as_u64().unwrap()).collect();
+    assert_eq!(rows, [5, 1_519], "{told}");
+    let why = told["why"].as_str().unwrap();
+    assert!(why.contains("row 1519, to.0.email: Does not contain a valid address."), "{told}");
+    let mails = post.mails();
+    assert_eq!((mails.len(), mails_by_address(&mails).len()), (1_598, 1_598));
+    assert_eq!(output.status.code(), Some(1));
+    // The refused ones may be tried again, the others are not.
+    let told = report(&post.send(&["--format", "json"]));
+    assert_eq!((told["refused"].as_u64(), told["skipped"]["accepted"].as_u64()), (Some(2), Some(1_598)), "{told}");
+    post.end();
+}
+
+/// Each row that cannot be mailed is skipped and reported, whatever is wrong with it; all others are mailed.
+#[test]
+fn every_row_that_cannot_be_mailed_is_skipped_and_reported() {
+    let post = Post::new(|_| Fault::None);
+    let mut list = "email,name\njane.example.com,A\n".to_owned();
+    for n in 0..30 {
+        writeln!(list, "{},\"{}\"", address(n), "x".repeat(10_000)).unwrap();
+    }
+    writeln!(list, "{},\"two\nlines\"\n{},Good\n{},Better,cell", address(30), address(31), address(32)).unwrap();
+    std::fs::write(post.site.path().join("list.csv"), list).unwrap();
+    let more = ["--problems-out", "problems.csv", "--format", "json"];
+    let refused = post.send(&more);
+    let said = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("cannot be mailed: row 2, column email: an address has exactly one @"), "{said}");
+    assert!(
+        said.contains("row 3: variables come to") && said.contains("and 13 more; all are in problems.csv"),
+        "{said}"
+    );
+    assert!(said.contains("33 rows of the list cannot be mailed"), "{said}");
+    assert_eq!(report(&refused)["problems"].as_array().map(Vec::len), Some(33));
+    assert_eq!(post.api.requests().len(), 0);
+
+    let output = post.send(&[&more[..], &["--skip-invalid"]].concat());
+    let told = report(&output);
+    assert_eq!((told["accepted"].as_u64(), told["invalid"].as_u64()), (Some(1), Some(33)), "{told}");
+    assert_eq!(told["problems"].as_array().unwrap().last().unwrap()["reason"], "3 cells where the heading has 2");
+    assert_eq!(post.mails().iter().map(|mail| mail.address.clone()).collect::<Vec<_>>(), [address(31)]);
+    let file = std::fs::read_to_string(post.site.path().join("problems.csv")).unwrap();
+    assert_eq!((file.lines().next(), file.lines().count()), (Some("row,column,reason"), 34), "{file}");
+    assert!(file.contains("\n33,,the subject has a line break"), "{file}");
+    for said in [file, text(&output.stderr), text(&output.stdout)] {
+        assert!(!said.contains("customer") && !said.contains("jane"), "no address is said: {said}");
+    }
     post.end();
 }
 
@@ -296,7 +361,8 @@ fn nobody_is_mailed_twice_whatever_happens() {
             (Fault::Slow(Duration::from_millis(20)), 20),
         ],
     );
-    let post = Post::new(faults);
+    let mut post = Post::new(faults);
+    post.site.environment("MAILTRAIL_SENDGRID_TIMEOUT", "400ms");
     // Many requests of a few: rows of different categories share none.
     let mut list = "email,name,category\n".to_owned();
     for n in 0..600 {
@@ -369,6 +435,70 @@ fn messages_bring_their_own_content_and_are_answered_line_by_line() {
     assert_eq!((one.subject.as_deref(), one.text.as_deref()), (Some("Invoice 7"), Some("Dear N7")));
     assert_eq!((one.categories.as_slice(), one.custom_args["invoice"].as_str()), (&["invoice".to_owned()][..], "7"));
     assert_eq!(post.mails().len(), 40);
+    post.end();
+}
+
+/// Whatever is wrong with a line, and wherever the send ends: each line gets one answer, in the order of the input.
+#[test]
+fn every_line_of_messages_is_answered() {
+    let mut post = Post::new(|_| Fault::None);
+    let mut lines = String::new();
+    let wrong = [
+        r#""subject":"S","text":"{{x}}","data":{"x":[]}}"#.to_owned(),
+        r#""subject":"S","text":"{{x"}"#.to_owned(),
+        r#""subject":"S"}"#.to_owned(),
+        r#""subject":"a\nb","text":"T"}"#.to_owned(),
+        format!(r#""subject":"S","text":"{{{{x}}}}","data":{{"x":"{}"}}}}"#, "x".repeat(10_000)),
+    ];
+    for n in 0..2_200 {
+        let rest = if n < wrong.len() { wrong[n].as_str() } else { r#""subject":"S","text":"T"}"# };
+        writeln!(lines, "{{\"email\":\"{}\",{rest}", address(n)).unwrap();
+    }
+    lines.push_str("no JSON\n");
+    std::fs::write(post.site.path().join("messages.ndjson"), &lines).unwrap();
+    let send = |post: &Post| {
+        let args = ["send", "--messages", "messages.ndjson", "--run", "invoices"];
+        let output = post.site.command(&args).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+        let answers: Vec<Value> =
+            text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let rows: Vec<u64> = answers.iter().map(|answer| answer["row"].as_u64().unwrap()).collect();
+        assert_eq!(rows, (1..=2_201).collect::<Vec<u64>>());
+        answers
+    };
+    let of = |answers: &[Value], outcome: &str| answers.iter().filter(|answer| answer["outcome"] == outcome).count();
+    // A refused key ends the send with the first request.
+    post.site.environment("MAILTRAIL_SENDGRID_API_KEY", "SG.another.key");
+    let answers = send(&post);
+    assert_eq!((of(&answers, "refused"), of(&answers, "invalid"), of(&answers, "not_sent")), (995, 6, 1_200));
+    assert!(answers[2_000]["why"].as_str().unwrap().contains("HTTP 401"), "{}", answers[2_000]);
+    post.site.environment("MAILTRAIL_SENDGRID_API_KEY", KEY);
+    let answers = send(&post);
+    assert_eq!((of(&answers, "accepted"), of(&answers, "invalid")), (2_195, 6));
+    assert_eq!(post.mails().len(), 2_195);
+    post.end();
+}
+
+/// `send --messages m | head -1`: the send goes on, and its exit code tells what became of it.
+#[test]
+fn a_send_goes_on_where_nobody_reads_its_answers() {
+    use std::io::{BufRead as _, BufReader};
+    let post = Post::new(|_| Fault::None);
+    let lines: String =
+        (0..2_500).map(|n| format!("{{\"email\":\"{}\",\"subject\":\"S\",\"text\":\"x\"}}\n", address(n))).collect();
+    std::fs::write(post.site.path().join("messages.ndjson"), lines).unwrap();
+    let args = ["send", "--messages", "messages.ndjson", "--run", "invoices"];
+    let mut sender = post.site.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(sender.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    assert!(first.contains("accepted"), "{first}");
+    let output = sender.wait_with_output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("nobody reads the answers any more; the send goes on"), "{said}");
+    assert_eq!(post.mails().len(), 2_500);
+    let told = post.site.ask(&["runs", "invoices", "--format", "json"]);
+    assert_eq!(serde_json::from_str::<Value>(&told).unwrap()["asked"], 2_500, "{told}");
     post.end();
 }
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ pub struct Site {
     dir: tempfile::TempDir,
     pub signer: Arc<Signer>,
     environment: Vec<(String, String)>,
+    failures: Failures,
 }
 
 impl Site {
@@ -35,7 +37,7 @@ impl Site {
     pub fn with(receive: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let signer = Arc::new(Signer::generate().unwrap());
-        let site = Self { dir, signer, environment: Vec::new() };
+        let site = Self { dir, signer, environment: Vec::new(), failures: Failures::default() };
         let key = mailtrail::protect::KeyRing::generate().unwrap().to_text();
         site.write_secret("mailtrail.key", &key);
         site.configure(&format!(
@@ -74,7 +76,7 @@ impl Site {
     }
 
     /// `mailtrail …` with this configuration.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub fn command(&self, args: &[&str]) -> Tool {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mailtrail"));
         command
             .args(args)
@@ -85,7 +87,7 @@ impl Site {
             .env("NO_COLOR", "1")
             .envs(self.environment.iter().cloned())
             .stdin(Stdio::null());
-        command
+        Tool { command, failures: self.failures.clone() }
     }
 
     /// Runs a question and returns its standard output.
@@ -108,8 +110,13 @@ impl Site {
 
     /// The same with more arguments.
     pub fn try_serve_with(&self, args: &[&str]) -> Result<Running, String> {
-        let mut child =
-            self.command(&[&["serve"], args].concat()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = self
+            .command(&[&["serve"], args].concat())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+            .child;
         let log = Arc::new(Mutex::new(String::new()));
         let lines = follow(child.stderr.take().unwrap(), Arc::clone(&log));
         let mut metrics = None;
@@ -145,6 +152,111 @@ impl Site {
 
     pub fn headers_signed_at(&self, timestamp: i64, body: &[u8]) -> Vec<(String, String)> {
         signed_headers(&self.signer, timestamp, body)
+    }
+}
+
+/// What processes of a test said that did not end with success. Printed if the test fails.
+#[derive(Clone, Default)]
+struct Failures(Arc<Mutex<Vec<String>>>);
+
+impl Failures {
+    fn note(&self, command: &str, output: &Output) {
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            self.0.lock().unwrap().push(format!("{command} ended with {}; stderr:\n{said}", output.status));
+        }
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for failure in self.failures.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
+                eprintln!("{failure}");
+            }
+        }
+    }
+}
+
+/// A command whose stderr is printed if it fails and the test fails. Everything else is [`Command`]'s.
+pub struct Tool {
+    command: Command,
+    failures: Failures,
+}
+
+impl Tool {
+    pub fn stdin(&mut self, to: impl Into<Stdio>) -> &mut Self {
+        self.command.stdin(to);
+        self
+    }
+
+    pub fn stdout(&mut self, to: impl Into<Stdio>) -> &mut Self {
+        self.command.stdout(to);
+        self
+    }
+
+    pub fn stderr(&mut self, to: impl Into<Stdio>) -> &mut Self {
+        self.command.stderr(to);
+        self
+    }
+
+    pub fn output(&mut self) -> std::io::Result<Output> {
+        let output = self.command.output()?;
+        self.failures.note(&self.arguments(), &output);
+        Ok(output)
+    }
+
+    pub fn spawn(&mut self) -> std::io::Result<Process> {
+        let child = self.command.spawn()?;
+        Ok(Process { child, command: self.arguments(), failures: self.failures.clone() })
+    }
+
+    fn arguments(&self) -> String {
+        let arguments: Vec<_> = self.command.get_args().map(std::ffi::OsStr::to_string_lossy).collect();
+        format!("mailtrail {}", arguments.join(" "))
+    }
+}
+
+impl Deref for Tool {
+    type Target = Command;
+
+    fn deref(&self) -> &Command {
+        &self.command
+    }
+}
+
+impl DerefMut for Tool {
+    fn deref_mut(&mut self) -> &mut Command {
+        &mut self.command
+    }
+}
+
+/// A process of a [`Tool`].
+pub struct Process {
+    child: Child,
+    command: String,
+    failures: Failures,
+}
+
+impl Process {
+    pub fn wait_with_output(self) -> std::io::Result<Output> {
+        let output = self.child.wait_with_output()?;
+        self.failures.note(&self.command, &output);
+        Ok(output)
+    }
+}
+
+impl Deref for Process {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.child
+    }
+}
+
+impl DerefMut for Process {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.child
     }
 }
 
@@ -273,6 +385,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("serve said:\n{}", self.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        }
         // It may be gone already.
         let _gone = self.child.kill();
         let _reaped = self.child.wait();

@@ -90,9 +90,12 @@ pub(in crate::cli) struct Args {
     /// Mail only whom that run did not reach and a second try may
     #[arg(long, value_name = "RUN")]
     pub(super) only_unreached: Option<RunName>,
-    /// Leave out rows that cannot be mailed, instead of mailing nobody
+    /// Skip every row that cannot be mailed, instead of mailing nobody: no address, a variable or subject that SendGrid refuses
     #[arg(long)]
     pub(super) skip_invalid: bool,
+    /// Write every row that cannot be mailed to this file: CSV with row, column and reason, without addresses
+    #[arg(long, value_name = "FILE", conflicts_with = "messages")]
+    pub(super) problems_out: Option<PathBuf>,
     /// Encoding of the list
     #[arg(long, value_name = "ENCODING", value_enum, default_value_t)]
     pub(super) encoding: EncodingChoice,

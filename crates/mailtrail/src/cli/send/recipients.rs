@@ -1,4 +1,4 @@
-//! Whom to mail: the list, or addresses given one by one.
+//! The recipients: a list, or addresses given one by one.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, Read};
@@ -11,31 +11,12 @@ use crate::cli::exit::UsageError;
 use crate::cli::output::note;
 use crate::list::{Encoding, EncodingChoice, List, ListOptions};
 
-/// Reads whom to mail. Rows that cannot be mailed are told, and end the command unless they are to be left out.
+/// Reads the recipients.
 pub(super) fn read(args: &Args) -> anyhow::Result<List> {
-    let list = match &args.list {
-        Some(path) => read_list(path, args.encoding, args.email_column.clone())?,
-        None => List::of_addresses(addresses(&args.to)?),
-    };
-    let problems = list.problems();
-    for problem in problems.shown() {
-        note(&format!("{}: {problem}", if args.skip_invalid { "left out" } else { "cannot be mailed" }));
+    match &args.list {
+        Some(path) => read_list(path, args.encoding, args.email_column.clone()),
+        None => Ok(List::of_addresses(addresses(&args.to)?)),
     }
-    let more = problems.total() - problems.shown().len();
-    if more > 0 {
-        note(&format!("and {more} more"));
-    }
-    if problems.total() > 0 && !args.skip_invalid {
-        return Err(UsageError(format!(
-            "{} of the list cannot be mailed, so nobody was: mend them, or leave them out with --skip-invalid",
-            rows(problems.total())
-        ))
-        .into());
-    }
-    if list.is_empty() {
-        return Err(UsageError("there is nobody to mail".to_owned()).into());
-    }
-    Ok(list)
 }
 
 /// Reads a list from a file, or standard input for `-`; says where its encoding had to be guessed.
@@ -72,8 +53,4 @@ fn addresses(given: &[String]) -> anyhow::Result<Vec<String>> {
         }
     }
     Ok(addresses)
-}
-
-fn rows(count: usize) -> String {
-    if count == 1 { "1 row".to_owned() } else { format!("{count} rows") }
 }

@@ -8,13 +8,17 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::Args;
-use crate::cli::output::{Format, note};
+use super::problems::RowProblems;
+use crate::cli::output::{Format, note, unless_closed};
 use crate::cli::time;
-use crate::compose::Composer;
+use crate::compose::{Composer, Mail};
 use crate::list::List;
 use crate::run::RunName;
-use crate::send::{Choice, Requested, Skip, Summary, Why};
-use crate::sendgrid::{ApiError, Outcome, is_out_of_credits};
+use crate::send::{Choice, Requested, RowRefusal, Skip, Summary, Why};
+use crate::sendgrid::{ApiError, Outcome, first_of, is_out_of_credits, said};
+
+/// How many reasons are shown.
+const SHOWN: usize = 20;
 
 /// How far sending has come; on a terminal alone.
 pub(super) struct Progress(ProgressBar);
@@ -32,7 +36,7 @@ impl Progress {
 
     pub(super) fn request(&self, requested: &Requested<'_>) {
         if !matches!(requested.outcome, Outcome::TooMany { .. } | Outcome::NotSent { .. }) {
-            self.0.inc(requested.rows.len() as u64);
+            self.0.inc(requested.mails.len() as u64);
         }
     }
 
@@ -46,7 +50,7 @@ pub(super) struct Report<'a> {
     pub(super) run: &'a RunName,
     pub(super) sandbox: bool,
     pub(super) listed: u64,
-    pub(super) invalid: u64,
+    pub(super) problems: &'a RowProblems,
     pub(super) repeated: u64,
     pub(super) skipped: BTreeMap<Skip, usize>,
     pub(super) summary: &'a Summary,
@@ -64,15 +68,17 @@ impl Report<'_> {
             "run": self.run.as_str(),
             "sandbox": self.sandbox,
             "listed": self.listed,
-            "invalid": self.invalid,
+            "invalid": self.problems.count(),
+            "problems": self.problems.to_json(),
             "repeated": self.repeated,
             "skipped": skipped,
             "accepted": self.summary.accepted,
             "refused": self.summary.refused,
             "uncertain": self.summary.uncertain,
             "left": self.summary.left,
+            "refusals": refusals(&self.summary.refusals),
             "requests": self.summary.requests,
-            "why": self.summary.why.as_ref().map(why),
+            "why": self.summary.why.as_ref().map(|reason| why(reason, &self.summary.refusals)),
             "elapsed_s": (self.elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
         });
         writeln!(out, "{report}")
@@ -104,7 +110,7 @@ impl Report<'_> {
             ),
             (summary.left, "not mailed yet: start the same command again"),
             (self.repeated, "repeated in the list: counted once"),
-            (self.invalid, "cannot be mailed: left out"),
+            (self.problems.count() as u64, "cannot be mailed: skipped (--skip-invalid)"),
         ] {
             if count > 0 {
                 writeln!(out, "  {count:>7}  {what}")?;
@@ -114,7 +120,7 @@ impl Report<'_> {
             writeln!(out, "  {count:>7}  skipped: {}", skip.explained())?;
         }
         if let Some(reason) = &summary.why {
-            note(&why(reason));
+            note(&why(reason, &summary.refusals));
         }
         if summary.accepted > 0 && !self.sandbox {
             let quoted = crate::show::shell_word(self.run.as_str());
@@ -124,15 +130,25 @@ impl Report<'_> {
     }
 }
 
+/// Recipients that SendGrid refused, by row.
+fn refusals(refusals: &[RowRefusal]) -> Vec<serde_json::Value> {
+    let one = |refusal: &RowRefusal| json!({"row": refusal.row, "reason": said(&refusal.errors)});
+    refusals.iter().map(one).collect()
+}
+
 /// Why not all were mailed, and what to do.
-pub(super) fn why(why: &Why) -> String {
+pub(super) fn why(why: &Why, refusals: &[RowRefusal]) -> String {
     match why {
         Why::Stopped => "stopped as asked".to_owned(),
-        Why::Recipients(errors) => format!("SendGrid refused some recipients: {}", said(errors)),
+        Why::Recipients => {
+            let errors: Vec<ApiError> = refusals.iter().flat_map(|refusal| refusal.errors.iter().cloned()).collect();
+            let recipients = people(refusals.len() as u64);
+            format!("SendGrid refused {recipients}: {}", first_of(&errors, SHOWN))
+        }
         Why::Refused { status, errors } if errors.iter().any(|error| is_out_of_credits(*status, &error.message)) => {
             format!(
-                "the SendGrid account's credits are used up (HTTP {status}: {}): wait until they are renewed or add some, then start the \
-             same command again; the rest was not tried",
+                "the SendGrid account's credits are used up (HTTP {status}: {}); the API key is right. Wait until they are renewed or add \
+                 some, then start the same command again. The rest was not tried",
                 said(errors)
             )
         }
@@ -141,7 +157,7 @@ pub(super) fn why(why: &Why) -> String {
             said(errors)
         ),
         Why::Refused { status, errors } => {
-            format!("SendGrid refused a request (HTTP {status}: {}); the rest was not tried", said(errors))
+            format!("SendGrid refused a request (HTTP {status}: {}); the rest was not tried", first_of(errors, SHOWN))
         }
         Why::TooMany => {
             "SendGrid asks for more time than a send waits (HTTP 429): try again later, or with --rate".to_owned()
@@ -151,37 +167,49 @@ pub(super) fn why(why: &Why) -> String {
     }
 }
 
-fn said(errors: &[ApiError]) -> String {
-    let mut said: Vec<String> = errors.iter().take(5).map(ToString::to_string).collect();
-    if errors.len() > 5 {
-        said.push(format!("and {} more", errors.len() - 5));
+/// What a command prints for a list with rows that cannot be mailed, where nothing is sent.
+pub(super) fn refused_list(args: &Args, problems: &RowProblems) -> io::Result<()> {
+    if args.output.format == Format::Table {
+        return Ok(());
     }
-    said.join("; ")
+    let report =
+        json!({"run": args.run.as_str(), "accepted": 0, "invalid": problems.count(), "problems": problems.to_json()});
+    unless_closed(writeln!(io::stdout().lock(), "{report}"))
 }
 
 /// Says what a send would do.
-pub(super) fn dry_run(args: &Args, list: &List, composer: &Composer<'_>, choice: &Choice) -> io::Result<()> {
-    let requests = composer.groups(|row| choice.rows.get(row).is_some_and(Result::is_ok)).len() as u64;
+pub(super) fn dry_run(
+    args: &Args,
+    list: &List,
+    problems: &RowProblems,
+    composer: &Composer,
+    choice: Choice<Mail>,
+) -> io::Result<()> {
+    let (skipped, chosen) = (choice.skip_counts(), choice.chosen.len());
+    let requests = composer.groups(choice.chosen).len() as u64;
     let mut out = io::stdout().lock();
     if args.output.format != Format::Table {
-        let skipped: BTreeMap<&str, usize> = choice.skipped().iter().map(|(skip, n)| (skip.as_str(), *n)).collect();
-        let report = json!({"run": args.run.as_str(), "dry_run": true, "chosen": choice.chosen(), "requests": requests,
-            "skipped": skipped, "invalid": list.problems().total(), "repeated": list.duplicates().len()});
+        let skipped: BTreeMap<&str, usize> = skipped.iter().map(|(skip, n)| (skip.as_str(), *n)).collect();
+        let report = json!({"run": args.run.as_str(), "dry_run": true, "chosen": chosen, "requests": requests,
+            "skipped": skipped, "invalid": problems.count(), "problems": problems.to_json(), "repeated": list.duplicates().len()});
         return writeln!(out, "{report}");
     }
     writeln!(
         out,
         "run {}: would mail {} in {}; nothing was sent",
         args.run,
-        people(choice.chosen() as u64),
+        people(chosen as u64),
         plural(requests, "request")
     )?;
-    for (skip, count) in choice.skipped() {
+    for (skip, count) in skipped {
         writeln!(out, "  {count:>7}  skipped: {}", skip.explained())?;
     }
     let repeated = list.duplicates().len();
     if repeated > 0 {
         writeln!(out, "  {repeated:>7}  repeated in the list: counted once")?;
+    }
+    if problems.count() > 0 {
+        writeln!(out, "  {:>7}  cannot be mailed: skipped (--skip-invalid)", problems.count())?;
     }
     Ok(())
 }
@@ -192,4 +220,23 @@ fn people(count: u64) -> String {
 
 fn plural(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SendGrid answers 401 in both cases (sendgrid-nodejs#1032).
+    #[test]
+    fn missing_credits_are_not_a_wrong_key() {
+        let refused = |status, message: &str| {
+            let errors = vec![ApiError { message: message.to_owned(), field: None, help: None }];
+            why(&Why::Refused { status, errors }, &[])
+        };
+        let credits = refused(401, "Maximum credits exceeded");
+        assert!(credits.contains("credits are used up") && credits.contains("the API key is right"), "{credits}");
+        let key = refused(401, "The provided authorization grant is invalid, expired, or revoked");
+        assert!(key.contains("refused the API key") && !key.contains("credits"), "{key}");
+        assert!(refused(403, "access forbidden").contains("refused the API key"));
+    }
 }
