@@ -15,6 +15,7 @@ mod forget;
 mod hash;
 mod import;
 mod init;
+mod list_file;
 mod notify;
 mod output;
 mod private_file;

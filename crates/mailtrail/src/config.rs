@@ -24,6 +24,7 @@ pub mod secret_file;
 pub mod sendgrid;
 pub mod slack;
 pub mod store;
+mod text;
 mod units;
 pub mod watch;
 pub mod web;
@@ -44,6 +45,7 @@ pub use relay::Relay;
 pub use sendgrid::{ApiKey, SendGrid, Sender};
 pub use slack::Slack;
 pub use store::{Store, StoreKind};
+pub use text::without_bom;
 pub use watch::Watch;
 pub use web::{PublicUrl, Role, TOKEN_PREFIX, Token, User, Web};
 pub use webhook::{Webhook, WebhookSecret};
@@ -190,7 +192,7 @@ impl Loaded {
         let mut unreadable = false;
         if let Some(path) = &file {
             match std::fs::read_to_string(path) {
-                Ok(text) => problems.extend(settings.add_file(path, &text)),
+                Ok(text) => problems.extend(settings.add_file(path, without_bom(&text))),
                 Err(error) => {
                     // What follows from that is not worth saying.
                     unreadable = true;

@@ -1,24 +1,31 @@
 //! Who is to be mailed: a CSV list with a heading, addresses a line, or whole messages a line.
 //!
-//! Nothing here says an address: an [`Address`] has neither `Debug` nor `Display`, and what is wrong with a list is told by
-//! row and column.
+//! Every command, the page and the API read lists here. Two kinds of faults are kept apart: a [`Problem`] costs its own row, and the
+//! caller may skip it; a [`ListError`], such as a cell that leaves open where its row ends, ends the reading.
+//!
+//! Nothing here shows an address: an [`Address`] has neither `Debug` nor `Display`, and errors name row and column.
 
 mod address;
 mod cell;
+mod characters;
+mod detect;
 mod encoding;
 mod listed;
 mod messages;
+mod others;
 mod problem;
 mod read;
+mod records;
+mod table;
 
-pub use address::{Address, AddressFault};
-pub(crate) use cell::FORMULA;
+pub use address::{Address, AddressFault, LocalParts};
+pub(crate) use cell::guarded;
 pub use cell::original;
 pub use encoding::{Encoding, EncodingChoice};
 pub use listed::Listed;
 pub use messages::{Message, MessageError, MessageFault, Messages};
-pub use problem::{Fault, ListError, Problem, Problems};
-pub use read::ListOptions;
+pub use problem::{BoundaryFault, BoundaryProblem, BoundaryProblems, Fault, ListError, Problem, Problems, Reading};
+pub use table::{ListOptions, ListTable, Person, TableRow};
 
 use crate::protect::{EmailHash, KeyRing};
 
@@ -147,7 +154,7 @@ impl<'l> Row<'l> {
         (0..self.list.columns.len()).map(move |column| self.cell(column))
     }
 
-    fn email(self) -> &'l str {
+    pub(crate) fn email(self) -> &'l str {
         self.cell(self.list.email)
     }
 }

@@ -34,9 +34,12 @@ pub(super) struct Args {
     filter: FilterArgs,
     #[command(flatten)]
     server: ServerArgs,
-    /// CSV without the ' that is put before cells which a spreadsheet would take for a formula (= + - @, tab, CR)
+    /// CSV without the ' that is put before cells which a spreadsheet would take for a formula (= + - @, tab, line break)
     #[arg(long)]
     raw_csv: bool,
+    /// Begin CSV with the byte order mark by which a spreadsheet recognises UTF-8 ([output] csv_bom)
+    #[arg(long)]
+    bom: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -77,7 +80,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
 }
 
 fn write<W: Write + Send>(args: &Args, events: Events<'_>, out: W, terminal: bool) -> anyhow::Result<usize> {
-    let as_rows = |format| OutputArgs { format, raw_csv: args.raw_csv, bom: false, terminal };
+    let as_rows = |format| OutputArgs { format, raw_csv: args.raw_csv, bom: args.bom, terminal };
     match args.format {
         Format::Parquet => write_parquet(events, out),
         Format::Ndjson => write_rows(events, out, as_rows(output::Format::Json)),

@@ -4,25 +4,23 @@ mod at_sendgrid;
 mod dataset;
 mod told;
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use zeroize::Zeroizing;
 
 use at_sendgrid::AtSendGrid;
 use told::Done;
 
 use super::Global;
 use super::exit::{Exit, UsageError};
+use super::list_file::ListFormatArgs;
 use super::question::Question;
 use super::{subject, time};
 use crate::archive;
 use crate::config::StoreKind;
-use crate::list::original;
-use crate::protect::{EmailHash, KeyRing, Wanted};
+use crate::list::Person;
+use crate::protect::{KeyRing, Wanted};
 use crate::store::forget;
 use crate::store::keys::Keys as _;
 use crate::store::sqlite::{Reader, Unproven};
@@ -40,9 +38,11 @@ pub(super) struct Args {
     /// An address or a hash; - reads one from standard input
     #[arg(value_name = "ADDRESS", required_unless_present_any = ["list", "unverified", "test"])]
     address: Vec<String>,
-    /// A file with an address or hash a line; - is standard input
+    /// A list of addresses or hashes, one a line, or CSV with a heading; - is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "address")]
     list: Option<PathBuf>,
+    #[command(flatten)]
+    list_format: ListFormatArgs,
     /// Instead, remove events that no signature vouches for, since the first public key was configured
     #[arg(long, conflicts_with_all = ["address", "list", "lift"])]
     unverified: bool,
@@ -105,7 +105,15 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         }
     }
     if let Some(list) = &args.list {
-        by_hash += add_list(list, &mut who, &keys)?;
+        for person in args.list_format.read_people(list)? {
+            match person {
+                Person::Hash(hash) => {
+                    by_hash += 1;
+                    who.add_hash(hash);
+                }
+                Person::Address(address) => who.add_address(address.expose(), &keys),
+            }
+        }
     }
     if who.is_empty() {
         return Err(UsageError("the list names nobody".to_owned()).into());
@@ -161,30 +169,4 @@ fn in_archives(
         *all.get_or_insert_with(archive::Forgotten::default) += done;
     }
     Ok(all)
-}
-
-/// An address or a hash a line; says how many hashes. What is wrong is told by line, never by what stands there.
-fn add_list(path: &Path, who: &mut Wanted, keys: &KeyRing) -> anyhow::Result<usize> {
-    let lines: Box<dyn BufRead> = if path.as_os_str() == "-" {
-        Box::new(std::io::stdin().lock())
-    } else {
-        Box::new(BufReader::new(File::open(path).with_context(|| format!("opening {}", path.display()))?))
-    };
-    let mut by_hash = 0;
-    for (number, line) in (1..).zip(lines.lines()) {
-        let line = Zeroizing::new(line.with_context(|| format!("reading line {number} of the list"))?);
-        let given = original(line.trim().trim_start_matches('\u{feff}'));
-        if given.is_empty() {
-            continue;
-        }
-        if let Some(hash) = EmailHash::parse(given) {
-            by_hash += 1;
-            who.add_hash(hash);
-        } else if given.contains('@') && !given.contains(char::is_whitespace) {
-            who.add_address(given, keys);
-        } else {
-            return Err(UsageError(format!("line {number} of the list is neither an address nor a hash")).into());
-        }
-    }
-    Ok(by_hash)
 }

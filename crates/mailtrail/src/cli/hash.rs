@@ -1,16 +1,18 @@
 //! `mailtrail hash`
 
-use std::fs::File;
-use std::io::{self, BufRead as _, BufWriter, Read, Write};
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::io::{self, BufRead as _, BufWriter, Write};
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use zeroize::Zeroizing;
 
 use super::Global;
 use super::exit::{Exit, UsageError};
-use crate::config::HashMode;
-use crate::list::original;
+use super::list_file::{self, ListFormatArgs};
+use super::output::{Cell, Format, OutputArgs, Sheet};
+use crate::config::{HashMode, without_bom};
+use crate::list::{Address, AddressFault, ListTable, LocalParts, Problem, Problems, TableRow};
 use crate::protect::{EmailHash, KeyRing};
 
 /// Addresses to hashes, to join the trail with your own tables
@@ -22,12 +24,17 @@ pub(super) struct Args {
     /// Addresses; - reads one a line from standard input
     #[arg(value_name = "ADDRESS", required_unless_present = "csv")]
     addresses: Vec<String>,
-    /// A list with a heading; - is standard input
+    /// A list, CSV with a heading, as `send` takes it; - is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "addresses")]
     csv: Option<PathBuf>,
-    /// The list's column that holds addresses
-    #[arg(long, value_name = "NAME", default_value = "email")]
-    column: String,
+    #[command(flatten)]
+    list_format: ListFormatArgs,
+    /// The older name of --email-column
+    #[arg(long, value_name = "NAME", hide = true, conflicts_with = "email_column")]
+    column: Option<String>,
+    /// Print rows of the list that have no address without a hash, instead of ending with an error
+    #[arg(long, requires = "csv")]
+    skip_invalid: bool,
     /// The key file, where there is no configuration
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
@@ -36,25 +43,24 @@ pub(super) struct Args {
     sha256: bool,
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "every command is called alike")]
-pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
+pub(super) fn run(mut args: Args, global: &Global) -> anyhow::Result<Exit> {
+    if let Some(column) = args.column.take() {
+        args.list_format.email_column = Some(column);
+    }
     let keys = match &args.key_file {
         Some(path) => KeyRing::from_file(if args.sha256 { HashMode::Sha256 } else { HashMode::HmacSha256 }, path)?,
         None => KeyRing::load(&global.config()?.privacy)?,
     };
     let mut out = BufWriter::new(io::stdout().lock());
     match &args.csv {
-        Some(path) if path.as_os_str() == "-" => add_column(io::stdin().lock(), &args.column, &keys, &mut out)?,
-        Some(path) => {
-            let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
-            add_column(file, &args.column, &keys, &mut out)?;
-        }
+        Some(path) => add_column(&args, path, &keys, &mut out)?,
         None => {
-            for given in &args.addresses {
+            for (number, given) in (1_usize..).zip(&args.addresses) {
                 if given == "-" {
                     each_line(&keys, &mut out)?;
                 } else {
-                    writeln!(out, "{}", keys.email_hash(given))?;
+                    let none = |fault| UsageError(format!("argument {number} is not an address: {fault}"));
+                    writeln!(out, "{}", hash(&keys, given).map_err(none)?)?;
                 }
             }
         }
@@ -65,35 +71,48 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
 
 /// One address a line; an empty line stays an empty line, so that lines keep fitting each other.
 fn each_line(keys: &KeyRing, out: &mut impl Write) -> anyhow::Result<()> {
-    for (index, line) in io::stdin().lock().lines().enumerate() {
-        let line = Zeroizing::new(line.with_context(|| format!("reading line {} of standard input", index + 1))?);
-        writeln!(out, "{}", of(keys, &line).map(|hash| hash.to_string()).unwrap_or_default())?;
+    for (number, line) in (1_usize..).zip(io::stdin().lock().lines()) {
+        let line = Zeroizing::new(line.with_context(|| format!("reading line {number} of standard input"))?);
+        let line = if number == 1 { without_bom(&line) } else { &line };
+        if line.trim().is_empty() {
+            writeln!(out)?;
+        } else {
+            let none = |fault| UsageError(format!("line {number} of standard input is not an address: {fault}"));
+            writeln!(out, "{}", hash(keys, line).map_err(none)?)?;
+        }
     }
     Ok(())
 }
 
-fn add_column(list: impl Read, column: &str, keys: &KeyRing, out: impl Write) -> anyhow::Result<()> {
-    // Errors name the row, never what stands in it; so the reader's own are not shown.
-    let unreadable = |row: usize| UsageError(format!("row {row} of the list is no CSV in UTF-8"));
-    let mut list = csv::ReaderBuilder::new().flexible(true).from_reader(list);
-    let heading = list.headers().map_err(|_| unreadable(1))?.clone();
-    let name = |text: &str| text.trim().trim_start_matches('\u{feff}').to_lowercase();
-    let at = heading.iter().position(|heading| name(heading) == name(column)).ok_or_else(|| {
-        UsageError(format!("the list has no column {column:?}: name the one with addresses by --column"))
-    })?;
-    let mut out = csv::WriterBuilder::new().flexible(true).from_writer(out);
-    out.write_record(heading.iter().chain(["email_hash"]))?;
-    for (index, record) in list.records().enumerate() {
-        let record = record.map_err(|_| unreadable(index + 2))?;
-        let hash = record.get(at).and_then(|address| of(keys, address)).map(|hash| hash.to_string());
-        out.write_record(record.iter().chain([hash.as_deref().unwrap_or_default()]))?;
+/// The list with each row's hash. All rows are judged before the first is printed.
+fn add_column(args: &Args, path: &Path, keys: &KeyRing, out: impl Write) -> anyhow::Result<()> {
+    let table = args.list_format.read_table(path)?;
+    let problems: Problems = table.rows().filter_map(|row| table.address(&row).err()).collect();
+    if args.skip_invalid {
+        list_file::print_problems(&problems, "without a hash");
+    } else {
+        list_file::refuse(&problems, ", or print such rows without a hash with --skip-invalid")?;
     }
-    out.flush()?;
+    let columns: Vec<&str> = table.columns().iter().map(String::as_str).chain(["email_hash"]).collect();
+    let output = OutputArgs { format: Format::Csv, ..OutputArgs::default() };
+    let mut sheet = Sheet::begin(out, output, &columns)?;
+    for row in table.rows() {
+        sheet.row(with_hash(&table, row, keys))?;
+    }
+    sheet.end()?;
     Ok(())
 }
 
-/// The hash of a cell; none of an empty one. The `'` that a list of ours has before a formula's sign is not part of it.
-fn of(keys: &KeyRing, cell: &str) -> Option<EmailHash> {
-    let cell = original(cell);
-    (!cell.trim().is_empty()).then(|| keys.email_hash(cell))
+fn with_hash(table: &ListTable, row: TableRow<'_>, keys: &KeyRing) -> Vec<Cell> {
+    let address: Result<Address, Problem> = table.address(&row);
+    let hash = address.map(|address| keys.email_hash(address.expose()).to_string()).unwrap_or_default();
+    let mut cells: Vec<Cell> = row.cells.into_iter().map(Cow::into_owned).map(Cell::Text).collect();
+    // A row with too few cells has its hash in the right column all the same.
+    cells.resize_with(cells.len().max(table.columns().len()), || Cell::Text(String::new()));
+    cells.push(Cell::Text(hash));
+    cells
+}
+
+fn hash(keys: &KeyRing, text: &str) -> Result<EmailHash, AddressFault> {
+    Ok(keys.email_hash(Address::parse(text, LocalParts::Utf8)?.expose()))
 }

@@ -108,7 +108,10 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         told.source(&shown, &counts)?;
         importer.note_left_out(&identity(source), counts.unmatched)?;
         match ended {
-            Ok(unknown) => tell::unknown(&shown, &unknown),
+            Ok(unknown) => {
+                tell::unreadable(&shown, &unknown);
+                tell::unknown(&shown, &unknown);
+            }
             Err(error) => {
                 told.end()?;
                 return Err(anyhow::Error::from(error).context(shown));

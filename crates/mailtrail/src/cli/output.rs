@@ -28,7 +28,7 @@ pub(super) struct OutputArgs {
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
-    /// CSV without the ' that is put before cells which a spreadsheet would take for a formula (= + - @, tab, CR)
+    /// CSV without the ' that is put before cells which a spreadsheet would take for a formula (= + - @, tab, line break)
     #[arg(long)]
     pub(super) raw_csv: bool,
     /// Begin CSV with the mark by which a spreadsheet knows UTF-8 ([output] csv_bom)
@@ -56,7 +56,11 @@ pub(super) struct Sheet<W: Write> {
 enum Shape {
     Table(table::Rows),
     Json,
-    Csv(csv::Manner<'static>),
+    Csv {
+        manner: csv::Manner<'static>,
+        /// Cells that Excel would cut.
+        too_long: usize,
+    },
 }
 
 impl<W: Write> Sheet<W> {
@@ -77,7 +81,7 @@ impl<W: Write> Sheet<W> {
         let shape = match args.format {
             Format::Table => Shape::Table(table::Rows::default()),
             Format::Json => Shape::Json,
-            Format::Csv => Shape::Csv(args.into()),
+            Format::Csv => Shape::Csv { manner: args.into(), too_long: 0 },
         };
         Self { out, columns: columns.iter().map(|name| (*name).to_owned()).collect(), shape }
     }
@@ -90,7 +94,10 @@ impl<W: Write> Sheet<W> {
                 if rows.is_full() { rows.print(&mut self.out, &self.columns) } else { Ok(()) }
             }
             Shape::Json => json::line(&mut self.out, &self.columns, &cells),
-            Shape::Csv(manner) => csv::line(&mut self.out, &cells, *manner),
+            Shape::Csv { manner, too_long } => {
+                *too_long += csv::line(&mut self.out, &cells, *manner)?;
+                Ok(())
+            }
         }
     }
 
@@ -98,6 +105,12 @@ impl<W: Write> Sheet<W> {
     pub(super) fn end(mut self) -> io::Result<W> {
         if let Shape::Table(rows) = &mut self.shape {
             rows.print(&mut self.out, &self.columns)?;
+        }
+        if let Shape::Csv { too_long: too_long @ 1.., .. } = self.shape {
+            let most = csv::EXCEL_CELL;
+            note(&format!(
+                "note: {too_long} cells are longer than the {most} characters that Excel takes; it cuts them"
+            ));
         }
         self.out.flush()?;
         Ok(self.out)

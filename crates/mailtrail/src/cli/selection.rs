@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::exit::UsageError;
-use super::output::note;
+use super::list_file::{self, ListFormatArgs};
 use super::question::Question;
-use super::send::read_list;
 use super::time;
 use crate::clock;
-use crate::list::{EncodingChoice, List, Listed};
+use crate::list::{List, Listed, LocalParts};
 use crate::outcome::Selector;
 use crate::protect::KeyRing;
 use crate::store::query::Scope;
@@ -38,12 +37,11 @@ pub(super) struct ListArgs {
     /// Who was to get it: CSV with a heading; - is standard input
     #[arg(long = "list", value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Encoding of the list
-    #[arg(long, value_name = "ENCODING", value_enum, default_value_t)]
-    encoding: EncodingChoice,
-    /// The list's column of addresses [default: email]
-    #[arg(long, value_name = "NAME")]
-    email_column: Option<String>,
+    #[command(flatten)]
+    format: ListFormatArgs,
+    /// Skip rows of the list that have no address, instead of ending with an error
+    #[arg(long, requires = "file")]
+    skip_invalid: bool,
 }
 
 /// What was asked about.
@@ -111,10 +109,11 @@ impl ListArgs {
 
     fn read(&self) -> anyhow::Result<Option<List>> {
         let Some(file) = &self.file else { return Ok(None) };
-        let list = read_list(file, self.encoding, self.email_column.clone())?;
-        let left_out = list.problems().total();
-        if left_out > 0 {
-            note(&format!("note: {left_out} rows of the list have no address that can be mailed and are left out"));
+        let list = self.format.read(file, LocalParts::Utf8)?;
+        if self.skip_invalid {
+            list_file::print_problems(list.problems(), "skipped");
+        } else {
+            list_file::refuse(list.problems(), ", or skip them with --skip-invalid")?;
         }
         Ok(Some(list))
     }

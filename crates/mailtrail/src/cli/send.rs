@@ -7,7 +7,6 @@ mod recipients;
 mod tell;
 
 pub(super) use args::Args;
-pub(super) use recipients::read_list;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -49,7 +48,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     if sender.args.messages.is_some() {
         return block_on(sender.messages());
     }
-    let list = recipients::read(&sender.args)?;
+    let list = recipients::read(&sender.args, &sender.question.config.sendgrid)?;
     let sent = block_on(sender.list(&list))?;
     // Who was mailed before this time is waited for as well.
     let nobody = sender.sends.ledger()?.is_none();

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::exit::UsageError;
 use super::output::{Cell, note};
-use crate::config;
 use crate::config::secret_file::{self, Permissions};
+use crate::config::{self, without_bom};
 use crate::show::time;
 use crate::store::remote::{Remote, Row};
 
@@ -50,7 +50,7 @@ impl ServerArgs {
                 return Err(UsageError(why).into());
             }
         }
-        Ok(Some(Remote::open(server, &token)?))
+        Ok(Some(Remote::open(server, without_bom(&token))?))
     }
 }
 

@@ -11,7 +11,7 @@ use super::Global;
 use super::exit::{Exit, UsageError};
 use super::output::{Cell, OutputArgs, Sheet, note};
 use super::question::Question;
-use crate::config::StoreKind;
+use crate::config::{StoreKind, without_bom};
 use crate::store::sqlite::sql::{self, LONGEST_QUERY, SqlLimits};
 
 /// Read-only SQL over the table sendgrid_event
@@ -41,7 +41,7 @@ pub(super) fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
                 .take(u64::from(LONGEST_QUERY.unsigned_abs()) + 1)
                 .read_to_string(&mut text)
                 .context("reading the query from standard input")?;
-            text
+            without_bom(&text).to_owned()
         }
         given => given.to_owned(),
     };

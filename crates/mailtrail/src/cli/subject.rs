@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::exit::UsageError;
 use super::output::note;
-use crate::config::Privacy;
+use crate::config::{Privacy, without_bom};
 use crate::protect::{EmailHash, KeyRing};
 
 /// Somebody, as given.
@@ -50,7 +50,7 @@ fn from_stdin() -> anyhow::Result<Zeroizing<String>> {
     }
     let mut line = Zeroizing::new(String::new());
     stdin.lock().read_line(&mut line).context("reading the address from standard input")?;
-    let address = Zeroizing::new(line.trim().to_owned());
+    let address = Zeroizing::new(without_bom(&line).trim().to_owned());
     if address.is_empty() {
         return Err(UsageError("standard input holds no address".to_owned()).into());
     }

@@ -18,7 +18,7 @@ use sendgrid_simulator::{Delivery, Event, Message, Random, Signer, Target};
 use super::Global;
 use super::exit::{Exit, UsageError};
 use crate::clock;
-use crate::config::BasicCredential;
+use crate::config::{BasicCredential, without_bom};
 
 /// Recipient of samples where none is given.
 const SAMPLE_ADDRESS: &str = "jane.doe@example.com";
@@ -116,7 +116,7 @@ fn target(args: &Args) -> anyhow::Result<Option<Target>> {
     let target = Target::parse(url).map_err(|error| UsageError(error.to_string()))?;
     let Some(file) = &args.user_password_file else { return Ok(Some(target)) };
     let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-    let credential = BasicCredential::parse(text.trim_end_matches(['\r', '\n']));
+    let credential = BasicCredential::parse(without_bom(&text).trim_end_matches(['\r', '\n']));
     let wrong = || UsageError(format!("{} does not hold user:password on one line", file.display()));
     let credential = credential.ok_or_else(wrong)?;
     let (user, password) = credential.expose().split_once(':').ok_or_else(wrong)?;
@@ -128,7 +128,7 @@ fn plan(args: &Args, now: i64) -> anyhow::Result<Plan> {
         Some("-") => {
             let mut text = String::new();
             std::io::stdin().lock().take(4096).read_to_string(&mut text).context("reading the address from stdin")?;
-            text.lines().next().unwrap_or_default().trim().to_owned()
+            without_bom(&text).lines().next().unwrap_or_default().trim().to_owned()
         }
         Some(address) => address.to_owned(),
         None => SAMPLE_ADDRESS.to_owned(),

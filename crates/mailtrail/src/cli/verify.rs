@@ -12,6 +12,7 @@ use sendgrid_events::{Batch, Item, PublicKey};
 use super::Global;
 use super::exit::{Exit, UsageError};
 use crate::clock;
+use crate::config::without_bom;
 use headers::SignedHeaders;
 
 /// Checks a saved request against a public key, and says why it fails
@@ -48,11 +49,11 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, _global: &Global) -> anyhow::Result<Exit> {
     let body = read(&args.body)?;
     let given = match &args.headers {
-        Some(file) => headers::parse(&String::from_utf8_lossy(&read(file)?)),
+        Some(file) => headers::parse(without_bom(&String::from_utf8_lossy(&read(file)?))),
         None => SignedHeaders { signature: args.signature, timestamp: args.timestamp },
     };
     let keys = match &args.key_file {
-        Some(file) => vec![String::from_utf8_lossy(&read(file)?).into_owned()],
+        Some(file) => vec![without_bom(&String::from_utf8_lossy(&read(file)?)).to_owned()],
         None => args.keys,
     };
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();

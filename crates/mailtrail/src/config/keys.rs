@@ -55,6 +55,7 @@ pub(super) const KEYS: &[&str] = &[
     "sendgrid.from",
     "sendgrid.on_behalf_of",
     "sendgrid.timeout",
+    "sendgrid.utf8_addresses",
     "slack.webhook_url",
     "slack.webhook_url_file",
     "slack.ops_webhook_url",

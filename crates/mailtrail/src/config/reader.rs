@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::keys;
 use super::layers::{Origin, Raw, Setting, Settings};
 use super::secret_file::{self, Permissions};
+use super::text::without_bom;
 use super::units;
 
 /// Whether only few may read a file.
@@ -264,7 +265,10 @@ impl<'s> Reader<'s> {
         let read =
             secret_file::permissions(path).and_then(|permissions| Ok((permissions, std::fs::read_to_string(path)?)));
         let (permissions, text) = match read {
-            Ok((permissions, text)) => (permissions, Zeroizing::new(text)),
+            Ok((permissions, text)) => {
+                let text = Zeroizing::new(text);
+                (permissions, Zeroizing::new(without_bom(&text).to_owned()))
+            }
             Err(error) => {
                 self.problem(key, format!("{shown} cannot be read: {error}"));
                 return None;

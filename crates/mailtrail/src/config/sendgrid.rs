@@ -26,6 +26,8 @@ pub struct SendGrid {
     pub on_behalf_of: Option<String>,
     /// How long a request may take as a whole.
     pub timeout: Duration,
+    /// Whether addresses with letters beyond ASCII before the `@` are sent.
+    pub utf8_addresses: bool,
 }
 
 /// An API key, for the header of a request alone.
@@ -139,6 +141,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> SendGrid {
         from,
         on_behalf_of,
         timeout: reader.duration("sendgrid.timeout", Duration::from_secs(30), "30s"),
+        utf8_addresses: reader.boolean("sendgrid.utf8_addresses", false),
     }
 }
 

@@ -79,7 +79,7 @@ fn the_file_of_defaults_has_every_key_each_with_a_comment() {
             section = name.trim_matches(['[', ']']);
         }
         if let Some((name, _)) = bare.split_once(" = ")
-            && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         {
             assert!(above.starts_with("# ") && above.ends_with('.'), "{name} has no comment: {above:?}");
             found.insert(format!("{section}.{name}"));

@@ -1,7 +1,6 @@
 //! CSV with a heading. Records are cut here, line by line, so that a quote which is never closed costs its own line alone; each is
 //! then read by itself.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 
@@ -100,7 +99,7 @@ impl<R: Read> Csv<R> {
         }
         let named = self.heading.iter().zip(&cells).map(|(name, cell)| {
             // CSV has one spelling for nothing and for an empty text.
-            let cell = if cell.is_empty() { Cell::Null } else { Cell::Text(Cow::Borrowed(original(cell))) };
+            let cell = if cell.is_empty() { Cell::Null } else { Cell::Text(original(cell)) };
             (name.as_str(), cell)
         });
         Ok(Item::Row(Box::new(row::of_cells(named, &mut self.unknown)?)))
@@ -155,7 +154,11 @@ fn delimiter(heading: &[u8]) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::show;
+    use crate::show::csv::{Manner, heading, line};
 
     /// Ids of rows that were read, and `-` for each that was not.
     fn ids(text: &str) -> Vec<String> {
@@ -189,6 +192,27 @@ mod tests {
         assert_eq!(ids("sg_event_id\ttimestamp\tevent\na\t1700000000\topen"), ["a"]);
         let long = format!("{heading}x,1700000000,open,{}\n{}", "y".repeat(2 * LONGEST), good("b"));
         assert_eq!(ids(&long), ["-", "b"]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_cell_of_an_export_is_read_as_it_was(reasons in prop::collection::vec("[=+@＝＋－＠'\",;\t\r\n あa-]{1,8}", 1..8)) {
+            let zone = jiff::tz::TimeZone::UTC;
+            let manner = Manner { raw: false, terminal: false, zone: &zone, bom: true };
+            let mut file = Vec::new();
+            heading(&mut file, &["event", "timestamp", "reason"], manner).unwrap();
+            for reason in &reasons {
+                let cells = ["bounce", "2026-11-24T10:00:00Z", reason].map(|text| show::Cell::Text(text.to_owned()));
+                line(&mut file, &cells, manner).unwrap();
+            }
+            let mut csv = Csv::new(file.as_slice()).unwrap();
+            let mut read = Vec::new();
+            while let Some(item) = csv.next().unwrap() {
+                let Item::Row(row) = item else { return Err(TestCaseError::fail("not read")) };
+                read.push(row.reason.unwrap());
+            }
+            prop_assert_eq!(read, reasons);
+        }
     }
 
     #[test]

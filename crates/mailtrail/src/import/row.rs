@@ -1,7 +1,7 @@
 //! Named values, from whatever kind of file → an event's columns.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sendgrid_events::value::Object;
 use sendgrid_events::{Timestamp, Value, batch};
@@ -18,6 +18,8 @@ pub(super) enum Fault {
     Malformed,
     NoEvent,
     NoTimestamp,
+    /// A timestamp that is none, such as a date without an offset.
+    BadTimestamp,
     /// `event_key` or `fingerprint` that is none.
     BadKey,
 }
@@ -28,6 +30,7 @@ impl Fault {
             Fault::Malformed => "import_malformed",
             Fault::NoEvent => "import_no_event_name",
             Fault::NoTimestamp => "import_no_timestamp",
+            Fault::BadTimestamp => "import_bad_timestamp",
             Fault::BadKey => "import_bad_event_key",
         }
     }
@@ -55,20 +58,36 @@ const OTHERS: [&str; 12] = [
 /// Most names of columns that are remembered for being told.
 const MOST_UNKNOWN: usize = 20;
 
-/// Columns of sources that no event has; they are left out, and told.
+/// Columns of a source that could not be used: no event has them, or their values could not be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Unknown(BTreeSet<String>);
+pub struct Unknown {
+    names: BTreeSet<String>,
+    unreadable: BTreeMap<&'static str, u64>,
+}
 
 impl Unknown {
     /// Their names, without what may be an address.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+        self.names.iter().map(String::as_str)
+    }
+
+    /// Columns with values that could not be read, and in how many rows.
+    pub fn unreadable(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.unreadable.iter().map(|(name, rows)| (*name, *rows))
     }
 
     pub(super) fn note(&mut self, name: &str) {
-        if self.0.len() < MOST_UNKNOWN {
-            self.0.insert(without_addresses(name).chars().take(40).collect());
+        if self.names.len() < MOST_UNKNOWN {
+            self.names.insert(without_addresses(name).chars().take(40).collect());
         }
+    }
+
+    /// A value of a column that has to be one of a form; `None` where it is not.
+    fn readable<T>(&mut self, name: &'static str, value: Option<T>) -> Option<T> {
+        if value.is_none() {
+            *self.unreadable.entry(name).or_default() += 1;
+        }
+        value
     }
 }
 
@@ -119,7 +138,8 @@ pub(super) fn of_cells<'c>(
     unknown: &mut Unknown,
 ) -> Result<StoredEvent, Fault> {
     let mut row = StoredEvent::default();
-    let mut timestamp = None;
+    let usable = |micros: Option<i64>| micros.and_then(Timestamp::from_micros).map(Timestamp::as_micros);
+    let mut timestamp = Err(Fault::NoTimestamp);
     for (name, cell) in cells {
         if matches!(cell, Cell::Null) {
             continue;
@@ -127,10 +147,18 @@ pub(super) fn of_cells<'c>(
         let name = name.trim().to_ascii_lowercase();
         match name.as_str() {
             "event" => row.event = cell.into_text(),
-            "timestamp" => timestamp = cell.micros(),
-            "received_at" => row.received_at = cell.micros(),
-            "event_key" => row.event_key = Some(key(&cell.into_text())?),
-            "fingerprint" => row.fingerprint = Some(key(&cell.into_text())?),
+            "timestamp" => {
+                timestamp = unknown.readable("timestamp", usable(cell.micros())).ok_or(Fault::BadTimestamp);
+            }
+            "received_at" => row.received_at = unknown.readable("received_at", usable(cell.micros())),
+            "event_key" => {
+                let key = unknown.readable("event_key", key(&cell.into_text()).ok());
+                row.event_key = Some(key.ok_or(Fault::BadKey)?);
+            }
+            "fingerprint" => {
+                let key = unknown.readable("fingerprint", key(&cell.into_text()).ok());
+                row.fingerprint = Some(key.ok_or(Fault::BadKey)?);
+            }
             "category" | "categories" => row.category = cell.into_list(),
             "email" => row.email = Some(Zeroizing::new(cell.into_text())),
             "attempt" => fit(&mut row.attempt, cell.integer(), cell, &name, &mut row.left_over),
@@ -144,9 +172,7 @@ pub(super) fn of_cells<'c>(
             },
         }
     }
-    let usable = |micros: Option<i64>| micros.and_then(Timestamp::from_micros).map(Timestamp::as_micros);
-    row.timestamp = usable(timestamp).ok_or(Fault::NoTimestamp)?;
-    row.received_at = usable(row.received_at);
+    row.timestamp = timestamp?;
     if row.event.trim().is_empty() { Err(Fault::NoEvent) } else { Ok(row) }
 }
 

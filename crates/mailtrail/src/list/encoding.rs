@@ -1,88 +1,125 @@
-//! How a list's bytes are text: UTF-8, UTF-16 with its mark, or what Japanese Excel saves.
+//! How a list's bytes are text.
 
-use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
 
-use encoding_rs::{SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{DecoderResult, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE};
+
+use super::detect;
+use super::problem::ListError;
+use super::records::{self, Records};
 
 /// What the user says about a list's encoding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EncodingChoice {
-    /// UTF-16 where its mark says so, UTF-8 where it is, else cp932.
+    /// UTF-8 where it is, else what the text shows, as far as only one encoding makes sense of it.
     #[default]
     Auto,
-    /// UTF-8 and nothing else.
-    #[value(name = "utf-8")]
-    Utf8,
-    /// cp932 (Windows-31J) and nothing else.
-    Cp932,
+    /// This one, unless a byte order mark says otherwise.
+    Named(Encoding),
 }
 
 /// How a list was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Encoding(pub(super) &'static encoding_rs::Encoding);
+
+impl Encoding {
     /// UTF-8.
-    Utf8,
-    /// UTF-16 with a byte order mark.
-    Utf16,
+    pub const UTF_8: Self = Self(UTF_8);
     /// cp932, as Japanese Excel saves CSV.
-    Cp932,
+    pub const CP932: Self = Self(SHIFT_JIS);
+
+    /// Whether a byte order mark or the form of the text proves it; else the reader names it.
+    #[must_use]
+    pub fn is_unicode(self) -> bool {
+        [UTF_8, UTF_16LE, UTF_16BE].contains(&self.0)
+    }
 }
 
-impl std::fmt::Display for Encoding {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Utf8 => "UTF-8",
-            Self::Utf16 => "UTF-16",
-            Self::Cp932 => "cp932",
+impl fmt::Display for Encoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The names that people meet elsewhere: Excel, Windows and Apple do not use the WHATWG's.
+        f.write_str(match self.0.name() {
+            "Shift_JIS" => "cp932",
+            "macintosh" => "macintosh (Mac Roman)",
+            name => name,
         })
     }
 }
 
-const UTF_8_MARK: &[u8] = b"\xef\xbb\xbf";
-
-/// Bytes that can be cut into cells before they are decoded: in UTF-8 and cp932 alike no byte below 0x40 is part of a
-/// longer character. So an error can say in which cell it is.
-pub(super) struct Bytes {
-    pub(super) bytes: Vec<u8>,
-    pub(super) encoding: Encoding,
+impl fmt::Debug for Encoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.name())
+    }
 }
 
-/// Finds the encoding; `None` where UTF-16 is broken.
-pub(super) fn open(mut bytes: Vec<u8>, choice: EncodingChoice) -> Option<Bytes> {
-    if choice != EncodingChoice::Cp932 && bytes.starts_with(UTF_8_MARK) {
-        bytes.drain(..UTF_8_MARK.len());
-        return Some(Bytes { bytes, encoding: Encoding::Utf8 });
+impl FromStr for EncodingChoice {
+    type Err = String;
+
+    fn from_str(label: &str) -> Result<Self, String> {
+        let label = label.trim();
+        if label.eq_ignore_ascii_case("auto") {
+            return Ok(Self::Auto);
+        }
+        // Names that the WHATWG does not list.
+        let known = match label.to_ascii_lowercase().as_str() {
+            "cp932" | "ms932" => Some(SHIFT_JIS),
+            "macroman" | "mac-roman" | "macos-roman" => Some(encoding_rs::MACINTOSH),
+            _ => encoding_rs::Encoding::for_label_no_replacement(label.as_bytes()),
+        };
+        let wrong = "no encoding of this name: use auto, or a label of the WHATWG such as utf-8, cp932, windows-1252";
+        known.map(|known| Self::Named(Encoding(known))).ok_or_else(|| wrong.to_owned())
     }
-    if choice == EncodingChoice::Auto {
-        for (mark, utf_16) in [(b"\xff\xfe", UTF_16LE), (b"\xfe\xff", UTF_16BE)] {
-            if let Some(rest) = bytes.strip_prefix(mark) {
-                let text = utf_16.decode_without_bom_handling_and_without_replacement(rest)?;
-                return Some(Bytes { bytes: text.into_owned().into_bytes(), encoding: Encoding::Utf16 });
-            }
+}
+
+impl fmt::Display for EncodingChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Named(encoding) => encoding.fmt(f),
         }
     }
-    let encoding = match choice {
-        EncodingChoice::Utf8 => Encoding::Utf8,
-        EncodingChoice::Cp932 => Encoding::Cp932,
-        EncodingChoice::Auto if is_rather_utf_8(&bytes) => Encoding::Utf8,
-        EncodingChoice::Auto => Encoding::Cp932,
+}
+
+/// The text of a file, without its byte order mark.
+pub(super) fn decode(bytes: Vec<u8>, choice: EncodingChoice) -> Result<(String, Encoding), ListError> {
+    let (encoding, mark) = match (encoding_rs::Encoding::for_bom(&bytes), choice) {
+        (Some((encoding, length)), _) => (encoding, length),
+        (None, EncodingChoice::Named(Encoding(encoding))) => (encoding, 0),
+        (None, EncodingChoice::Auto) => (detect::encoding(&bytes)?, 0),
     };
-    Some(Bytes { bytes, encoding })
+    let encoding = Encoding(encoding);
+    let text = if encoding == Encoding::UTF_8 {
+        let mut bytes = bytes;
+        bytes.drain(..mark);
+        String::from_utf8(bytes).map_err(|error| {
+            let valid = error.utf8_error().valid_up_to();
+            let bytes = error.into_bytes();
+            undecodable(&String::from_utf8_lossy(bytes.get(..valid).unwrap_or_default()), encoding)
+        })?
+    } else {
+        strict(bytes.get(mark..).unwrap_or_default(), encoding.0).map_err(|valid| undecodable(&valid, encoding))?
+    };
+    Ok((text, encoding))
 }
 
-/// UTF-8 with a few broken bytes is an error to tell, not a reason to read everything as cp932, which takes nearly any
-/// bytes and makes nonsense of them.
-fn is_rather_utf_8(bytes: &[u8]) -> bool {
-    let (mut good, mut bad) = (0_usize, 0_usize);
-    for chunk in bytes.utf8_chunks() {
-        good += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
-        bad += usize::from(!chunk.invalid().is_empty());
+/// Decodes everything; in front of what cannot be decoded, `Err` with the text up to there.
+pub(super) fn strict(bytes: &[u8], encoding: &'static encoding_rs::Encoding) -> Result<String, String> {
+    let mut decoder = encoding.new_decoder_without_bom_handling();
+    let length = decoder.max_utf8_buffer_length_without_replacement(bytes.len()).unwrap_or(bytes.len());
+    let mut text = String::with_capacity(length);
+    match decoder.decode_to_string_without_replacement(bytes, &mut text, true).0 {
+        DecoderResult::InputEmpty => Ok(text),
+        // The output is large enough, so this is a byte that cannot be decoded.
+        DecoderResult::OutputFull | DecoderResult::Malformed(..) => Err(text),
     }
-    good >= bad
 }
 
-/// A cell's text; `None` where a byte cannot be decoded.
-pub(super) fn decode(cell: &[u8], encoding: Encoding) -> Option<Cow<'_, str>> {
-    let codec = if encoding == Encoding::Cp932 { SHIFT_JIS } else { UTF_8 };
-    codec.decode_without_bom_handling_and_without_replacement(cell)
+/// Where the text before a byte that cannot be decoded ends.
+fn undecodable(before: &str, encoding: Encoding) -> ListError {
+    let delimiter = super::table::delimiter(before);
+    let last = Records::new(before, delimiter, 0, 1).last();
+    let (begins_line, row) = (before.is_empty() || before.ends_with(['\r', '\n']), 1 + records::line_breaks(before));
+    let column = if begins_line { 1 } else { last.map_or(1, |record| record.cells.len()) };
+    ListError::Undecodable { row, column, encoding }
 }

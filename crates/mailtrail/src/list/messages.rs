@@ -5,7 +5,7 @@ use std::io::{BufRead, Read as _};
 
 use serde_json::{Map, Value};
 
-use super::{Address, AddressFault};
+use super::{Address, AddressFault, LocalParts};
 use crate::config::nearest;
 
 /// Every key of a message.
@@ -103,12 +103,20 @@ pub struct Messages<R> {
     row: u64,
     line: Vec<u8>,
     over: bool,
+    local_parts: LocalParts,
 }
 
 impl<R: BufRead> Messages<R> {
     /// Over lines of JSON; blank ones are skipped.
     pub fn new(reader: R) -> Self {
-        Self { reader, row: 0, line: Vec::new(), over: false }
+        Self { reader, row: 0, line: Vec::new(), over: false, local_parts: LocalParts::default() }
+    }
+
+    /// With addresses that have such local parts.
+    #[must_use]
+    pub fn with_local_parts(mut self, local_parts: LocalParts) -> Self {
+        self.local_parts = local_parts;
+        self
     }
 
     /// Skips the rest of a line that is too long; the next one is read as usual.
@@ -145,7 +153,7 @@ impl<R: BufRead> Messages<R> {
             let line = if self.row == 1 { self.line.strip_prefix(b"\xef\xbb\xbf") } else { None };
             let line = line.unwrap_or(&self.line);
             if !line.trim_ascii().is_empty() {
-                return parse(line.trim_ascii_end(), self.row).map(Some);
+                return parse(line.trim_ascii_end(), self.row, self.local_parts).map(Some);
             }
         }
     }
@@ -162,7 +170,7 @@ impl<R: BufRead> Iterator for Messages<R> {
     }
 }
 
-fn parse(line: &[u8], row: u64) -> Result<Message, MessageFault> {
+fn parse(line: &[u8], row: u64, local_parts: LocalParts) -> Result<Message, MessageFault> {
     // The parser's own words may quote the line.
     let value: Value = serde_json::from_slice(line).map_err(|error| MessageFault::Json(error.column()))?;
     let Value::Object(mut keys) = value else { return Err(MessageFault::Form) };
@@ -172,7 +180,7 @@ fn parse(line: &[u8], row: u64) -> Result<Message, MessageFault> {
     let address = text(&mut keys, "email")?.unwrap_or_default();
     Ok(Message {
         row,
-        address: Address::parse(&address)?,
+        address: Address::parse(&address, local_parts)?,
         subject: text(&mut keys, "subject")?,
         html: text(&mut keys, "html")?,
         text: text(&mut keys, "text")?,

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::config::secret_file::{self, Permissions};
+use crate::config::without_bom;
 
 /// Why keys cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -137,6 +138,7 @@ fn read(path: &Path) -> Result<Zeroizing<String>, KeyError> {
     let shown = || path.display().to_string();
     let unreadable = |source| KeyError::Read { path: shown(), source };
     let text = Zeroizing::new(std::fs::read_to_string(path).map_err(unreadable)?);
+    let text = Zeroizing::new(without_bom(&text).to_owned());
     match secret_file::permissions(path).map_err(unreadable)? {
         Permissions::Narrow => {}
         Permissions::WideNotOurs(mode) => {

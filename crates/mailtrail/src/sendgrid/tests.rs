@@ -22,6 +22,7 @@ pub(super) fn config(port: u16) -> SendGrid {
         from: None,
         on_behalf_of: Some("subuser".to_owned()),
         timeout: Duration::from_secs(10),
+        utf8_addresses: false,
     }
 }
 

@@ -179,6 +179,20 @@ fn what_came_after_an_event_is_followed() {
 }
 
 #[test]
+fn a_list_with_a_value_that_is_no_address_is_refused_with_its_place() {
+    let api = Api::start();
+    for (path, body) in [
+        ("unreached", r#"{"run":"r1","email":["alice@example.com","Bob <bob@example.com>"]}"#),
+        ("sent", r#"{"run":"r1","email":["alice@example.com",""]}"#),
+        ("hashes", r#"{"email":["alice@example.com","NULL@"]}"#),
+    ] {
+        let (status, _, answer) = api.call(&api.operator, "POST", path, body);
+        assert!(status == 422 && answer.contains("address 2 of email is none"), "{path}: {status} {answer}");
+        assert!(!answer.contains("bob"), "{answer}");
+    }
+}
+
+#[test]
 fn a_viewer_looks_and_takes_no_lists() {
     let api = Api::start();
     for (method, path, body, expected) in [
@@ -192,7 +206,7 @@ fn a_viewer_looks_and_takes_no_lists() {
         ("POST", "export", "{}", 403),
         ("POST", "latest", r#"{"run":"r1"}"#, 403),
         ("POST", "sent", r#"{"run":"r1"}"#, 403),
-        ("POST", "unreached", r#"{"run":"r1","email":["a@b"]}"#, 403),
+        ("POST", "unreached", r#"{"run":"r1","email":["a@b.example"]}"#, 403),
         ("GET", "runs/r1/unreached", "", 403),
     ] {
         let (status, _, answer) = api.call(&api.viewer, method, path, body);

@@ -126,14 +126,12 @@ fn a_key_that_may_not_is_told_what_it_lacks_and_what_was_done_here_is_done() {
 #[test]
 fn a_long_list_is_several_requests_and_an_address_that_sendgrid_refuses_is_not_quoted() {
     let stage = Stage::new(true);
-    let mut list: String = (0..5_100).map(|n| format!("person{n}@example.com\n")).collect();
+    let list: String = (0..5_100).map(|n| format!("person{n}@example.com\n")).collect();
     stage.site.write_secret("list.txt", &list);
     let output = stage.forget(&["--list", "list.txt", "--at-sendgrid", "--yes"]);
     assert!(output.status.success(), "{}", text(&output));
     assert_eq!(stage.api.erased().iter().map(Vec::len).collect::<Vec<_>>(), [5_000, 100]);
-    list = format!("{JANE}\nbob@exam@ple.com\n");
-    stage.site.write_secret("list.txt", &list);
-    let output = stage.forget(&["--list", "list.txt", "--at-sendgrid", "--yes"]);
+    let output = stage.forget(&[JANE, "bob@exam@ple.com", "--at-sendgrid", "--yes"]);
     let said = text(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("SendGrid refused (400)") && said.contains("correct the list and repeat"), "{said}");

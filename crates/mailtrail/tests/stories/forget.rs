@@ -172,6 +172,6 @@ fn samples_go_on_request_and_mistakes_quote_nobody() {
     let output = site.command(&["forget", "--list", "list.txt"]).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(said.contains("line 2") && !said.contains("Public") && !said.contains("jane"), "{said}");
+    assert!(said.contains("row 2") && !said.contains("Public") && !said.contains("jane"), "{said}");
     assert_eq!(count(&site, "event"), 1);
 }

@@ -25,7 +25,9 @@ fn hashes_join_lists_with_the_trail() {
     let (_, lines, _) = with_input(&site, &["hash", "-"], " Jane@Example.COM\n\njane@example.com\n");
     assert_eq!(lines, format!("{stored}\n\n{stored}\n"));
     let list = "\u{feff}name,Email\nJane,'+jane@example.com\n\"Doe, Jane\",jane@example.com\nNobody,\n";
-    let (_, csv, _) = with_input(&site, &["hash", "--csv", "-"], list);
+    let (ok, printed, said) = with_input(&site, &["hash", "--csv", "-"], list);
+    assert!(!ok && printed.is_empty() && said.contains("row 4, column Email: no address"), "{said}");
+    let (_, csv, _) = with_input(&site, &["hash", "--csv", "-", "--skip-invalid"], list);
     let rows: Vec<&str> = csv.lines().collect();
     assert!(rows[0].ends_with("name,Email,email_hash"));
     assert!(rows[1].starts_with("Jane,'+jane@example.com,") && !rows[1].contains(&stored));
@@ -33,7 +35,7 @@ fn hashes_join_lists_with_the_trail() {
     assert_eq!(rows[3], "Nobody,,");
 
     let (ok, _, said) = with_input(&site, &["hash", "--csv", "-", "--column", "mail"], list);
-    assert!(!ok && said.contains("--column") && !said.contains("jane@"), "{said}");
+    assert!(!ok && said.contains("--email-column") && !said.contains("jane@"), "{said}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `send` against SendGrid's mail API as the simulator plays it: each address at most once per run, whatever happens.
 
+mod lists;
 mod terminal;
 
 use std::collections::HashMap;

@@ -1,14 +1,12 @@
 //! Whose keys made a source's hashes: what is said on the command line.
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context as _;
-
 use crate::cli::exit::UsageError;
+use crate::cli::list_file::{self, ListFormatArgs};
 use crate::import::{Hashes, Recipients, Rehash};
-use crate::list::{List, ListOptions};
+use crate::list::LocalParts;
 use crate::protect::KeyRing;
 
 #[derive(Debug, clap::Args)]
@@ -22,6 +20,11 @@ pub(in crate::cli) struct RecipientArgs {
     /// The list's column with the old hashes [default: email_hash, where there is one; else they are taken to be SHA-256]
     #[arg(long, value_name = "NAME", requires = "rehash")]
     rehash_column: Option<String>,
+    #[command(flatten)]
+    list_format: ListFormatArgs,
+    /// Skip rows of the list of --rehash that have no address, instead of ending with an error
+    #[arg(long, requires = "rehash")]
+    skip_invalid: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -50,8 +53,12 @@ impl RecipientArgs {
             .into());
         }
         let rehash = self.rehash.as_ref().map(|path| {
-            let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
-            let list = List::read(file, &ListOptions::default()).with_context(|| path.display().to_string())?;
+            let list = self.list_format.read(path, LocalParts::Utf8)?;
+            if self.skip_invalid {
+                list_file::print_problems(list.problems(), "skipped");
+            } else {
+                list_file::refuse(list.problems(), ", or skip them with --skip-invalid")?;
+            }
             let column = match &self.rehash_column {
                 Some(name) => {
                     let missing = || UsageError(format!("the list of --rehash has no column {name:?}"));

@@ -80,6 +80,19 @@ pub(super) fn unknown(shown: &str, unknown: &Unknown) {
     }
 }
 
+/// Columns with values that could not be read, and the forms that can be.
+pub(super) fn unreadable(shown: &str, unknown: &Unknown) {
+    for (column, rows) in unknown.unreadable() {
+        let forms = match column {
+            "timestamp" | "received_at" => {
+                "times are RFC 3339 with their offset (2026-11-24T10:00:00Z), 2026-11-24 10:00:00 UTC, or seconds since 1970"
+            }
+            _ => "keys are 32 hex digits",
+        };
+        note(&format!("warning: {shown}: column {column} could not be read in {rows} rows: {forms}"));
+    }
+}
+
 /// How far it is, on a terminal.
 pub(super) struct Bar(ProgressBar);
 

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use crate::cli::exit::UsageError;
+use crate::cli::list_file::ListFormatArgs;
 use crate::cli::output::OutputArgs;
 use crate::cli::time;
 use crate::cli::wait::WaitArgs;
 use crate::compose::{Common, Content};
-use crate::config::{SendGrid, Sender};
-use crate::list::EncodingChoice;
+use crate::config::{SendGrid, Sender, without_bom};
 use crate::run::RunName;
 
 /// Mail a list, each address at most once per run
@@ -96,12 +96,8 @@ pub(in crate::cli) struct Args {
     /// Write every row that cannot be mailed to this file: CSV with row, column and reason, without addresses
     #[arg(long, value_name = "FILE", conflicts_with = "messages")]
     pub(super) problems_out: Option<PathBuf>,
-    /// Encoding of the list
-    #[arg(long, value_name = "ENCODING", value_enum, default_value_t)]
-    pub(super) encoding: EncodingChoice,
-    /// The list's column of addresses [default: email]
-    #[arg(long, value_name = "NAME")]
-    pub(super) email_column: Option<String>,
+    #[command(flatten)]
+    pub(super) list_format: ListFormatArgs,
     /// Wait until everybody is settled, as `mailtrail wait` does
     #[arg(long, conflicts_with_all = ["messages", "sandbox", "dry_run"])]
     pub(super) wait: bool,
@@ -159,5 +155,6 @@ impl Args {
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {
-    std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(without_bom(&text).to_owned())
 }

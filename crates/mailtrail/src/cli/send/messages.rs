@@ -12,7 +12,7 @@ use crate::cli::exit::{Exit, UsageError};
 use crate::cli::output::note;
 use crate::clock::now_micros;
 use crate::compose::{Common, Composer, Composition};
-use crate::list::{Message, Messages};
+use crate::list::{LocalParts, Message, Messages};
 use crate::protect::EmailHash;
 use crate::run::RecipientId;
 use crate::send::{Requested, Rules, Why, choose};
@@ -41,7 +41,8 @@ impl Sender {
         let stop = interrupted()?;
         let mut ledger = self.take(now_micros())?;
         let sets = self.sets()?;
-        let mut messages = Messages::new(input);
+        let local_parts = LocalParts::utf8_if(self.question.config.sendgrid.utf8_addresses);
+        let mut messages = Messages::new(input).with_local_parts(local_parts);
         let mut answers = Answers::default();
         let mut sending = Slices {
             sender: self,

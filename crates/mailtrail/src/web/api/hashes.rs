@@ -12,7 +12,7 @@ use super::body::Body;
 use super::caller::Caller;
 use super::problem::Problem;
 use super::rows::answer;
-use super::which::email;
+use super::which::addresses_of_list;
 use crate::show::Cell;
 use crate::store::remote::wire::{About, Addresses, MOST_HASHED};
 use crate::web::page::App;
@@ -30,8 +30,8 @@ pub(super) async fn hashes(State(app): State<Arc<App>>, caller: Caller, body: Bo
         caller.may_take("hashes")?;
     }
     let mut rows = Vec::with_capacity(addresses.len());
-    for address in &addresses {
-        let hashes = app.keys.lookup_hashes(email(address)?);
+    for address in addresses_of_list(&addresses)? {
+        let hashes = app.keys.lookup_hashes(address.expose());
         rows.push(vec![Cell::List(hashes.iter().map(ToString::to_string).collect())]);
     }
     Ok(answer(&["email_hash"], rows, &About::default()))

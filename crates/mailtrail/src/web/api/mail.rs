@@ -11,7 +11,7 @@ use super::caller::Caller;
 use super::problem::Problem;
 use super::query::Query;
 use super::rows::{about, answer};
-use super::which::{email, hash, when};
+use super::which::{addresses_of_list, hash, when};
 use crate::clock;
 use crate::config::Language;
 use crate::outcome::{self, OutcomeError, Selector, UNREACHED_COLUMNS, Watched, columns};
@@ -39,8 +39,9 @@ impl List {
             (None, None) => return Ok(None),
             (Some(_), Some(_)) => return Err(Problem::malformed("give email or email_hash, not both")),
             (Some(addresses), None) => {
-                let hashes = addresses.iter().map(|address| Ok(keys.lookup_hashes(email(address)?)));
-                Self { hashes: hashes.collect::<Result<_, Problem>>()?, addresses: Some(addresses) }
+                let each = addresses_of_list(&addresses)?.into_iter();
+                let hashes = each.map(|address| keys.lookup_hashes(address.expose())).collect();
+                Self { hashes, addresses: Some(addresses) }
             }
             (None, Some(hashes)) => {
                 let each = |hashes: &Vec<String>| hashes.iter().map(|text| hash(text)).collect::<Result<_, Problem>>();

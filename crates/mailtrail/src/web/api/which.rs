@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::problem::Problem;
 use crate::clock;
+use crate::list::{Address, LocalParts};
 use crate::protect::EmailHash;
 use crate::settle::Status;
 use crate::show::time;
@@ -104,6 +105,19 @@ pub(super) fn hash(text: &str) -> Result<EmailHash, Problem> {
 /// An address of the request.
 pub(super) fn email(text: &str) -> Result<&str, Problem> {
     if text.contains('@') { Ok(text) } else { Err(Problem::malformed("an email is no address: it has no @")) }
+}
+
+/// The addresses of a list in a request: what is wrong is told by place, since the text may be anything.
+pub(super) fn addresses_of_list(texts: &[String]) -> Result<Vec<Address>, Problem> {
+    let address = |(place, text): (usize, &String)| {
+        // Nobody is mailed by this list, so any address will do.
+        let wrong = |fault| {
+            let detail = format!("address {place} of email is none: {fault}");
+            Problem::unanswerable(detail, "correct it, or leave it out")
+        };
+        Address::parse(text, LocalParts::Utf8).map_err(wrong)
+    };
+    (1..).zip(texts).map(address).collect()
 }
 
 fn event_name(name: &str) -> Result<String, Problem> {

@@ -18,7 +18,7 @@ use super::held::Held;
 use super::name::RunInPath;
 use crate::clock;
 use crate::config::{Language, Role};
-use crate::list::{List, ListError, ListOptions, Listed};
+use crate::list::{List, ListError, ListOptions, Listed, LocalParts};
 use crate::outcome::{self, Selector, UNREACHED_COLUMNS, Watched};
 use crate::protect::KeyRing;
 use crate::show::csv::{self, Manner};
@@ -94,19 +94,10 @@ impl Form {
         if self.list.is_empty() {
             return Ok(None);
         }
-        match List::read(self.list.as_slice(), &ListOptions::default()) {
-            // Addresses without a heading, as they are pasted.
-            Err(ListError::NoHeading) if !first_line(&self.list).iter().any(|b| matches!(b, b',' | b';' | b'\t')) => {
-                Ok(Some(List::of_addresses(String::from_utf8_lossy(&self.list).lines())))
-            }
-            read => read.map(Some),
-        }
+        // Nobody is mailed by this list, so any address will do.
+        let options = ListOptions { local_parts: LocalParts::Utf8, ..ListOptions::default() };
+        List::read_whole(self.list.as_slice(), &options).map(Some)
     }
-}
-
-fn first_line(bytes: &[u8]) -> &[u8] {
-    let text = bytes.trim_ascii_start();
-    text.split(|byte| *byte == b'\n').next().unwrap_or_default()
 }
 
 /// The file, once all that had come in is in the trail.
@@ -132,4 +123,36 @@ fn write(
         csv::line(&mut out, &row.cells(address.as_ref(), language), manner)?;
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(list: &[u8]) -> Result<Option<List>, String> {
+        let form = Form { list: Zeroizing::new(list.to_vec()), ..Form::default() };
+        form.list().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_page_reads_lists_as_commands_do() {
+        assert!(read(b"").is_ok_and(|list| list.is_none()));
+        let (japanese, _, _) =
+            encoding_rs::SHIFT_JIS.encode("氏名;メールアドレス\r\n山田;a@example.jp\r\n鈴木;b@example.jp\r\n");
+        for list in [
+            &japanese[..],
+            b"\xef\xbb\xbf\"a@example.jp\"\nb@example.jp\n",
+            b"sep=;\nemail;n\na@example.jp;1\nb@example.jp;2",
+        ] {
+            assert_eq!(read(list).map(|list| list.map(|list| list.len())), Ok(Some(2)));
+        }
+        for (list, expected) in [
+            (&b"email\na@example.jp\nNULL\n"[..], "row 3, column email: an address has exactly one @"),
+            (b"email,name\na@example.jp,\"A\nb@example.jp,B\n", "row 2, column name: the quote at the start"),
+            (b"email,name\na@example.jp,H\xe9l\xe8ne\n", "encoding is not certain"),
+        ] {
+            let told = read(list).map(|_| ()).unwrap_err();
+            assert!(told.contains(expected) && !told.contains("a@example"), "{told}");
+        }
+    }
 }
