@@ -69,6 +69,7 @@ pub fn figures(run: &Run, for_people: bool) -> Vec<(&'static str, Cell)> {
     }
     if let Some(record) = &run.record {
         figures.push(("abandoned", number(record.count(Sent::Abandoned))));
+        figures.push(("unsent", number(run.report.unsent)));
         figures.push(("sandbox", Cell::Bool(record.sandbox)));
         figures.push(("accepted_at", record.accepted_at.map_or(Cell::Null, Cell::Time)));
         figures.push(("send_at", record.send_at.map_or(Cell::Null, Cell::Time)));
