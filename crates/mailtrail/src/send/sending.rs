@@ -13,7 +13,7 @@ use crate::protect::without_address;
 use crate::run::{NoRandomness, RecipientId, RequestId, RunName};
 use crate::sendgrid::{ApiError, Client, Outcome, Patience, said};
 use crate::stop::Stop;
-use crate::store::ledger::{Claims, Ended, LedgerError};
+use crate::store::ledger::{Claim, Claims, Ended, LedgerError};
 
 /// So many requests in a row without a known outcome, and no more are made: something is broken, and each would leave up to a
 /// thousand recipients in doubt.
@@ -124,6 +124,7 @@ impl Sending<'_> {
             };
             if stopped {
                 summary.why = Some(Why::Stopped);
+                queue.push_front(group);
                 break;
             }
             not_before = Instant::now() + self.pace(group.mails().len());
@@ -175,7 +176,18 @@ impl Sending<'_> {
                 break;
             }
         }
+        self.leave(queue)?;
         Ok(summary)
+    }
+
+    /// Notes those who are left, because they belong to the run: questions about it count them as not sent.
+    fn leave(&mut self, left: VecDeque<Group<Chosen<Mail>>>) -> Result<(), SendError> {
+        for group in left {
+            let (request, claims) = (RequestId::random()?, claims(&group)?);
+            self.ledger.claim(request, group.categories(), self.send_at, claims, now_micros())?;
+            self.ledger.ended(request, Ended::Abandoned("not tried"), now_micros())?;
+        }
+        Ok(())
     }
 
     /// Notes a refusal; returns the mails to ask for again, because other recipients of their request were refused.
@@ -224,11 +236,7 @@ impl Sending<'_> {
 
     /// One request through the ledger, up to SendGrid's answer.
     async fn request(&mut self, group: &Group<Chosen<Mail>>) -> Result<(RequestId, Outcome), SendError> {
-        let request = RequestId::random()?;
-        let mut claims = Vec::with_capacity(group.mails().len());
-        for chosen in group.mails() {
-            claims.push((chosen.hash, RecipientId::random()?, chosen.attempt));
-        }
+        let (request, claims) = (RequestId::random()?, claims(group)?);
         let recipients = claims.iter().map(|(_, recipient, _)| *recipient);
         let mail = self.composer.request(group, self.run, request, recipients)?;
         self.ledger.claim(request, group.categories(), self.send_at, claims, now_micros())?;
@@ -242,6 +250,10 @@ impl Sending<'_> {
         let recipients = f64::from(u32::try_from(recipients).unwrap_or(u32::MAX));
         self.rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(recipients / f64::from(rate.max(1))))
     }
+}
+
+fn claims(group: &Group<Chosen<Mail>>) -> Result<Vec<Claim>, NoRandomness> {
+    group.mails().iter().map(|chosen| Ok((chosen.hash, RecipientId::random()?, chosen.attempt))).collect()
 }
 
 /// The ledger keeps a word, not the story.

@@ -321,6 +321,17 @@ fn a_wrong_key_ends_the_send_with_what_to_do() {
     assert!(!said.contains("SG."), "{said}");
     assert!(text(&output.stdout).contains("500  not mailed yet"), "{}", text(&output.stdout));
     assert_eq!(post.api.requests().len(), 1, "the second request would fare no better");
+
+    // All of the list are in the run: refused, or not sent.
+    let output = post.site.command(&["wait", "november", "--format", "json", "--no-notify"]).output().unwrap();
+    let told = report(&output);
+    assert_eq!(output.status.code(), Some(4), "{told}");
+    let counts = ["recipients", "refused", "unreached", "unknown", "unsent"].map(|key| told[key].as_u64().unwrap());
+    assert_eq!(counts, [1_500, 1_000, 1_000, 500, 500], "{told}");
+    assert_eq!((told["ended"].as_str(), told["completeness"].as_f64()), (Some("unsent"), Some(0.0)), "{told}");
+    post.site.environment("MAILTRAIL_SENDGRID_API_KEY", KEY);
+    let told = report(&post.send(&["--format", "json"]));
+    assert_eq!(told["accepted"].as_u64(), Some(1_500), "{told}");
     post.end();
 }
 
