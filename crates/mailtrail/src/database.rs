@@ -4,6 +4,7 @@
 mod files;
 mod open;
 mod snapshot;
+mod temporary;
 mod tracked;
 mod trouble;
 mod wal;
@@ -12,6 +13,7 @@ pub(crate) use files::remove_database;
 pub use open::OpenError;
 pub(crate) use open::{Format, open, open_read_only};
 pub(crate) use snapshot::{snapshot, verify, verify_schema};
+pub(crate) use temporary::Temporary;
 pub use tracked::Replaced;
 pub(crate) use tracked::{TrackedFiles, check_folder};
 pub(crate) use trouble::Trouble;

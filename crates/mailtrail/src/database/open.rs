@@ -1,13 +1,16 @@
 //! Opening a database of a known format: created, migrated, or refused with what to do.
 
+use std::ffi::OsString;
 use std::io;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::{Trouble, files, wal};
+use super::{Trouble, files, temporary, wal};
+use crate::files::beside;
 
 /// How long a writer waits for another one.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -45,6 +48,14 @@ pub enum OpenError {
         path: PathBuf,
         /// Why.
         source: rusqlite::Error,
+    },
+    /// On a read-only file system, with a log.
+    #[error(
+        "{path} has a log (-wal) that is not in the database yet, and lies on a file system that is mounted read-only. Start `mailtrail serve` on it once and stop it before it is mounted read-only, or copy the files elsewhere"
+    )]
+    LogOnReadOnly {
+        /// Which file.
+        path: PathBuf,
     },
     /// Tables, indexes, views or triggers that the format does not have.
     #[error(
@@ -133,6 +144,7 @@ pub(crate) fn open(path: &Path, format: &Format) -> Result<Connection, OpenError
     wal::recover_marked(path).map_err(of)?;
     let mut connection = Connection::open_with_flags(path, WRITING).map_err(of)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(of)?;
+    temporary::keep_data_at(&connection, path).map_err(of)?;
     check(&connection, path, format, Missing::Fine)?;
     let mode = prepare(&connection).map_err(of)?;
     if mode != "wal" {
@@ -147,14 +159,51 @@ pub(crate) fn open(path: &Path, format: &Format) -> Result<Connection, OpenError
 
 /// Opens `path` for reading; it must be there and up to date.
 pub(crate) fn open_read_only(path: &Path, format: &Format) -> Result<Connection, OpenError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = connect_read_only(path)?;
     let of = |source| OpenError::Sqlite { path: path.to_owned(), source };
-    let connection = Connection::open_with_flags(path, flags).map_err(of)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(of)?;
+    temporary::keep_data_at(&connection, path).map_err(of)?;
     check(&connection, path, format, Missing::Refused)?;
     // Whoever only reads leaves checkpoints to the writer, whose errors are looked at.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(of)?;
     Ok(connection)
+}
+
+/// On a file system that is mounted read-only SQLite cannot make the index of a log. Without a log there is nothing to index, and
+/// nobody changes the file.
+pub(super) fn connect_read_only(path: &Path) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let of = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let open = |name: &Path, flags| {
+        let connection = Connection::open_with_flags(name, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(())).map(|()| connection)
+    };
+    match open(path, flags) {
+        Err(error) if Trouble::of(&error) == Trouble::Passing && path.exists() && is_read_only(path) => {
+            if beside(path, "-wal").metadata().is_ok_and(|log| log.len() > 0) {
+                return Err(OpenError::LogOnReadOnly { path: path.to_owned() });
+            }
+            open(Path::new(&immutable(path)), flags | OpenFlags::SQLITE_OPEN_URI).map_err(of)
+        }
+        opened => opened.map_err(of),
+    }
+}
+
+fn is_read_only(path: &Path) -> bool {
+    rustix::fs::statvfs(path).is_ok_and(|found| found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
+}
+
+/// The file as a URI that says that nothing changes it.
+fn immutable(path: &Path) -> OsString {
+    let mut uri = b"file:".to_vec();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'%' | b'?' | b'#' => uri.extend_from_slice(format!("%{byte:02x}").as_bytes()),
+            _ => uri.push(*byte),
+        }
+    }
+    uri.extend_from_slice(b"?immutable=1");
+    OsString::from_vec(uri)
 }
 
 #[derive(PartialEq, Eq)]

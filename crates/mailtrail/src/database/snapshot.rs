@@ -5,10 +5,10 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
 
-use super::open::BUSY_TIMEOUT;
+use super::open::connect_read_only;
 use super::{Format, OpenError};
 use crate::files;
 
@@ -91,9 +91,7 @@ fn schema(connection: &Connection) -> rusqlite::Result<BTreeSet<(String, String,
 
 fn read_only(path: &Path) -> Result<Connection, OpenError> {
     let of = |source| OpenError::Sqlite { path: path.to_owned(), source };
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(of)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(of)?;
+    let connection = connect_read_only(path)?;
     connection.pragma_update(None, "trusted_schema", false).map_err(of)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(of)?;
     Ok(connection)

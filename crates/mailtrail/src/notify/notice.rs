@@ -227,6 +227,7 @@ impl Notice {
             Self::Ops(Ops::ConcernOver(ConcernKind::Backlog)) => "backlog.over",
             Self::Ops(Ops::ConcernOver(ConcernKind::Disk)) => "disk.over",
             Self::Ops(Ops::ConcernOver(ConcernKind::Relay)) => "relay.over",
+            Self::Ops(Ops::ConcernOver(ConcernKind::Files)) => "files.over",
             Self::Test => "test",
         }
     }

@@ -1,4 +1,4 @@
-//! Looks again and again at what would stop the receiving if nobody acts (clock, certificate, backlog, disk) or keeps it from
+//! Looks again and again at what would stop the receiving if nobody acts (clock, certificate, backlog, disk, files) or keeps it from
 //! others (relay). Each is told once
 //! when it begins, again when it gets worse, and once when it is over; in the log, as a metric, and to who is notified.
 
@@ -70,7 +70,7 @@ impl Concerns {
     /// What is to be told now.
     fn judge(&mut self, sample: &Sample, ages: Option<skew::Ages>) -> Vec<Ops> {
         let when = &self.when;
-        let [_, certificate, filling, disk, late] = self.told;
+        let [_, certificate, filling, disk, late, _] = self.told;
         let now = [
             self.clock.judge(sample.now, ages, when.clock),
             // What cannot be read just now, as a certificate that is being written, is as it was.
@@ -78,6 +78,7 @@ impl Concerns {
             rules::backlog(when, sample.backlog, sample.max_backlog, sample.oldest, filling.is_some()),
             sample.free.map_or(disk, |free| rules::disk(when, free, sample.growth)),
             sample.relay.and_then(|standing| rules::relay(when, &standing, late.is_some())),
+            sample.replaced.then_some(Concern::Files),
         ];
         let mut news = Vec::new();
         for ((kind, told), now) in ConcernKind::ALL.into_iter().zip(&mut self.told).zip(now) {

@@ -88,6 +88,8 @@ pub struct KeeperState {
     pub spool_generation: u32,
     /// Why batches are refused at present; `None` while they are taken.
     pub not_writable: Option<Arc<str>>,
+    /// Files of the store were replaced or removed, so that batches are refused.
+    pub replaced: bool,
     /// Why the backlog is not being drained at present; `None` while it is.
     pub not_draining: Option<Arc<str>>,
 }
@@ -194,6 +196,7 @@ impl Keeper {
             forgotten: totals.forgotten,
             spool_generation: shared.head().generation,
             not_writable,
+            replaced: shared.why_replaced().is_some(),
             not_draining: drain.trouble(),
         }
     }

@@ -52,13 +52,7 @@ fn a_full_disk_is_answered_503_and_loses_nothing() {
     let site = Site::new();
     let folder = site.path().join("small");
     let Some(_mounted) = Tmpfs::mount(&folder, "64m") else { return };
-    let key = site.signer.public_key();
-    let config = format!(
-        "[receive]\nlisten = \"127.0.0.1:0\"\nbasic_auth = [\"{}\"]\npublic_keys = [\"{key}\"]\n\
-         [privacy]\nkey_file = \"mailtrail.key\"\n[store]\npath = \"small/mailtrail.db\"\n[metrics]\nlisten = \"127.0.0.1:0\"\n[web]\nlisten = \"off\"\n",
-        crate::support::CREDENTIALS
-    );
-    site.write_secret("mailtrail.toml", &config);
+    site.configure_store("small/mailtrail.db");
     let filler = folder.join("filler");
     std::fs::write(&filler, vec![0; 50 * 1024 * 1024]).unwrap();
     let server = site.serve();
@@ -277,4 +271,98 @@ fn a_failed_sync_of_the_trail_while_a_reader_holds_it_open_loses_nothing_in_a_po
     server.wait_drained();
     all_stored(&site, acknowledged);
     server.stop();
+}
+
+fn status(site: &Site, server: &crate::support::Running) -> (u16, u16) {
+    let ready = crate::support::request(server.metrics, "GET", "/readyz", &[], b"").unwrap().0;
+    (server.post(site, &body(1)).0, ready)
+}
+
+#[test]
+fn posts_are_refused_while_a_file_of_the_store_is_not_the_one_that_is_open() {
+    let site = Site::new();
+    let server = site.serve();
+    assert_eq!(status(&site, &server), (200, 200));
+    server.wait_drained();
+    for name in ["mailtrail.spool-1.db", "mailtrail.db-wal", "mailtrail.lock"] {
+        let (path, away) = (site.path().join(name), site.path().join("away"));
+        std::fs::rename(&path, &away).unwrap();
+        wait_for("503", || status(&site, &server) == (503, 503));
+        // Another file in its place is not the one.
+        std::fs::copy(&away, &path).unwrap();
+        assert_eq!(status(&site, &server), (503, 503), "{name}");
+        assert!(server.log().contains(&format!("{name} was replaced or removed")), "{}", server.log());
+        std::fs::rename(&away, &path).unwrap();
+        wait_for("200 again", || status(&site, &server) == (200, 200));
+    }
+    server.wait_drained();
+    all_stored(&site, 1);
+    // A removed trail is never replaced by an empty one.
+    std::fs::remove_file(site.path().join("mailtrail.db")).unwrap();
+    wait_for("503", || status(&site, &server) == (503, 503));
+    server.stop();
+    assert!(!site.path().join("mailtrail.db").exists());
+}
+
+#[test]
+fn a_store_that_is_mounted_read_only_answers_questions() {
+    let site = Site::new();
+    let folder = site.path().join("small");
+    let Some(_mounted) = Tmpfs::mount(&folder, "64m") else { return };
+    site.configure_store("small/mailtrail.db");
+    let server = site.serve();
+    assert_eq!(server.post(&site, &body(1)).0, 200);
+    server.wait_drained();
+    let remount = |how: &str| {
+        let options = format!("remount,{how}");
+        assert!(Command::new("mount").args(["-o", &options]).arg(&folder).status().unwrap().success());
+    };
+    let questions: [&[&str]; 4] = [
+        &["activity"],
+        &["runs"],
+        &["stats", "--since", "9999d"],
+        &["sql", "SELECT sg_event_id FROM event ORDER BY sg_event_id"],
+    ];
+    server.stop();
+    remount("ro");
+    for question in questions {
+        site.ask(question);
+    }
+    assert!(site.ask(questions[3]).contains("d1-19"));
+    remount("rw");
+
+    // A log without its index, as a copy after a power cut has it.
+    let server = site.serve();
+    assert_eq!(server.post(&site, &body(2)).0, 200);
+    server.wait_drained();
+    server.kill();
+    for name in ["mailtrail.db-shm", "mailtrail.spool-1.db-shm"] {
+        std::fs::remove_file(folder.join(name)).unwrap();
+    }
+    remount("ro");
+    let output = site.command(questions[0]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("mounted read-only"), "{said}");
+}
+
+#[test]
+fn questions_need_no_folder_for_temporary_files() {
+    let site = Site::new();
+    site.serve().stop();
+    let binary = env!("CARGO_BIN_EXE_mailtrail");
+    // More than the cache of a reader.
+    let sort = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 400000) \
+                SELECT count(*), min(h) FROM (SELECT printf('%0200d', 400000 - x) AS h FROM c ORDER BY h LIMIT 1000000)";
+    let script = "mount --bind \"$0\" /mnt && cp \"$1\" /dev/shm/mailtrail-$$ && \
+                  for folder in /tmp /var/tmp; do mount -t tmpfs -o ro none $folder || exit 77; done && cd /proc && \
+                  /dev/shm/mailtrail-$$ sql \"$2\" --config /mnt/mailtrail.toml; code=$?; rm -f /dev/shm/mailtrail-$$; exit $code";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script]).arg(site.path()).arg(binary).arg(sort).env("NO_COLOR", "1");
+    let Ok(output) = command.output() else { return };
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if said.contains("unshare") || output.status.code() == Some(77) || said.contains("mount:") {
+        eprintln!("skipped: no file systems can be mounted here");
+        return;
+    }
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("400000"), "{said}");
 }

@@ -57,6 +57,12 @@ impl Site {
         self.write_secret("mailtrail.toml", &config);
     }
 
+    /// The store lies elsewhere.
+    pub fn configure_store(&self, path: &str) {
+        let config = std::fs::read_to_string(self.path().join("mailtrail.toml")).unwrap();
+        self.write_secret("mailtrail.toml", &config.replace("path = \"mailtrail.db\"", &format!("path = {path:?}")));
+    }
+
     /// Sets an environment variable for what is started from here on.
     pub fn environment(&mut self, name: &str, value: &str) {
         self.environment.push((name.to_owned(), value.to_owned()));

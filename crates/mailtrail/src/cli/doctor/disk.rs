@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::check::Check;
 use crate::config::{Store, Watch};
+use crate::database::Temporary;
 use crate::serve::watch::rules;
 use crate::store::Paths;
 use crate::store::sqlite::health;
@@ -37,6 +38,7 @@ pub(super) fn checks(store: &Store, watch: &Watch, now: i64) -> Vec<Check> {
     };
     checks.extend(network(folder));
     checks.push(writable(folder));
+    checks.push(temporary(&paths));
     checks.extend(modes(&paths));
     checks
 }
@@ -59,6 +61,18 @@ fn space(watch: &Watch, free: u64, growth: Option<f64>, folder: &Path) -> Check 
         )
     } else {
         Check::pass("disk", what)
+    }
+}
+
+/// What questions sort and what is rewritten does not always fit into memory.
+fn temporary(paths: &Paths) -> Check {
+    match Temporary::of(paths.trail()) {
+        Temporary::Beside => Check::pass("temporary data", "is kept beside the store, not in /tmp"),
+        Temporary::InMemory => Check::warn(
+            "temporary data",
+            "is kept in memory, because this user cannot write to the store's folder",
+            "run as the user of mailtrail serve, or ask about shorter times",
+        ),
     }
 }
 

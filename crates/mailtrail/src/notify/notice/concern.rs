@@ -31,6 +31,8 @@ pub enum Concern {
         /// When there will be none at the present growth; `None`: nothing grows.
         left: Option<Duration>,
     },
+    /// Files of the store were replaced or removed while they are open, so that every POST is refused.
+    Files,
     /// POSTs are not passed on.
     Relay {
         /// How many the consumer furthest behind is still to get.
@@ -57,6 +59,8 @@ pub enum ConcernKind {
     Disk,
     /// [`Concern::Relay`]
     Relay,
+    /// [`Concern::Files`]
+    Files,
 }
 
 impl Concern {
@@ -69,13 +73,14 @@ impl Concern {
             Self::Backlog { .. } => ConcernKind::Backlog,
             Self::Disk { .. } => ConcernKind::Disk,
             Self::Relay { .. } => ConcernKind::Relay,
+            Self::Files => ConcernKind::Files,
         }
     }
 }
 
 impl ConcernKind {
     /// All there are.
-    pub const ALL: [Self; 5] = [Self::Clock, Self::Certificate, Self::Backlog, Self::Disk, Self::Relay];
+    pub const ALL: [Self; 6] = [Self::Clock, Self::Certificate, Self::Backlog, Self::Disk, Self::Relay, Self::Files];
 
     /// As in metrics and JSON.
     #[must_use]
@@ -86,6 +91,7 @@ impl ConcernKind {
             Self::Backlog => "backlog",
             Self::Disk => "disk",
             Self::Relay => "relay",
+            Self::Files => "files",
         }
     }
 }

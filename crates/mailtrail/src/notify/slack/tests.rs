@@ -136,6 +136,7 @@ fn every(run: &str, texts: &[String]) -> Vec<Notice> {
         Notice::Ops(Ops::Concern(Concern::Certificate { left: Duration::ZERO })),
         Notice::Ops(Ops::Concern(Concern::Backlog { percent: 100, oldest: Duration::MAX })),
         Notice::Ops(Ops::Concern(Concern::Disk { free: u64::MAX, left: Some(Duration::MAX) })),
+        Notice::Ops(Ops::Concern(Concern::Files)),
         Notice::Ops(Ops::ConcernOver(ConcernKind::Disk)),
         Notice::Ops(Ops::NoEvents { run: rule, accepted: 10, since: hour }),
         Notice::Test,

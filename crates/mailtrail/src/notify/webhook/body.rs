@@ -105,7 +105,7 @@ fn ops(event: &Ops) -> Value {
         Ops::Concern(Concern::Relay { waiting, oldest, set_aside, dropped }) => json!({
             "waiting": waiting, "oldest_s": oldest.as_secs(), "set_aside": set_aside, "dropped": dropped,
         }),
-        Ops::ConcernOver(_) => json!({}),
+        Ops::Concern(Concern::Files) | Ops::ConcernOver(_) => json!({}),
     }
 }
 

@@ -100,6 +100,7 @@ impl Words for English {
                 ConcernKind::Backlog => "The backlog is worked off",
                 ConcernKind::Disk => "There is room on the disk again",
                 ConcernKind::Relay => "POSTs are passed on again",
+                ConcernKind::Files => "All files of the store are in place again",
             }
             .to_owned(),
             Notice::Test => "mailtrail test notice".to_owned(),
@@ -156,6 +157,9 @@ impl Words for English {
                     "Nothing is lost; when it is full, POSTs are refused. mailtrail doctor says why it is not stored."
                 }
                 ConcernKind::Disk => "Make room: on a full disk every POST is refused, and lost after 24 hours.",
+                ConcernKind::Files => {
+                    "Put them back, or restart mailtrail serve. SendGrid gives events up after 24 hours. The log names the file."
+                }
                 ConcernKind::Relay => {
                     "mailtrail's own trail lacks nothing. mailtrail doctor says which consumer it is and what to do."
                 }
@@ -191,6 +195,10 @@ impl English {
                 grouped(free >> 20),
                 self.duration(*left)
             ),
+            Concern::Files => {
+                "Files of the store were replaced or removed while mailtrail serve has them open: every POST is refused"
+                    .to_owned()
+            }
             Concern::Relay { waiting, oldest, set_aside, dropped } => {
                 let mut parts = Vec::new();
                 if *dropped > 0 {

@@ -113,6 +113,7 @@ impl Words for Japanese {
                 ConcernKind::Backlog => "保存待ちのイベントが解消しました",
                 ConcernKind::Disk => "ディスクの空き容量が回復しました",
                 ConcernKind::Relay => "POST の転送が再開しました",
+                ConcernKind::Files => "データベースのファイルが元に戻りました",
             }
             .to_owned(),
             Notice::Test => "mailtrail のテスト通知".to_owned(),
@@ -160,6 +161,9 @@ impl Words for Japanese {
                 ConcernKind::Disk => {
                     "空き容量を確保してください。満杯になるとすべての POST を拒否し、24 時間後にはイベントが失われます。"
                 }
+                ConcernKind::Files => {
+                    "ファイルを元に戻すか、mailtrail serve を再起動してください。SendGrid は 24 時間でイベントの再送を打ち切ります。対象のファイルはログで確認できます。"
+                }
                 ConcernKind::Relay => {
                     "mailtrail 自体の記録に欠けはありません。対象の転送先と対処は mailtrail doctor で確認してください。"
                 }
@@ -192,6 +196,10 @@ impl Japanese {
                 grouped(free >> 20),
                 self.duration(*left)
             ),
+            Concern::Files => {
+                "使用中のデータベースのファイルが置き換えまたは削除されたため、すべての POST を拒否しています"
+                    .to_owned()
+            }
             Concern::Relay { waiting, oldest, set_aside, dropped } => {
                 let mut parts = Vec::new();
                 if *dropped > 0 {

@@ -105,7 +105,7 @@ pub(super) fn severity(watch: &Watch, concern: &Concern) -> u8 {
         _ => 1,
     };
     match concern {
-        Concern::Clock { .. } => 1,
+        Concern::Clock { .. } | Concern::Files => 1,
         Concern::Certificate { left } => by_time(*left),
         Concern::Backlog { percent, .. } => 1 + u8::from(*percent >= 90),
         Concern::Disk { free, left } => {

@@ -27,6 +27,8 @@ pub(super) struct Sample {
     pub(super) free: Option<u64>,
     /// Bytes a day.
     pub(super) growth: Option<f64>,
+    /// Files of the store are not the ones at their paths.
+    pub(super) replaced: bool,
     /// `None`: nothing is passed on.
     pub(super) relay: Option<Standing>,
 }
@@ -46,6 +48,7 @@ impl Sample {
         if let Some((state, trail)) = store {
             let oldest = state.oldest_received_at.map_or(0, |oldest| u64::try_from(now - oldest).unwrap_or(0));
             let folder = trail.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            sample.replaced = state.replaced;
             sample.backlog = state.backlog.bytes;
             sample.max_backlog = state.max_backlog_bytes;
             sample.oldest = Duration::from_micros(oldest);

@@ -18,6 +18,7 @@ fn calm() -> Sample {
         oldest: Duration::from_secs(2),
         free: Some(100 * GIB),
         growth: Some(GIB as f64),
+        replaced: false,
         relay: Some(Standing { waiting: 3, oldest: Duration::from_secs(40), set_aside: 0, dropped: 0 }),
     }
 }
@@ -37,6 +38,15 @@ fn a_calm_receiver_is_silent() {
     }
     let unknown = Sample { now: NOW, max_backlog: GIB, ..Sample::default() };
     assert_eq!(concerns.judge(&unknown, None), [], "what is not known is no concern");
+}
+
+#[test]
+fn replaced_files_are_told_once_and_when_they_are_back() {
+    let mut concerns = Concerns::new(config::Watch::default());
+    let replaced = Sample { replaced: true, ..calm() };
+    assert_eq!(concerns.judge(&replaced, None), [Ops::Concern(Concern::Files)]);
+    assert_eq!(concerns.judge(&replaced, None), []);
+    assert_eq!(concerns.judge(&calm(), None), [Ops::ConcernOver(ConcernKind::Files)]);
 }
 
 #[test]
