@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod database;
 pub mod log;
+mod retry_after;
 pub mod run;
 pub mod stop;
 

@@ -1,6 +1,7 @@
 //! What people are told: a notice is pure data without addresses; here it becomes words, a Slack message or signed JSON, and
 //! is posted.
 
+mod answer;
 mod client;
 mod label;
 mod manner;
@@ -14,6 +15,7 @@ pub(crate) mod testing;
 pub mod webhook;
 mod words;
 
+pub use answer::Taken;
 pub(crate) use client::Client;
 pub use client::SendError;
 pub use label::Label;

@@ -5,6 +5,7 @@ mod certificate;
 mod check;
 mod configuration;
 mod disk;
+mod notices;
 mod relay;
 mod running;
 mod store;
@@ -57,6 +58,7 @@ fn examine(global: &Global) -> Vec<Check> {
     checks.extend(configuration::key_file(&config.privacy));
     checks.extend(certificate::check(config.receive.tls.as_ref(), &config.watch, now));
     checks.extend(bigquery::checks(&config));
+    checks.extend(notices::checks(&config));
     if config.store.kind == StoreKind::Sqlite {
         checks.extend(disk::checks(&config.store, &config.watch, now));
         checks.extend(store::checks(&config, now));

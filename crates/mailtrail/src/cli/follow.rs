@@ -91,7 +91,8 @@ async fn follow(
         if once.untold > 0 {
             let untold = once.untold;
             anyhow::bail!(
-                "{untold} messages were not taken within a minute; they are told the next time. See the log for why"
+                "{untold} messages were not taken within a minute. Those that were refused for good are not sent again, the others are sent the \
+                 next time; the log says why"
             );
         }
         return Ok(Exit::Done);

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use super::Global;
 use super::exit::{Exit, UsageError};
 use crate::config::Language;
-use crate::notify::{Channel, Manner, Notice, NoticeId, Notifier, slack};
+use crate::notify::{Channel, Manner, Notice, NoticeId, Notifier, Taken, slack};
 
 /// Send a test notice, or show what notices look like
 #[derive(Debug, clap::Args)]
@@ -83,7 +83,13 @@ fn test(notifier: &Notifier, to: To) -> anyhow::Result<Exit> {
     for channel in channels {
         // Once each: whoever tests wants to know how it is now.
         match runtime.block_on(notifier.send_once(channel, &Notice::Test, &NoticeId::random()?)) {
-            Ok(()) => writeln!(out, "ok: {channel} took the test notice")?,
+            Ok(Taken::Plain) => writeln!(out, "ok: {channel} took the test notice")?,
+            Ok(Taken::Json) => {
+                writeln!(
+                    out,
+                    "ok: {channel} took the test notice (answered with JSON, as Mattermost and Rocket.Chat do)"
+                )?;
+            }
             Err(error) => {
                 exit = Exit::Failed;
                 writeln!(out, "failed: the test notice did not reach {channel}: {error}")?;

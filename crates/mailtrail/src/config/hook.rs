@@ -31,6 +31,13 @@ impl HookUrl {
         }
     }
 
+    /// Its server, which is no secret: `hooks.slack.com`, with the port where it is not the usual one.
+    #[must_use]
+    pub fn server(&self) -> String {
+        let host = self.0.host_str().unwrap_or_default();
+        self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
     /// The URL, for whoever posts.
     #[must_use]
     pub fn expose(&self) -> &Url {

@@ -58,7 +58,7 @@ pub(super) fn read(reader: &mut Reader<'_>, store: StoreKind) -> Vec<Relay> {
     if !relays.is_empty() {
         let names: Vec<&str> = relays.iter().map(|relay| relay.name.as_str()).collect();
         reader.warnings.push(format!(
-            "[[relay]] passes POSTs on with all they hold, plain addresses too, to {}; until delivered they wait in              mailtrail.relay.db, sealed under the key file: whoever has both reads them",
+            "[[relay]] passes POSTs on with all they hold, plain addresses too, to {}; until delivered they wait in mailtrail.relay.db, sealed under the key file: whoever has both reads them",
             names.join(", ")
         ));
     }

@@ -214,6 +214,8 @@ enum Missing {
 
 fn check(connection: &Connection, path: &Path, format: &Format, missing: Missing) -> Result<(), OpenError> {
     let of = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    // One snapshot: another process may create the file meanwhile.
+    let _snapshot = connection.unchecked_transaction().map_err(of)?;
     let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(of);
     let (application, found) = (number("application_id")?, number("user_version")?);
     let objects: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).map_err(of)?;
@@ -322,5 +324,24 @@ mod tests {
         assert!(matches!(open(&path, &ONE), Err(OpenError::Foreign { .. })));
         std::fs::write(temp.path().join("text"), "x".repeat(5000)).expect("written");
         assert!(matches!(open(&temp.path().join("text"), &ONE), Err(OpenError::Sqlite { .. })));
+    }
+
+    /// Two commands may be the first ones on a new store.
+    #[test]
+    fn a_file_that_another_one_creates_now_is_not_another_program_s() {
+        let temp = tempfile::tempdir().expect("a folder");
+        for round in 0..40 {
+            let path = temp.path().join(format!("{round}.db"));
+            let barrier = std::sync::Barrier::new(4);
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        barrier.wait();
+                        let opened = open(&path, &TWO).map(drop);
+                        assert!(!matches!(opened, Err(OpenError::Foreign { .. })), "{opened:?}");
+                    });
+                }
+            });
+        }
     }
 }

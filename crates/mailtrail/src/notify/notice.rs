@@ -115,6 +115,8 @@ pub struct AlertGroup {
     pub counts: Vec<Counted>,
     /// SendGrid's classifications or status codes, the most frequent first.
     pub top_reasons: Vec<Counted>,
+    /// What mail servers wrote; told only with `[slack] reasons = true`.
+    pub raw_reasons: Vec<Counted>,
     /// Runs, the most frequent first.
     pub runs: Vec<Counted>,
     /// Categories, the most frequent first.
@@ -178,6 +180,13 @@ pub enum Ops {
         /// How long ago the first one was.
         since: Duration,
     },
+    /// A destination of notices refuses them.
+    NoticesRefused {
+        /// Which, as in the metric.
+        channel: &'static str,
+        /// Why.
+        why: Label,
+    },
     /// Something will stop the receiving, or spoils it.
     Concern(Concern),
     /// It does not any more.
@@ -221,6 +230,7 @@ impl Notice {
             Self::Ops(Ops::Refusals { .. }) => "refusals",
             Self::Ops(Ops::RefusalsOver) => "refusals.over",
             Self::Ops(Ops::NoEvents { .. }) => "run.no_events",
+            Self::Ops(Ops::NoticesRefused { .. }) => "notices.refused",
             Self::Ops(Ops::Concern(concern)) => concern.kind().as_str(),
             Self::Ops(Ops::ConcernOver(ConcernKind::Clock)) => "clock.over",
             Self::Ops(Ops::ConcernOver(ConcernKind::Certificate)) => "certificate.over",

@@ -1,16 +1,19 @@
 //! Posts notices to everybody who is configured.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::rand;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::task::JoinSet;
 
+use super::answer::{self, Taken};
 use super::client::{Client, SendError};
+use super::label::Label;
 use super::manner::Manner;
-use super::notice::{Destination, Notice};
+use super::notice::{Destination, Notice, Ops};
 use super::page::Page;
 use super::retry::{Backoff, Patience};
 use super::{slack, webhook};
@@ -27,6 +30,21 @@ pub enum Channel {
     Slack(Destination),
     /// `[webhook]`
     Webhook,
+}
+
+impl Channel {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Slack(Destination::Business), Self::Slack(Destination::Ops), Self::Webhook];
+
+    /// In metrics and in names of saved places.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Slack(Destination::Business) => "slack",
+            Self::Slack(Destination::Ops) => "slack_ops",
+            Self::Webhook => "webhook",
+        }
+    }
 }
 
 impl fmt::Display for Channel {
@@ -104,6 +122,32 @@ struct Parts {
     webhook: Option<Webhook>,
     manner: Manner,
     patience: Patience,
+    /// Channels that refuse notices for good, and whether the others were told.
+    refusing: Mutex<BTreeMap<Channel, bool>>,
+}
+
+impl Parts {
+    /// Notes how a try ended.
+    fn note(&self, channel: Channel, sent: &Result<Taken, SendError>) {
+        let refused = match sent {
+            Ok(_) => false,
+            Err(error) if error.may_pass() => return,
+            Err(_) => true,
+        };
+        let mut refusing = self.refusing.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused {
+            refusing.entry(channel).or_insert(false);
+        } else {
+            refusing.remove(&channel);
+        }
+        metrics::gauge!("mailtrail_notices_refused", "channel" => channel.key()).set(f64::from(u8::from(refused)));
+    }
+
+    /// Whether the other channels are to be told now that this one refuses.
+    fn is_news(&self, channel: Channel) -> bool {
+        let mut refusing = self.refusing.lock().unwrap_or_else(PoisonError::into_inner);
+        refusing.get_mut(&channel).is_some_and(|told| !std::mem::replace(told, true))
+    }
 }
 
 impl Notifier {
@@ -123,7 +167,8 @@ impl Notifier {
         if slack.business.is_none() && slack.ops.is_none() && webhook.is_none() {
             return Ok(Self::none());
         }
-        Ok(Self(Some(Arc::new(Parts { client: Client::new(TIMEOUT)?, slack, webhook, manner, patience }))))
+        let (client, refusing) = (Client::new(TIMEOUT)?, Mutex::default());
+        Ok(Self(Some(Arc::new(Parts { client, slack, webhook, manner, patience, refusing }))))
     }
 
     /// Tells nobody.
@@ -141,12 +186,21 @@ impl Notifier {
     /// Who is to be told of this notice.
     #[must_use]
     pub fn channels(&self, notice: &Notice) -> Vec<Channel> {
+        match (&self.0, notice) {
+            (Some(parts), Notice::Test) if parts.slack.ops != parts.slack.business => self.of(&Destination::ALL),
+            _ => self.of(&[notice.destination()]),
+        }
+    }
+
+    /// Where notices for a destination are posted.
+    #[must_use]
+    pub fn channels_of(&self, destination: Destination) -> Vec<Channel> {
+        self.of(&[destination])
+    }
+
+    fn of(&self, destinations: &[Destination]) -> Vec<Channel> {
         let Some(parts) = &self.0 else { return Vec::new() };
         let mut channels = Vec::new();
-        let destinations: &[Destination] = match notice {
-            Notice::Test if parts.slack.ops != parts.slack.business => &Destination::ALL,
-            _ => &[notice.destination()],
-        };
         let configured = destinations.iter().filter(|destination| parts.slack.url(**destination).is_some());
         channels.extend(configured.map(|destination| Channel::Slack(*destination)));
         channels.extend(parts.webhook.as_ref().map(|_| Channel::Webhook));
@@ -186,7 +240,7 @@ impl Notifier {
         let mut backoff = Backoff::new(parts.patience);
         loop {
             let error = match self.send_once(channel, notice, &id).await {
-                Ok(()) => return Ok(()),
+                Ok(_) => return Ok(()),
                 Err(error) => error,
             };
             match backoff.wait(error.retry_after()).filter(|_| error.may_pass()) {
@@ -200,22 +254,49 @@ impl Notifier {
     ///
     /// # Errors
     /// When it did not take the notice.
-    pub async fn send_once(&self, channel: Channel, notice: &Notice, id: &NoticeId) -> Result<(), SendError> {
-        let Some(parts) = &self.0 else { return Ok(()) };
+    pub async fn send_once(&self, channel: Channel, notice: &Notice, id: &NoticeId) -> Result<Taken, SendError> {
+        let Some(parts) = &self.0 else { return Ok(Taken::Plain) };
+        let sent = Self::post(parts, channel, notice, id).await;
+        parts.note(channel, &sent);
+        sent
+    }
+
+    /// Tells the other channels that one refuses notices, once until it takes one again.
+    pub async fn tell_others(&self, refusing: Channel, error: &SendError) {
+        let Some(parts) = &self.0 else { return };
+        if error.may_pass() || !parts.is_news(refusing) {
+            return;
+        }
+        let url = |channel| match channel {
+            Channel::Slack(destination) => parts.slack.url(destination),
+            Channel::Webhook => parts.webhook.as_ref().map(|webhook| &webhook.url),
+        };
+        let notice = Notice::Ops(Ops::NoticesRefused { channel: refusing.key(), why: Label::new(&error.to_string()) });
+        for channel in Channel::ALL {
+            // Both of Slack's may be the same URL.
+            let another = url(channel).is_some_and(|other| Some(other) != url(refusing));
+            if another && let Err(error) = self.send_to(channel, &notice).await {
+                tracing::error!("nor does {channel} take notices: {error}");
+            }
+        }
+    }
+
+    async fn post(parts: &Parts, channel: Channel, notice: &Notice, id: &NoticeId) -> Result<Taken, SendError> {
         let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
         match channel {
             Channel::Slack(destination) => {
-                let Some(url) = parts.slack.url(destination) else { return Ok(()) };
+                let Some(url) = parts.slack.url(destination) else { return Ok(Taken::Plain) };
                 let message = slack::message(notice, &parts.manner);
-                parts.client.post(url, HeaderMap::from_iter([json]), message.to_string()).await
+                let answer = parts.client.post(url, HeaderMap::from_iter([json]), message.to_string()).await?;
+                answer::of_slack(answer, url).await
             }
             Channel::Webhook => {
-                let Some(to) = &parts.webhook else { return Ok(()) };
+                let Some(to) = &parts.webhook else { return Ok(Taken::Plain) };
                 let now = clock::now_micros();
                 let body = webhook::body(notice, &parts.manner, now);
                 let mut headers = webhook::headers(&to.secret, id, now.div_euclid(1_000_000), &body);
                 headers.extend([json]);
-                parts.client.post(&to.url, headers, body).await
+                parts.client.post(&to.url, headers, body).await.map(|_| Taken::Plain)
             }
         }
     }

@@ -117,6 +117,9 @@ impl Page {
         };
         self.list(words, Field::Events, &group.counts.iter().map(named).collect::<Vec<_>>());
         self.list(words, Field::TopReasons, &group.top_reasons);
+        if manner.reasons {
+            self.list(words, Field::RawReasons, &group.raw_reasons);
+        }
         self.list(words, Field::Runs, &group.runs);
         self.list(words, Field::Categories, &group.categories);
         self.domains(words, Field::Domains, &group.domains);
@@ -144,6 +147,10 @@ impl Page {
             }
             // The headline says it all.
             Ops::RefusalsOver | Ops::Concern(_) | Ops::ConcernOver(_) => {}
+            Ops::NoticesRefused { channel, why } => {
+                self.subject = Some(Label::new(channel));
+                self.fact(words, Field::Reason, why.to_string());
+            }
             Ops::NoEvents { run, accepted, since } => {
                 self.subject = Some(run.clone());
                 self.fact(words, Field::Accepted, grouped(*accepted));

@@ -45,7 +45,7 @@ impl Poster {
         if let Some(authorization) = &self.authorization {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
-        self.client.post(&self.url, headers, post.body.clone()).await
+        self.client.post(&self.url, headers, post.body.clone()).await.map(drop)
     }
 }
 

@@ -1,10 +1,13 @@
 //! What SendGrid says about how much more it takes: `X-RateLimit-Remaining`, `X-RateLimit-Reset` (Unix seconds), and
-//! `Retry-After` (seconds) of a 429.
+//! `Retry-After` of a 429.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use reqwest::header::HeaderMap;
+
+use crate::clock::micros;
+use crate::retry_after::retry_after;
 
 /// Longer waits than this are no rate limit but a mistake.
 const LONGEST: i64 = 3600 * 1_000_000;
@@ -20,7 +23,9 @@ impl RateLimit {
     /// Takes what an answer says; returns how long to wait, where it says so.
     pub(super) fn note(&self, headers: &HeaderMap, too_many: bool, now: i64) -> Option<Duration> {
         let number = |name| headers.get(name)?.to_str().ok()?.trim().parse::<i64>().ok();
-        let after = number("retry-after").filter(|_| too_many).and_then(|seconds| seconds.checked_mul(1_000_000));
+        let time = UNIX_EPOCH + Duration::from_micros(now.unsigned_abs());
+        let longest = Duration::from_micros(LONGEST.unsigned_abs());
+        let after = retry_after(headers, time, longest).filter(|_| too_many).map(micros);
         let spent = too_many || number("x-ratelimit-remaining") == Some(0);
         let reset = number("x-ratelimit-reset")
             .filter(|_| spent)

@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use super::sink::Sink;
 use super::{readiness, reload};
 use crate::follow::forward::{self, Forwarding};
+use crate::notify::Channel;
 use crate::receive::{ConnectionFault, Refusal};
 use crate::relay;
 use crate::stop::Stop;
@@ -107,8 +108,9 @@ fn describe() {
     metrics::describe_gauge!("mailtrail_follow_lag_events", "events in the trail that a follower has not read yet");
     metrics::describe_counter!(
         "mailtrail_alerts_total",
-        "messages of alerts by outcome: told, or put off and tried again"
+        "messages of alerts by outcome: told, put_off and tried again, or refused and given up"
     );
+    metrics::describe_gauge!("mailtrail_notices_refused", "1 where a destination of notices refuses them, by channel");
     metrics::describe_gauge!("mailtrail_concern", "1 where something will stop the receiving if nobody acts, by kind");
     metrics::describe_gauge!(
         "mailtrail_certificate_expiry_timestamp_seconds",
@@ -121,7 +123,10 @@ fn describe() {
         "days until the disk is full at the growth of the last seven days; 3650: nothing grows"
     );
     metrics::describe_gauge!("mailtrail_growth_bytes_per_day", "growth of the trail over the last seven days");
-    for outcome in ["told", "put_off"] {
+    for channel in Channel::ALL {
+        metrics::gauge!("mailtrail_notices_refused", "channel" => channel.key()).set(0.0);
+    }
+    for outcome in ["told", "put_off", "refused"] {
         metrics::counter!("mailtrail_alerts_total", "outcome" => outcome).increment(0);
     }
     let faults = ConnectionFault::ALL.into_iter().map(ConnectionFault::as_str);

@@ -45,6 +45,7 @@ async fn tell_one(notifier: Notifier, channel: Channel, mut notices: VecDeque<No
             if error.may_pass() {
                 break;
             }
+            notifier.tell_others(channel, &error).await;
         }
         notices.pop_front();
     }

@@ -46,7 +46,8 @@ impl Slack {
 
     pub fn posts(&self, status: u16) -> Vec<String> {
         let posts = self.posts.lock().unwrap();
-        posts.iter().filter(|(answered, _)| *answered == status).map(|(_, post)| post.clone()).collect()
+        let posted = posts.iter().filter(|(answered, post)| *answered == status && post.starts_with("POST "));
+        posted.map(|(_, post)| post.clone()).collect()
     }
 
     /// Events that the messages it took speak of.
@@ -184,4 +185,24 @@ fn a_test_notice_says_what_happened() {
         let (code, text) = run(&site, &["notify", "preview", kind]);
         assert!(code == 0 && text.contains("\"blocks\""), "{text}");
     }
+}
+
+#[test]
+fn doctor_tries_whether_notices_can_leave() {
+    let slack = Slack::start();
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = gone.local_addr().unwrap();
+    drop(gone);
+    let site = Site::with(&format!(
+        "[slack]\nwebhook_url = \"{}\"\nops_webhook_url = \"http://{closed}/secretpath\"",
+        slack.url
+    ));
+    let output = site.command(&["doctor"]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let server = slack.url.split('/').nth(2).unwrap();
+    assert!(said.contains(&format!("pass  notices        {server} can be reached")), "{said}");
+    assert!(said.contains(&format!("warn  notices        {closed} cannot be reached")), "{said}");
+    assert!(said.contains("SSL_CERT_FILE") && said.contains("HTTPS_PROXY") && !said.contains("secretpath"), "{said}");
+    let requests = slack.posts.lock().unwrap().clone();
+    assert!(requests.len() == 1 && requests[0].1.starts_with("HEAD / "), "no notice was posted: {requests:?}");
 }

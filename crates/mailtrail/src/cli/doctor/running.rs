@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::check::Check;
 use crate::cli::time;
 use crate::config::Config;
+use crate::notify::Channel;
 use crate::receive::ConnectionFault;
 use crate::store::Paths;
 
@@ -88,6 +89,15 @@ fn from_metrics(page: &str) -> Vec<Check> {
             "posts are refused and none has been accepted for long; nothing proves who sent them, they may be a stranger's",
             "if SendGrid shows failed posts, compare [receive] public_keys and basic_auth with its settings",
         ));
+    }
+    for channel in Channel::ALL {
+        if value(page, &format!("mailtrail_notices_refused{{channel=\"{}\"}}", channel.key())) == Some(1.0) {
+            checks.push(Check::warn(
+                "notices",
+                format!("{channel} refuses notices, which are not sent to it again"),
+                "correct its URL, restart mailtrail serve, and run mailtrail notify test; the log of mailtrail serve says what it answers",
+            ));
+        }
     }
     checks.extend(forwarding(page));
     if value(page, "mailtrail_refusing_everything") == Some(1.0) {

@@ -46,6 +46,7 @@ pub(super) fn notice(kind: Kind) -> Notice {
             to: Destination::Business,
             counts: counted(&[("bounce", 14), ("blocked", 8)]),
             top_reasons: counted(&[("Invalid Address", 12), ("Mailbox Unavailable", 7), ("5.7.1", 3)]),
+            raw_reasons: counted(&[("550 5.1.1 The email account that you tried to reach does not exist", 12)]),
             runs: counted(&[("2026-11-newsletter", 22)]),
             categories: counted(&[("newsletter", 22)]),
             domains: domains(),

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::flight::{self, Flights};
+use super::flight::{self, Flights, Landed};
 use super::rule::{self, Rule};
 use super::source::{Page, Source, SourceError, Wanted};
-use super::watch::Watch;
+use super::watch::{Flight, Watch};
 use crate::clock;
 use crate::config::Alert;
 use crate::log::limited;
@@ -39,15 +39,20 @@ impl<S: Source> Follower<S> {
         let (end, now) = (source.end().await?, clock::now_micros());
         let mut watches = Vec::new();
         for alert in alerts {
-            watches.push(Watch::begin(Rule::new(alert), &mut source, end, now).await?);
+            let rule = Rule::new(alert);
+            // Where nobody is configured for a rule's destination there is nobody to tell.
+            for channel in notifier.channels_of(rule.destination()) {
+                watches.push(Watch::begin(rule.clone(), channel, &mut source, end, now).await?);
+            }
         }
         let kept: Vec<String> = watches.iter().flat_map(Watch::places).collect();
-        source.keep_only(&kept).await?;
         let names = rule::names(watches.iter().map(|watch| &watch.rule));
         let read_to = watches.iter().map(|watch| watch.start).min().unwrap_or(end);
         let (flights, saved_at) = (Flights::new(), Instant::now());
         let mut follower = Self { source, notifier, watches, names, flights, read_to, saved_at, lost: None };
         follower.save().await?;
+        // Only now: what earlier versions saved is saved under its new name.
+        follower.source.keep_only(&kept).await?;
         Ok(follower)
     }
 
@@ -93,14 +98,14 @@ impl<S: Source> Follower<S> {
     pub(super) async fn once(&mut self, patience: Duration) -> Result<Once, SourceError> {
         while self.read_page().await? {}
         self.tell(true);
-        let on_the_way = self.flights.len();
+        let (on_the_way, mut told) = (self.flights.len(), 0);
         let until = Instant::now() + patience;
         while let Ok(Some(landed)) = tokio::time::timeout_at(until, self.flights.join_next()).await {
+            told += usize::from(landed.as_ref().is_ok_and(|landed| landed.told));
             self.landed(landed.ok()).await;
         }
-        let untold = self.flights.len();
         self.save().await?;
-        Ok(Once { told: on_the_way - untold, untold })
+        Ok(Once { told, untold: on_the_way - told })
     }
 
     /// Where events come from.
@@ -161,21 +166,19 @@ impl<S: Source> Follower<S> {
         let (now, clock) = (Instant::now(), clock::now_micros());
         for (index, watch) in self.watches.iter_mut().enumerate().filter(|(_, watch)| watch.flight.is_none()) {
             let Some((notice, first_id)) = watch.due(now, clock, hurry) else { continue };
-            let channels = flight::start(&mut self.flights, &self.notifier, &notice, index);
-            // Where nobody is configured for a rule's destination there is nobody to wait for.
-            watch.flight = (channels > 0).then_some((channels, first_id));
+            flight::start(&mut self.flights, &self.notifier, watch.channel, notice, index);
+            watch.flight = Some(Flight { first_id });
         }
     }
 
-    /// A channel took the message of a rule.
-    async fn landed(&mut self, rule: Option<usize>) {
-        let Some(watch) = rule.and_then(|rule| self.watches.get_mut(rule)) else {
+    /// A destination took or refused the message of a rule.
+    async fn landed(&mut self, landed: Option<Landed>) {
+        let Some(watch) = landed.and_then(|landed| self.watches.get_mut(landed.watch)) else {
             tracing::error!("a message of an alert ended in a panic; it is sent again after the next start");
             return;
         };
-        if watch.landed() {
-            self.save_or_say().await;
-        }
+        watch.landed();
+        self.save_or_say().await;
     }
 
     async fn save_or_say(&mut self) {
@@ -207,7 +210,7 @@ impl<S: Source> Follower<S> {
 pub struct Once {
     /// Messages that a channel took.
     pub told: usize,
-    /// Messages that a channel has not taken in time.
+    /// Messages that a channel refused, or has not taken in time.
     pub untold: usize,
 }
 

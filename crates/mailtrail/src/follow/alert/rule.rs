@@ -42,6 +42,11 @@ impl Rule {
         }
     }
 
+    /// Where its notices go.
+    pub(super) fn destination(&self) -> Destination {
+        if self.silence.is_some() { Destination::Ops } else { self.to }
+    }
+
     pub(super) fn matches(&self, event: &Brief) -> bool {
         let anything = self.events.is_empty() && self.statuses.is_empty();
         (anything || self.events.contains(&event.event) || self.statuses.contains(&event.mail_status()))
@@ -137,6 +142,7 @@ pub(super) mod tests {
             r#type: None,
             classification: None,
             status_code: None,
+            reason: None,
             run: None,
             categories: Vec::new(),
             domain: None,

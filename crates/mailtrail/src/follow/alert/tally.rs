@@ -20,6 +20,7 @@ const TOLD: usize = 10;
 pub(super) struct Tally {
     counts: BTreeMap<Label, u64>,
     reasons: BTreeMap<Label, u64>,
+    raw_reasons: BTreeMap<Label, u64>,
     runs: BTreeMap<Label, u64>,
     categories: BTreeMap<Label, u64>,
     domains: HashMap<String, Domain>,
@@ -41,6 +42,7 @@ impl Tally {
         let mut tally = Self {
             counts: BTreeMap::new(),
             reasons: BTreeMap::new(),
+            raw_reasons: BTreeMap::new(),
             runs: BTreeMap::new(),
             categories: BTreeMap::new(),
             domains: HashMap::new(),
@@ -61,6 +63,9 @@ impl Tally {
         let text = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.trim().is_empty());
         let reason = if text(&event.classification) { &event.classification } else { &event.status_code };
         count(&mut self.reasons, reason.as_deref());
+        if bad {
+            count(&mut self.raw_reasons, event.reason.as_deref());
+        }
         count(&mut self.runs, event.run.as_deref());
         for category in &event.categories {
             count(&mut self.categories, Some(category));
@@ -92,6 +97,7 @@ impl Tally {
             to: rule.to,
             counts: top(&self.counts, usize::MAX),
             top_reasons: top(&self.reasons, TOLD),
+            raw_reasons: top(&self.raw_reasons, TOLD),
             runs: top(&self.runs, TOLD),
             categories: top(&self.categories, TOLD),
             domains: Domains::fold(domains.chain([(None, self.elsewhere)])),
@@ -121,6 +127,7 @@ mod tests {
             recipient: Some(recipient),
             classification: Some(if id < 4 { "Invalid Address" } else { " " }.to_owned()),
             status_code: Some("5.7.1".to_owned()),
+            reason: Some(if id < 3 { "550 no such user" } else { "550 [address] is full" }.to_owned()),
             run: Some("run-1".to_owned()),
             categories: vec!["news".to_owned(), "jane@example.com".to_owned()],
             ..brief(id, "bounce")
@@ -134,6 +141,7 @@ mod tests {
         assert_eq!(group.counts, [(Label::new("bounce"), 29), (Label::new("spamreport"), 1)]);
         assert_eq!(group.total(), 30);
         assert_eq!(group.top_reasons, [(Label::new("5.7.1"), 27), (Label::new("Invalid Address"), 3)]);
+        assert_eq!(group.raw_reasons, [(Label::new("550 [address] is full"), 27), (Label::new("550 no such user"), 2)]);
         assert_eq!(group.runs, [(Label::new("run-1"), 30)]);
         assert_eq!(group.categories, [(Label::new("[address]"), 30), (Label::new("news"), 30)]);
         assert_eq!((group.domains.named(), group.domains.others()), (&[(Label::new("large.example"), 5)][..], 25));
@@ -147,6 +155,7 @@ mod tests {
             run: Some(format!("run {n}")),
             categories: vec![format!("category {n}")],
             status_code: Some(format!("{n}")),
+            reason: Some(format!("why {n}")),
             ..brief(n, &format!("event {n}"))
         };
         let mut tally = Tally::of(&event(0));

@@ -7,19 +7,20 @@ use super::rule::Rule;
 use super::silence::Silence;
 use super::source::{Arrived, Source, SourceError};
 use crate::clock::micros;
-use crate::notify::Notice;
+use crate::notify::{Channel, Notice};
 
-/// A rule with its state.
+/// A rule for one destination, with its state: each destination has a place of its own, so that none waits for another.
 pub(super) struct Watch {
     pub(super) rule: Rule,
+    pub(super) channel: Channel,
     /// Events up to this place were told before.
     pub(super) start: i64,
     /// Nothing was told before: what came in before the start is not its own, however late it is seen.
     is_new: bool,
     gather: Gather,
     silence: Option<Silence>,
-    /// How many channels have not taken the message on its way, and the place of its first event (none: about silence).
-    pub(super) flight: Option<(usize, Option<i64>)>,
+    /// The message on its way.
+    pub(super) flight: Option<Flight>,
     /// Whether it is kept when its events were last heard of.
     keeps_heard: bool,
     /// As saved.
@@ -29,11 +30,25 @@ pub(super) struct Watch {
     saved_awaited: Option<i64>,
 }
 
+/// A message on its way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Flight {
+    /// The place of its first event; none: about silence.
+    pub(super) first_id: Option<i64>,
+}
+
 impl Watch {
     /// A rule with what is known of it from before. `end`: the place behind which all is new; `now`: µs since the epoch.
-    pub(super) async fn begin<S: Source>(rule: Rule, source: &mut S, end: i64, now: i64) -> Result<Self, SourceError> {
+    pub(super) async fn begin<S: Source>(
+        rule: Rule,
+        channel: Channel,
+        source: &mut S,
+        end: i64,
+        now: i64,
+    ) -> Result<Self, SourceError> {
         let mut watch = Self {
             rule,
+            channel,
             start: end,
             is_new: false,
             gather: Gather::default(),
@@ -46,7 +61,11 @@ impl Watch {
             saved_awaited: None,
         };
         watch.saved = source.place(&watch.place()).await?;
-        match watch.saved {
+        let place = match watch.saved {
+            Some(place) => Some(place),
+            None => source.place(&watch.shared("alert")).await?,
+        };
+        match place {
             Some(place) if place <= end => watch.start = place,
             Some(place) => tracing::warn!(
                 "there are events up to {end} only, before the place {place} up to which was told: another store, or a clock that \
@@ -56,6 +75,10 @@ impl Watch {
         }
         if let Some(after) = watch.rule.silence {
             watch.saved_silence = source.place(&watch.silence_place()).await?;
+            let told = match watch.saved_silence {
+                Some(told) => Some(told),
+                None => source.place(&watch.shared("silence")).await?,
+            };
             if watch.keeps_heard {
                 watch.saved_heard = source.place(&watch.heard_place()).await?;
                 watch.saved_awaited = source.place(&watch.awaited_place()).await?;
@@ -63,29 +86,38 @@ impl Watch {
             let last = source.heard(&watch.rule, now.saturating_sub(micros(after))).await?.max(watch.saved_heard);
             let started = watch.saved_awaited.unwrap_or(now);
             let not_before = now.saturating_add(micros(after.min(source.rhythm().grace)));
-            watch.silence = Some(Silence::new(after, last, watch.saved_silence, started, not_before));
+            watch.silence = Some(Silence::new(after, last, told, started, not_before));
         }
         Ok(watch)
     }
 
     /// What its place is saved as.
     pub(super) fn place(&self) -> String {
-        format!("alert/{}", self.rule.id)
+        self.own("alert")
+    }
+
+    fn own(&self, what: &str) -> String {
+        format!("{what}@{}/{}", self.channel.key(), self.rule.id)
+    }
+
+    /// As versions saved it that had one place for all destinations of a rule.
+    fn shared(&self, what: &str) -> String {
+        format!("{what}/{}", self.rule.id)
     }
 
     /// What the silence is saved as that was told.
     pub(super) fn silence_place(&self) -> String {
-        format!("silence/{}", self.rule.id)
+        self.own("silence")
     }
 
     /// What is saved of when its events were last heard of.
     fn heard_place(&self) -> String {
-        format!("heard/{}", self.rule.id)
+        self.own("heard")
     }
 
     /// What is saved of since when the first one is waited for.
     fn awaited_place(&self) -> String {
-        format!("awaited/{}", self.rule.id)
+        self.own("awaited")
     }
 
     /// All that is saved of it.
@@ -129,10 +161,9 @@ impl Watch {
         }
     }
 
-    /// A channel took the message; whether all have.
-    pub(super) fn landed(&mut self) -> bool {
-        self.flight = self.flight.and_then(|(left, first)| (left > 1).then_some((left - 1, first)));
-        self.flight.is_none()
+    /// The message is not on its way any more.
+    pub(super) fn landed(&mut self) {
+        self.flight = None;
     }
 
     /// Places that have changed. `read_to`: every event up to this place was taken.
@@ -166,7 +197,7 @@ impl Watch {
 
     /// All of this rule's events up to this place were told.
     fn told_to(&self, read_to: i64) -> i64 {
-        let untold = [self.gather.first_id(), self.flight.and_then(|(_, first)| first)];
+        let untold = [self.gather.first_id(), self.flight.and_then(|flight| flight.first_id)];
         untold.into_iter().flatten().map(|id| id - 1).fold(read_to, i64::min).max(self.start)
     }
 

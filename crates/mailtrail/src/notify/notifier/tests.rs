@@ -110,6 +110,7 @@ async fn each_notice_goes_to_its_destination() {
         to: Destination::Business,
         counts: vec![(Label::new("bounce"), 7)],
         top_reasons: vec![(Label::new("Invalid Address"), 7)],
+        raw_reasons: vec![],
         runs: vec![],
         categories: vec![],
         domains: Domains::fold([(Some("example.com"), 7)]),
@@ -141,4 +142,41 @@ async fn nothing_configured_tells_nobody() {
     let notifier = Notifier::with(slack(None, None), None, Manner::default(), QUICK).unwrap();
     assert!(!notifier.is_configured());
     assert_eq!(notifier.send(&Notice::Test).await, Ok(Told::default()));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_slack_s_is_no_delivery() {
+    let page = Answer::Status(200, "content-type: text/html\r\n", "<html><title>Sign in</title></html>");
+    let service = Service::start(Box::leak(Box::new([page]))).await;
+    let error = only(service.url()).send(&Notice::Test).await.unwrap_err().to_string();
+    assert!(error.contains("an HTML page (\"Sign in\")") && !error.contains("secret"), "{error}");
+    assert_eq!(service.posts().len(), 1, "nobody mends that by trying again");
+    let rocket = Service::start(&[Answer::Status(200, "", r#"{"success":true}"#)]).await;
+    let channel = Channel::Slack(Destination::Business);
+    let taken = only(rocket.url()).send_once(channel, &Notice::Test, &NoticeId::random().unwrap()).await;
+    assert_eq!(taken, Ok(Taken::Json));
+}
+
+/// As metabase#7409 asks: who refuses is reported to who does not.
+#[tokio::test]
+async fn a_destination_that_refuses_is_reported_to_the_others_once() {
+    let archived = Answer::Status(410, "", "channel_is_archived");
+    let business = Service::start(Box::leak(Box::new([archived, archived, OK, archived]))).await;
+    let (ops, other) = (Service::start(&[OK]).await, Service::start(&[OK]).await);
+    let secret = WebhookSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+    let webhook = Webhook { url: other.url(), secret };
+    let notifier =
+        Notifier::with(slack(Some(business.url()), Some(ops.url())), Some(webhook), Manner::default(), QUICK).unwrap();
+    let channel = Channel::Slack(Destination::Business);
+    let refuse = async || {
+        let error = notifier.send_to(channel, &Notice::Test).await.unwrap_err();
+        assert!(error.is_permanent() && !error.may_pass(), "{error:?}");
+        notifier.tell_others(channel, &error).await;
+        (ops.posts().len(), other.posts().len())
+    };
+    assert_eq!(refuse().await, (1, 1));
+    assert!(ops.posts()[0].contains("channel_is_archived") && other.posts()[0].contains("notices.refused"));
+    assert_eq!(refuse().await, (1, 1), "once");
+    notifier.send_to(channel, &Notice::Test).await.unwrap();
+    assert_eq!(refuse().await, (2, 2), "again after it took one");
 }

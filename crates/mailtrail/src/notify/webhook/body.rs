@@ -32,7 +32,7 @@ fn data(notice: &Notice, reasons: bool) -> Value {
             data.insert("outstanding".into(), outstanding(left));
             Value::Object(data)
         }
-        Notice::Alert(group) => alert(group),
+        Notice::Alert(group) => alert(group, reasons),
         Notice::Ops(event) => ops(event),
         Notice::Test => json!({}),
     }
@@ -67,8 +67,8 @@ fn outstanding(left: &Outstanding) -> Value {
     })
 }
 
-fn alert(group: &AlertGroup) -> Value {
-    json!({
+fn alert(group: &AlertGroup, reasons: bool) -> Value {
+    let mut data = json!({
         "rule": group.rule.as_str(),
         "total": group.total(),
         "events": counted(&group.counts),
@@ -78,7 +78,11 @@ fn alert(group: &AlertGroup) -> Value {
         "domains": domains(&group.domains),
         "first": time(group.first),
         "last": time(group.last),
-    })
+    });
+    if reasons && let Some(data) = data.as_object_mut() {
+        data.insert("raw_reasons".into(), counted(&group.raw_reasons));
+    }
+    data
 }
 
 fn ops(event: &Ops) -> Value {
@@ -91,6 +95,7 @@ fn ops(event: &Ops) -> Value {
             json!({ "refused": refused, "lasting_s": lasting.as_secs(), "reason": reason, "proven": proven })
         }
         Ops::RefusalsOver => json!({}),
+        Ops::NoticesRefused { channel, why } => json!({ "channel": channel, "why": why.as_str() }),
         Ops::NoEvents { run, accepted, since } => {
             json!({ "run": run.as_str(), "accepted": accepted, "since_s": since.as_secs() })
         }

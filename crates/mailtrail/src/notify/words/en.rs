@@ -92,6 +92,7 @@ impl Words for English {
                 "POSTs are refused: wrong key or credentials?".to_owned()
             }
             Notice::Ops(Ops::RefusalsOver) => "POSTs are accepted again".to_owned(),
+            Notice::Ops(Ops::NoticesRefused { .. }) => "Another destination refuses notices".to_owned(),
             Notice::Ops(Ops::NoEvents { .. }) => "No events of a send have come in".to_owned(),
             Notice::Ops(Ops::Concern(concern)) => self.concern(concern),
             Notice::Ops(Ops::ConcernOver(kind)) => match kind {
@@ -146,6 +147,9 @@ impl Words for English {
             }
             Notice::Ops(Ops::Refusals { .. }) => {
                 "SendGrid gives events up after 24 hours: run mailtrail doctor now.".to_owned()
+            }
+            Notice::Ops(Ops::NoticesRefused { .. }) => {
+                "What it refuses is not sent to it again. Correct its URL, then run mailtrail notify test.".to_owned()
             }
             Notice::Ops(Ops::NoEvents { .. }) => {
                 "Is the Event Webhook on, and does it post to this mailtrail? Run mailtrail doctor.".to_owned()

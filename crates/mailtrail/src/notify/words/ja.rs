@@ -105,6 +105,7 @@ impl Words for Japanese {
             }
             Notice::Ops(Ops::Refusals { .. }) => "すべての POST を拒否しています".to_owned(),
             Notice::Ops(Ops::RefusalsOver) => "POST の受け付けが再開しました".to_owned(),
+            Notice::Ops(Ops::NoticesRefused { .. }) => "別の通知先が通知を拒否しています".to_owned(),
             Notice::Ops(Ops::NoEvents { .. }) => "送信後のイベントが届いていません".to_owned(),
             Notice::Ops(Ops::Concern(concern)) => self.concern(concern),
             Notice::Ops(Ops::ConcernOver(kind)) => match kind {
@@ -148,6 +149,9 @@ impl Words for Japanese {
             }
             Notice::Ops(Ops::Refusals { .. }) => {
                 "SendGrid は 24 時間でイベントの再送を打ち切ります。すぐに mailtrail doctor を実行してください。".to_owned()
+            }
+            Notice::Ops(Ops::NoticesRefused { .. }) => {
+                "拒否された通知は再送しません。URL を修正し、mailtrail notify test で確認してください。".to_owned()
             }
             Notice::Ops(Ops::NoEvents { .. }) => {
                 "Event Webhook が有効で、この mailtrail に送信しているか確認してください。mailtrail doctor で診断できます。".to_owned()

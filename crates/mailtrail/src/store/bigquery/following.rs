@@ -25,8 +25,7 @@ const ASTRAY: (i64, i64) = (7 * 86_400 * 1_000_000, 30 * 86_400 * 1_000_000);
 /// What is saved names its form.
 const FORM: u32 = 1;
 
-const COLUMNS: &str =
-    "timestamp, event, type, bounce_classification, status, run, category, email_domain, email_hash, message_id";
+const COLUMNS: &str = "timestamp, event, type, bounce_classification, status, IFNULL(reason, response) AS reason, run, category, email_domain, email_hash, message_id";
 
 /// Why places are not saved.
 #[derive(Debug, thiserror::Error)]
@@ -251,6 +250,7 @@ fn brief(received_at: i64, cells: &mut Cells<'_>) -> Result<Event, BigQueryError
         r#type: cells.text(),
         classification: cells.text(),
         status_code: cells.text(),
+        reason: cells.text(),
         run: cells.text(),
         categories: cells.list(),
         domain: cells.text(),

@@ -19,6 +19,8 @@ pub struct Brief {
     pub classification: Option<String>,
     /// Column `status`, such as `5.1.1`.
     pub status_code: Option<String>,
+    /// `reason`, or `response` where there is none: what a mail server wrote, without addresses.
+    pub reason: Option<String>,
     /// Of the mail; of a bounce without ids that of the newest mail its recipient got in the seven days before it.
     pub run: Option<String>,
     /// As [`run`](Self::run).

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use super::*;
-use crate::config::{Language, Slack, Watched};
+use crate::config::{Language, Slack, Watched, Webhook, WebhookSecret};
 use crate::follow::alert::rule::tests::alert;
 use crate::follow::alert::source::OfTrail;
 use crate::notify::testing::{Answer, OK, Service};
@@ -46,13 +46,21 @@ impl Fixture {
     }
 
     async fn follower(&self, service: &Service, rules: &[Alert]) -> Follower<OfTrail> {
+        self.follower_with(service, None, rules).await
+    }
+
+    async fn follower_with(&self, service: &Service, webhook: Option<&Service>, rules: &[Alert]) -> Follower<OfTrail> {
         let slack = Slack {
             business: Some(service.url()),
             ops: Some(service.url()),
             language: Language::English,
             reasons: false,
         };
-        let notifier = Notifier::with(slack, None, Manner::default(), Patience::COMMAND).unwrap();
+        let webhook = webhook.map(|to| Webhook {
+            url: to.url(),
+            secret: WebhookSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap(),
+        });
+        let notifier = Notifier::with(slack, webhook, Manner::default(), Patience::COMMAND).unwrap();
         let (reader, places) = (Reader::open(&self.paths).unwrap(), Places::open(&self.paths).unwrap());
         Follower::new(rules, OfTrail::new(reader, places), notifier).await.unwrap()
     }
@@ -199,4 +207,67 @@ async fn another_trail_is_followed_from_its_end() {
     run(follower, posts(&service, 1)).await;
     assert_eq!(told(&service.posts()[0]), 2);
     assert_eq!(Places::open(&fixture.paths).unwrap().get("alert/gone").unwrap(), None, "of a rule that is no more");
+}
+
+/// Events that the posts of a webhook speak of, by the types of notices.
+fn heard(service: &Service, kind: &str) -> Vec<serde_json::Value> {
+    let posts = service.posts();
+    let bodies = posts.iter().map(|post| serde_json::from_str(post.split_once("\r\n\r\n").unwrap().1).unwrap());
+    bodies.filter(|body: &serde_json::Value| body["type"] == kind).map(|body| body["data"].clone()).collect()
+}
+
+/// As metabase#7409: with Slack gone for good or for now, the webhook of the same rule gets every message.
+#[tokio::test]
+async fn a_destination_that_takes_nothing_does_not_hold_up_the_other() {
+    for (answer, is_permanent) in [
+        (Answer::Status(410, "", "channel_is_archived"), true),
+        (Answer::Status(403, "", "invalid_token"), true),
+        (Answer::Status(503, "retry-after: 3000\r\n", ""), false),
+    ] {
+        let mut fixture = Fixture::new();
+        let dead = Service::start(Box::leak(Box::new([answer]))).await;
+        let webhook = Service::start(&[OK]).await;
+        let follower = fixture.follower_with(&dead, Some(&webhook), &[bounces()]).await;
+        fixture.store(3, "bounce", "real");
+        let more = async {
+            posts(&dead, 1).await;
+            for (round, count) in [(1, 3), (2, 5), (3, 2)] {
+                while heard(&webhook, "alert").len() < round {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                assert_eq!(heard(&webhook, "alert")[round - 1]["total"], count);
+                if round < 3 {
+                    fixture.store(if round == 1 { 5 } else { 2 }, "bounce", "real");
+                }
+            }
+            while is_permanent && (heard(&webhook, "notices.refused").is_empty() || dead.posts().len() < 3) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        run(follower, more).await;
+        let reported = heard(&webhook, "notices.refused");
+        assert_eq!(reported.len(), usize::from(is_permanent));
+        assert_eq!(dead.posts().len(), if is_permanent { 3 } else { 1 }, "each message once");
+        // What was refused for good is not repeated after a start; what was put off is.
+        let slack = Service::start(&[OK]).await;
+        fixture.store(1, "bounce", "real");
+        run(fixture.follower_with(&slack, Some(&webhook), &[bounces()]).await, posts(&slack, 1)).await;
+        assert_eq!(told(&slack.posts()[0]), if is_permanent { 1 } else { 11 });
+    }
+}
+
+/// A place that a version saved for all destinations of a rule counts for each of them.
+#[tokio::test]
+async fn a_place_of_an_earlier_version_is_gone_on_from() {
+    let mut fixture = Fixture::new();
+    fixture.store(5, "bounce", "real");
+    Places::open(&fixture.paths).unwrap().save([("alert/rule", Some(2))]).unwrap();
+    let (slack, webhook) = (Service::start(&[OK]).await, Service::start(&[OK]).await);
+    let both = async {
+        posts(&slack, 1).await;
+        posts(&webhook, 1).await;
+    };
+    run(fixture.follower_with(&slack, Some(&webhook), &[bounces()]).await, both).await;
+    assert_eq!((told(&slack.posts()[0]), &heard(&webhook, "alert")[0]["total"]), (3, &3.into()));
+    assert_eq!(Places::open(&fixture.paths).unwrap().get("alert/rule").unwrap(), None);
 }

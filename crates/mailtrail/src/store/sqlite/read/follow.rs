@@ -49,14 +49,14 @@ impl Reader {
         }
         let mut statement = self.prepare(&format!(
             "SELECT e.id, e.timestamp, e.received_at, e.event, e.type, e.bounce_classification, e.status, m.run,
-                    l.categories, a.email_domain, m.address_id,
+                    l.categories, a.email_domain, m.address_id, ifnull(e.reason, e.response),
                     e.event = 'bounce' AND m.message_id IS NULL AND m.run IS NULL AND m.address_id IS NOT NULL
              FROM event AS e CROSS JOIN message AS m ON m.id = e.message
              LEFT JOIN address AS a ON a.id = m.address_id
              LEFT JOIN category_list AS l ON l.id = m.category_list_id
              WHERE e.id > :after AND e.id <= :until {named_events} AND {REAL} ORDER BY e.id"
         ))?;
-        let rows = statement.query_map(&named(&parameters)[..], |row| Ok((brief(row)?, row.get::<_, bool>(11)?)))?;
+        let rows = statement.query_map(&named(&parameters)[..], |row| Ok((brief(row)?, row.get::<_, bool>(12)?)))?;
         let mut briefs = Vec::new();
         for row in rows {
             let (mut brief, astray) = row?;
@@ -98,6 +98,7 @@ fn brief(row: &Row<'_>) -> rusqlite::Result<Brief> {
         r#type: row.get(4)?,
         classification: row.get(5)?,
         status_code: row.get(6)?,
+        reason: row.get(11)?,
         run: row.get(7)?,
         categories: record::list(row, 8)?,
         domain: row.get(9)?,
