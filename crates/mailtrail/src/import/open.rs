@@ -62,7 +62,7 @@ impl Opened {
         let format = said.or_else(|| format::of(&sample)).ok_or_else(|| SourceError::Form(format::unknown(&sample)))?;
         let total = file.metadata()?.len();
         Ok(match format {
-            Format::Trail => Self::new(OtherTrail::new(Reader::open(&Paths::new(path))?), None, format),
+            Format::Trail => Self::new(OtherTrail::new(Reader::open(&Paths::new(path))?)?, None, format),
             Format::Parquet => {
                 let parquet = Parquet::new(file)?;
                 let rows = parquet.rows();

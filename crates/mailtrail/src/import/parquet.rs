@@ -1,8 +1,10 @@
 //! Parquet, as `export` and BigQuery write it.
 
+mod pages;
+
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::fs::File;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -23,7 +25,8 @@ const ROWS: usize = 2_000;
 
 pub(super) struct Parquet {
     batches: Batches,
-    ready: VecDeque<Item>,
+    /// The batch that is being taken apart, and its next row. Row by row, because a value of a dictionary may stand in all of them.
+    batch: Option<(RecordBatch, usize)>,
     read: u64,
     total: u64,
     unknown: Unknown,
@@ -33,14 +36,17 @@ impl Parquet {
     pub(super) fn new(file: File) -> Result<Self, SourceError> {
         // What a writer noted of its own types (dictionaries, large texts) is no business of ours.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let options = views(&file, options)?;
         let mut total = 0;
         let mut unknown = Unknown::default();
+        let own = file.try_clone()?;
         let batches = Batches::open(file, options, |builder| {
             total = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or_default();
             fits(builder.schema(), &mut unknown)?;
-            Ok::<_, SourceError>(builder.with_batch_size(ROWS))
+            let rows = pages::rows_at_once(&own, builder.metadata(), ROWS, pages::BUDGET)?;
+            Ok::<_, SourceError>(builder.with_batch_size(rows))
         })?;
-        Ok(Self { batches, ready: VecDeque::new(), read: 0, total, unknown })
+        Ok(Self { batches, batch: None, read: 0, total, unknown })
     }
 
     /// How many rows it has in all.
@@ -51,18 +57,22 @@ impl Parquet {
 
 impl Source for Parquet {
     fn next(&mut self) -> Result<Option<Item>, SourceError> {
-        while self.ready.is_empty() {
+        loop {
+            if let Some((batch, at)) = &mut self.batch
+                && *at < batch.num_rows()
+            {
+                let item = item(batch, *at, &mut self.unknown);
+                *at += 1;
+                self.read += 1;
+                return Ok(Some(item));
+            }
+            self.batch = None;
             let Some(batch) = self.batches.next() else { return Ok(None) };
             let batch = batch.map_err(|error| {
                 SourceError::Form(format!("behind row {} it cannot be read on: {error}", self.read))
             })?;
-            for at in 0..batch.num_rows() {
-                let item = item(&batch, at, &mut self.unknown);
-                self.ready.push_back(item);
-            }
+            self.batch = Some((batch, 0));
         }
-        self.read += 1;
-        Ok(self.ready.pop_front())
     }
 
     fn read(&self) -> u64 {
@@ -72,6 +82,25 @@ impl Source for Parquet {
     fn unknown(&self) -> &Unknown {
         &self.unknown
     }
+}
+
+/// Texts are read as views: a value of a dictionary, which a few bytes repeat in every row, is in memory once.
+fn views(file: &File, options: ArrowReaderOptions) -> Result<ArrowReaderOptions, SourceError> {
+    let schema = Batches::schema(file.try_clone()?, options.clone())?;
+    let view = |kind: &DataType| match kind {
+        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+        kind => kind.clone(),
+    };
+    let fields = schema.fields().iter().map(|field| {
+        let kind = match field.data_type() {
+            DataType::List(item) => {
+                DataType::List(Arc::new(item.as_ref().clone().with_data_type(view(item.data_type()))))
+            }
+            kind => view(kind),
+        };
+        field.as_ref().clone().with_data_type(kind)
+    });
+    Ok(options.with_schema(Arc::new(Schema::new(fields.collect::<Vec<_>>()))))
 }
 
 /// Whether events can be read from such columns; notes those that are none of an event's.
@@ -133,8 +162,11 @@ fn json(cell: Cell<'_>) -> serde_json::Value {
 
 fn is_readable(kind: &DataType) -> bool {
     match kind {
-        DataType::List(item) => matches!(item.data_type(), DataType::Utf8 | DataType::LargeUtf8),
-        DataType::Utf8
+        DataType::List(item) => {
+            matches!(item.data_type(), DataType::Utf8View | DataType::Utf8 | DataType::LargeUtf8)
+        }
+        DataType::Utf8View
+        | DataType::Utf8
         | DataType::LargeUtf8
         | DataType::Boolean
         | DataType::Int64
@@ -153,6 +185,7 @@ fn cell(column: &ArrayRef, at: usize) -> Cell<'_> {
     let number = |number: i64| Cell::Number(Cow::Owned(number.to_string()));
     let scaled = |value: i64, factor: i64| value.checked_mul(factor).map_or(Cell::Null, Cell::Time);
     match column.data_type() {
+        DataType::Utf8View => Cell::Text(column.as_string_view().value(at).into()),
         DataType::Utf8 => Cell::Text(column.as_string::<i32>().value(at).into()),
         DataType::LargeUtf8 => Cell::Text(column.as_string::<i64>().value(at).into()),
         DataType::Boolean => Cell::Bool(column.as_boolean().value(at)),
@@ -170,6 +203,7 @@ fn cell(column: &ArrayRef, at: usize) -> Cell<'_> {
         DataType::List(_) => {
             let items = column.as_list::<i32>().value(at);
             let texts: Vec<String> = match items.data_type() {
+                DataType::Utf8View => items.as_string_view().iter().flatten().map(str::to_owned).collect(),
                 DataType::Utf8 => items.as_string::<i32>().iter().flatten().map(str::to_owned).collect(),
                 DataType::LargeUtf8 => items.as_string::<i64>().iter().flatten().map(str::to_owned).collect(),
                 _ => Vec::new(),

@@ -23,9 +23,16 @@ pub(super) struct OtherTrail {
 }
 
 impl OtherTrail {
-    pub(super) fn new(reader: Reader) -> Self {
+    /// Looks the whole file through first: of a damaged one, rows could be missing without any error.
+    pub(super) fn new(reader: Reader) -> Result<Self, SourceError> {
+        if let Some(damage) = reader.damage()? {
+            return Err(SourceError::Form(format!(
+                "it is damaged ({damage}). Import a backup of it, or what `sqlite3 FILE .recover` saves"
+            )));
+        }
         let filter = Filter { include_tests: true, ..Filter::default() };
-        Self { reader, filter, after: None, ready: VecDeque::new(), ended: false, read: 0, unknown: Unknown::default() }
+        let (ready, unknown) = (VecDeque::new(), Unknown::default());
+        Ok(Self { reader, filter, after: None, ready, ended: false, read: 0, unknown })
     }
 }
 
@@ -86,5 +93,32 @@ fn stored(record: EventRecord) -> StoredEvent {
         received_at: Some(record.received_at),
         verified_by: record.verified_by,
         key_id: record.key_id,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt as _;
+
+    use super::*;
+    use crate::store::Paths;
+    use crate::store::sqlite::Trail;
+    use crate::store::testing::{plain_seal, record};
+
+    #[test]
+    fn a_damaged_trail_is_refused_before_a_row_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let paths = Paths::new(folder.path().join("t.db"));
+        let mut trail = Trail::open(paths.trail()).expect("opened");
+        trail.append(&[record(0..500)], &plain_seal).expect("appended");
+        trail.settle().expect("settled");
+        drop(trail);
+        assert!(OtherTrail::new(Reader::open(&paths).expect("opened")).is_ok());
+        // A page of a table or an index in the middle of the file.
+        let file = std::fs::OpenOptions::new().write(true).open(paths.trail()).expect("opened");
+        let middle = file.metadata().expect("read").len() / 4096 / 2 * 4096;
+        file.write_all_at(&[0xff; 64], middle).expect("written");
+        let refused = Reader::open(&paths).map_err(SourceError::from).and_then(OtherTrail::new);
+        assert!(refused.is_err());
     }
 }

@@ -53,12 +53,35 @@ pub struct StoredEvent {
 }
 
 impl StoredEvent {
-    /// Bytes of its longer texts.
+    /// Bytes of its texts.
     #[must_use]
     pub fn size(&self) -> usize {
-        let texts = [&self.reason, &self.response, &self.url, &self.useragent, &self.custom_args, &self.extra];
-        let left_over: usize = self.left_over.iter().map(|(_, text)| text.len()).sum();
-        texts.into_iter().flatten().map(String::len).sum::<usize>() + left_over
+        let texts = [
+            &self.sg_event_id,
+            &self.email_hash,
+            &self.email_domain,
+            &self.sg_message_id,
+            &self.message_id,
+            &self.smtp_id,
+            &self.reason,
+            &self.response,
+            &self.status,
+            &self.r#type,
+            &self.bounce_classification,
+            &self.url,
+            &self.useragent,
+            &self.ip,
+            &self.run,
+            &self.recipient,
+            &self.request,
+            &self.custom_args,
+            &self.extra,
+            &self.verified_by,
+            &self.key_id,
+        ];
+        let lists = self.category.iter().chain(self.left_over.iter().map(|(_, text)| text));
+        let email = self.email.as_ref().map_or(0, |email| email.len());
+        texts.into_iter().flatten().chain(lists).map(String::len).sum::<usize>() + self.event.len() + email
     }
 
     /// The `sg_event_id` where it tells events apart.

@@ -2,8 +2,10 @@
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use super::FormError;
@@ -27,6 +29,14 @@ impl Batches {
         let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new_with_options(file, options))?;
         let builder = prepare(builder)?;
         Ok(Self { reader: Some(guarded(|| builder.build())?) })
+    }
+
+    /// The columns of a file.
+    ///
+    /// # Errors
+    /// When it is no Parquet file.
+    pub fn schema(file: File, options: ArrowReaderOptions) -> Result<SchemaRef, FormError> {
+        guarded(|| Ok(Arc::clone(ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)?.schema())))
     }
 }
 

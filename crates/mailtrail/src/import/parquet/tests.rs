@@ -6,6 +6,9 @@ use arrow_array::types::Int32Type;
 use arrow_array::{Float64Array, StringArray, StructArray, TimestampMicrosecondArray, TimestampNanosecondArray};
 use arrow_schema::{Field, Schema};
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use proptest::prelude::*;
 
 use super::*;
@@ -43,6 +46,72 @@ fn open(bytes: &[u8]) -> Result<Parquet, SourceError> {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();
     Parquet::new(file)
+}
+
+/// Events with these reasons, packed by Zstandard.
+fn packed(reasons: ArrayRef, properties: WriterPropertiesBuilder) -> Vec<u8> {
+    let rows = reasons.len();
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("event", Arc::new(StringArray::from_iter_values((0..rows).map(|_| "open")))),
+        (
+            "timestamp",
+            Arc::new(
+                TimestampMicrosecondArray::from_iter_values((0..).take(rows).map(|n| AT + n)).with_timezone("UTC"),
+            ),
+        ),
+        ("reason", reasons),
+    ];
+    let fields: Vec<Field> =
+        columns.iter().map(|(name, column)| Field::new(*name, column.data_type().clone(), true)).collect();
+    let schema = Arc::new(Schema::new(fields));
+    let batch = RecordBatch::try_new(Arc::clone(&schema), columns.into_iter().map(|(_, column)| column).collect());
+    let properties = properties.set_compression(Compression::ZSTD(ZstdLevel::default())).build();
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, schema, Some(properties)).unwrap();
+    writer.write(&batch.unwrap()).unwrap();
+    writer.close().unwrap();
+    bytes
+}
+
+#[test]
+fn a_value_that_a_dictionary_repeats_is_in_memory_once() {
+    const VALUE: usize = 1_500_000;
+    let mut reasons = StringDictionaryBuilder::<Int32Type>::new();
+    let value = "x".repeat(VALUE);
+    (0..300).for_each(|_| drop(reasons.append(&value)));
+    let properties = WriterProperties::builder().set_dictionary_page_size_limit(8 * VALUE);
+    let bytes = packed(Arc::new(reasons.finish()), properties);
+    assert!(bytes.len() < 20_000, "{} bytes for {} unpacked", bytes.len(), 300 * VALUE);
+    let mut parquet = open(&bytes).unwrap();
+    let mut rows = 0;
+    while let Some(item) = parquet.next().unwrap() {
+        let Item::Row(row) = item else { panic!("a row") };
+        assert_eq!(row.reason.as_ref().map(String::len), Some(VALUE));
+        assert!(row.size() > VALUE, "what waits to be written is counted");
+        let (batch, _) = parquet.batch.as_ref().unwrap();
+        assert!(batch.get_array_memory_size() < 8 * VALUE, "{} bytes", batch.get_array_memory_size());
+        rows += 1;
+    }
+    assert_eq!(rows, 300);
+}
+
+#[test]
+fn rows_whose_pages_unpack_to_much_are_read_few_at_once_or_refused() {
+    let value = "x".repeat(10_000);
+    let reasons = StringArray::from_iter_values((0..600).map(|_| value.as_str()));
+    let properties = WriterProperties::builder()
+        .set_dictionary_enabled(false)
+        .set_write_batch_size(1)
+        .set_data_page_row_count_limit(1);
+    let bytes = packed(Arc::new(reasons), properties);
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&bytes).unwrap();
+    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).unwrap();
+    let at_once = |budget| pages::rows_at_once(&file, metadata.metadata(), 2_000, budget);
+    assert_eq!(at_once(pages::BUDGET).unwrap(), 2_000);
+    assert_eq!(at_once(1_500_000).unwrap(), 125, "halved until it fits");
+    assert_eq!(at_once(20_000).unwrap(), 1);
+    assert!(at_once(5_000).unwrap_err().to_string().contains("memory"));
 }
 
 #[test]

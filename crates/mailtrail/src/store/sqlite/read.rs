@@ -84,6 +84,15 @@ impl Reader {
         Ok(reader)
     }
 
+    /// What is wrong with the file, of which every page is read for that; `None` if nothing is.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn damage(&self) -> Result<Option<String>, ReadError> {
+        let found: String = self.sql.query_row("PRAGMA integrity_check(1)", (), |row| row.get(0))?;
+        Ok((found != "ok").then_some(found))
+    }
+
     /// Every statement goes through here.
     pub(super) fn prepare(&self, text: &str) -> rusqlite::Result<rusqlite::CachedStatement<'_>> {
         #[cfg(test)]

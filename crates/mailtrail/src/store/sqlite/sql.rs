@@ -7,10 +7,12 @@ mod hint;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::thread;
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
@@ -20,6 +22,7 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::read::{self, ReadError};
 use crate::store::Paths;
+use watched::Rows;
 
 /// What a query may cost.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +31,10 @@ pub struct SqlLimits {
     pub time: Duration,
     /// Longest text or blob, bytes.
     pub cell: i32,
+    /// Most bytes of one row of the result.
+    pub row: usize,
+    /// How much larger the process may become, bytes. Temporary data (sorting, grouping, `WITH`) is in memory too.
+    pub memory: u64,
 }
 
 /// Most bytes of a query.
@@ -35,7 +42,7 @@ pub const LONGEST_QUERY: i32 = 100_000;
 
 impl Default for SqlLimits {
     fn default() -> Self {
-        Self { time: Duration::from_secs(60), cell: 8 << 20 }
+        Self { time: Duration::from_secs(60), cell: 8 << 20, row: 16 << 20, memory: 512 << 20 }
     }
 }
 
@@ -90,6 +97,23 @@ pub enum SqlError {
         /// How long it may be.
         limit: i32,
     },
+    /// A row of the result became too long.
+    #[error(
+        "a row would be longer than {limit} bytes, the longest a query may make. Select fewer columns, or parts of them by substr()"
+    )]
+    TooWide {
+        /// How long it may be.
+        limit: usize,
+    },
+    /// It needed too much memory.
+    #[error("ended because it needed more than {} MiB of memory, the most a query may use. Narrow the time (timestamp >= ts('2026-11-24')), or sort and group fewer rows", .limit >> 20)]
+    TooMuchMemory {
+        /// How much it may use, bytes.
+        limit: u64,
+    },
+    /// No thread can be started for it.
+    #[error("no thread can be started for the query: {0}")]
+    Thread(#[from] std::io::Error),
     /// SQLite does not understand it, or failed.
     #[error("{0}")]
     Sqlite(String),
@@ -109,30 +133,67 @@ pub fn run(paths: &Paths, query: &str, limits: SqlLimits, each: Each<'_>) -> Res
     let mut sql = read::open(paths)?;
     let refused = Arc::default();
     let setup = |error: rusqlite::Error| SqlError::Open(ReadError::Sqlite(error));
-    restrict(&mut sql, limits, &refused).map_err(setup)?;
-    walk(&sql, query, each).map_err(|error| explain(error, limits, &refused))
+    let rows = Rows::new(limits);
+    restrict(&mut sql, limits, &refused, &rows).map_err(setup)?;
+    rows.watch(sql.get_interrupt_handle())?;
+    let (handed, query) = (Arc::clone(&rows), query.to_owned());
+    let started = thread::Builder::new().name("sql".to_owned()).spawn(move || {
+        let ended = walk(&sql, &query, &handed).map_err(|error| match error {
+            WalkError::TooWide => SqlError::TooWide { limit: limits.row },
+            WalkError::Sqlite(error) => explain(error, limits, &refused),
+        });
+        // The trail is let go of before anybody is told that it is over.
+        drop(sql);
+        handed.end(ended);
+    });
+    if let Err(error) = started {
+        let (text, kind) = (error.to_string(), error.kind());
+        rows.end(Err(error.into()));
+        return Err(std::io::Error::new(kind, text).into());
+    }
+    rows.read(each)
 }
 
-fn walk(sql: &Connection, query: &str, each: Each<'_>) -> rusqlite::Result<SqlOutcome> {
+enum WalkError {
+    TooWide,
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for WalkError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+fn walk(sql: &Connection, query: &str, handed: &Rows) -> Result<SqlOutcome, WalkError> {
     let mut statement = sql.prepare(query)?;
     if statement.parameter_count() > 0 {
-        return Err(rusqlite::Error::InvalidParameterCount(0, statement.parameter_count()));
+        return Err(rusqlite::Error::InvalidParameterCount(0, statement.parameter_count()).into());
     }
     let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
+    handed.name(&columns);
     let mut rows = statement.query(())?;
     let mut outcome = SqlOutcome { columns, rows: 0 };
-    let mut cells = Vec::with_capacity(outcome.columns.len());
     while let Some(row) = rows.next()? {
-        cells.clear();
-        for at in 0..outcome.columns.len() {
-            cells.push(cell(row.get_ref(at)?));
+        let width =
+            (0..outcome.columns.len()).try_fold(0, |sum, at| row.get_ref(at).map(|value| sum + length(value)))?;
+        if width > handed.limits().row {
+            return Err(WalkError::TooWide);
         }
+        let cells: Result<Vec<Cell>, _> = (0..outcome.columns.len()).map(|at| row.get_ref(at).map(cell)).collect();
         outcome.rows += 1;
-        if each(&outcome.columns, &cells).is_break() {
+        if handed.push(cells?).is_err() {
             break;
         }
     }
     Ok(outcome)
+}
+
+fn length(value: ValueRef<'_>) -> usize {
+    match value {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len(),
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => 0,
+    }
 }
 
 fn cell(value: ValueRef<'_>) -> Cell {
@@ -148,8 +209,10 @@ fn cell(value: ValueRef<'_>) -> Cell {
 /// What the authorizer refused first.
 type Refusal = Arc<Mutex<Option<String>>>;
 
-fn restrict(sql: &mut Connection, limits: SqlLimits, refused: &Refusal) -> rusqlite::Result<()> {
+fn restrict(sql: &mut Connection, limits: SqlLimits, refused: &Refusal, rows: &Arc<Rows>) -> rusqlite::Result<()> {
     sql.pragma_update(None, "query_only", true)?;
+    // Where it counts: SQLite has no limit for temporary files.
+    sql.pragma_update(None, "temp_store", "MEMORY")?;
     sql.pragma_update(None, "mmap_size", 0).or_else(|error| match error {
         // It answers with a row.
         rusqlite::Error::ExecuteReturnedResults => Ok(()),
@@ -188,8 +251,8 @@ fn restrict(sql: &mut Connection, limits: SqlLimits, refused: &Refusal) -> rusql
             }
         }
     }))?;
-    let end = Instant::now().checked_add(limits.time);
-    sql.progress_handler(1_000, Some(move || end.is_some_and(|end| Instant::now() >= end)))
+    let rows = Arc::clone(rows);
+    sql.progress_handler(1_000, Some(move || rows.is_stopped()))
 }
 
 /// The trail's tables and views, which may be read.

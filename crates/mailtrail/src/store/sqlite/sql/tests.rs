@@ -1,5 +1,7 @@
 //! Queries that read, and everything that attackers and mistaken people try.
 
+use std::time::Instant;
+
 use super::*;
 use crate::store::sqlite::Trail;
 use crate::store::testing::{plain_seal, record};
@@ -7,7 +9,7 @@ use crate::store::testing::{plain_seal, record};
 struct Fixture {
     folder: tempfile::TempDir,
     paths: Paths,
-    _writer: Trail,
+    writer: Trail,
 }
 
 fn fixture() -> Fixture {
@@ -15,7 +17,7 @@ fn fixture() -> Fixture {
     let paths = Paths::new(folder.path().join("mail.db"));
     let mut writer = Trail::open(paths.trail()).expect("opens");
     writer.append(&[record(0..100)], &plain_seal).expect("appended");
-    Fixture { folder, paths, _writer: writer }
+    Fixture { folder, paths, writer }
 }
 
 impl Fixture {
@@ -204,6 +206,59 @@ fn an_endless_query_ends() {
     });
     assert!(matches!(result, Err(SqlError::TooLong { .. })));
     assert!(rows > 0);
+}
+
+/// One opcode that SQLite's interrupt does not reach: the needle is compared at each of 500,000 places.
+#[test]
+fn a_single_long_opcode_is_given_up() {
+    let fixture = fixture();
+    let limits = SqlLimits { time: Duration::from_millis(200), ..SqlLimits::default() };
+    let query = "SELECT instr(printf('%.*c', 2000000, 'a'), printf('%.*c', 1000000, 'a') || 'b')";
+    let began = Instant::now();
+    let error = fixture.run_within(query, limits).expect_err("too long");
+    assert!(matches!(error, SqlError::TooLong { .. }), "{error:?}");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[test]
+fn memory_and_temporary_data_are_bounded() {
+    let fixture = fixture();
+    let limits = SqlLimits { memory: 64 << 20, ..SqlLimits::default() };
+    let many = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 100000)";
+    for query in [
+        format!("{many} SELECT count(*) FROM (SELECT x, printf('%.*c', 10000, 'x') || x AS y FROM n ORDER BY y)"),
+        format!("{many} SELECT count(DISTINCT printf('%.*c', 10000, 'x') || x) FROM n"),
+    ] {
+        let error = fixture.run_within(&query, limits).expect_err(&query);
+        assert!(matches!(error, SqlError::TooMuchMemory { .. }), "{query}: {error:?}");
+    }
+    let wide = format!("SELECT {}1", "printf('%.*c', 3000000, 'x'), ".repeat(10));
+    assert!(matches!(fixture.run(&wide), Err(SqlError::TooWide { .. })));
+}
+
+#[test]
+fn a_reader_that_stops_reading_holds_no_transaction_open() {
+    let mut fixture = fixture();
+    let limits = SqlLimits { time: Duration::from_millis(300), ..SqlLimits::default() };
+    let paths = fixture.paths.clone();
+    let endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)
+                   SELECT x, (SELECT count(*) FROM event) FROM n";
+    let mut rows = 0_u64;
+    let result = run(&paths, endless, limits, &mut |_, _| {
+        rows += 1;
+        if rows == 1 {
+            // Nobody reads on. The log can be emptied all the same once the time is over.
+            fixture.writer.append(&[record(200..210)], &plain_seal).expect("appended");
+            let until = Instant::now() + Duration::from_secs(60);
+            while !fixture.writer.empty_log().expect("tried") {
+                assert!(Instant::now() < until, "a transaction is open");
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(matches!(result, Err(SqlError::TooLong { .. })));
+    assert!(rows > 1, "what was read before is handed out");
 }
 
 #[test]
