@@ -17,6 +17,7 @@ mod import;
 mod init;
 mod list_file;
 mod notify;
+mod outage;
 mod output;
 mod private_file;
 mod prune;

@@ -10,15 +10,18 @@ use super::Global;
 use super::exit::{Exit, UsageError};
 use super::time;
 use crate::config::{self, Config, StoreKind};
-use crate::follow::alert::{Singleton, SingletonError};
+use crate::follow::alert::{Singleton, SingletonError, Start};
 use crate::notify::Notifier;
 use crate::protect::KeyRing;
+use crate::stop::Stop;
 use crate::store::bigquery::{Dataset, entries};
 use crate::store::keys::Keys as _;
 use crate::{log, stop};
 
 /// More often a look would cost without telling anything sooner: messages are gathered for half a minute.
 const LEAST: Duration = Duration::from_secs(5);
+/// How long --once waits at its start for a BigQuery that cannot answer for now.
+const ONCE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Tell alerts of events in BigQuery; one process for any number of receivers
 ///
@@ -74,11 +77,36 @@ async fn follow(
     notifier: Notifier,
     every: Duration,
 ) -> anyhow::Result<Exit> {
-    // Before the lock is taken, so that it is let go of whenever somebody stops this.
+    // Before the lock is taken, so that it is released whenever somebody stops this.
     let mut terminate = signal(SignalKind::terminate()).context("watching SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("watching SIGINT")?;
+    let (stopper, stopped) = stop::channel();
+    let signals = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        stopper.stop();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        ended = followed(args, config, dataset, &notifier, every, stopped) => ended,
+        () = signals => Ok(Exit::Done),
+    }
+}
+
+async fn followed(
+    args: &Args,
+    config: &Config,
+    dataset: &Dataset,
+    notifier: &Notifier,
+    every: Duration,
+    stopped: Stop,
+) -> anyhow::Result<Exit> {
     let entries = entries(&KeyRing::load(&config.privacy)?.identity());
-    let begun = Singleton::begin(config, dataset, &entries, notifier, every, args.take_over).await;
+    let start = Start { every, take_over: args.take_over, patience: args.once.then_some(ONCE_PATIENCE) };
+    let begun = Singleton::begin(config, dataset, &entries, notifier, start, stopped.clone()).await;
     let singleton = begun.map_err(|error| match error {
         SingletonError::Lock(_) => anyhow::anyhow!(
             "{error}. Stop that one; where it was killed and cannot let go, begin with mailtrail follow --take-over"
@@ -105,20 +133,7 @@ async fn follow(
         ),
         Err(error) => tracing::warn!("what following costs is not known: {error}"),
     }
-    let (stopper, stopped) = stop::channel();
-    let signals = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("stopping");
-        stopper.stop();
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        ended = singleton.run(stopped) => ended?,
-        () = signals => {}
-    }
+    singleton.run(stopped).await?;
     tracing::info!("stopped");
     Ok(Exit::Done)
 }

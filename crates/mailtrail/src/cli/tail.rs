@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Global;
 use super::exit::{Exit, UsageError};
+use super::outage;
 use super::output::{OutputArgs, note};
 use super::question::Question;
 use super::record;
@@ -78,7 +79,8 @@ fn go_on(
 
 fn tail_bigquery(args: &Args, question: &Question, asker: &Asker) -> anyhow::Result<Exit> {
     let now = clock::now_micros();
-    let answer = asker.newest(args.lines)?;
+    let patience = if args.follow { None } else { Some(Duration::ZERO) };
+    let answer = outage::wait_out(patience, AskError::may_pass, || asker.newest(args.lines))?;
     let found = answer.value.len();
     let mut tail = asker.tail(&answer.value, now);
     record::print(answer.value, args.output)?;

@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use super::Global;
 use super::exit::{Exit, UsageError};
+use super::outage;
 use super::output::{Format, OutputArgs};
 use super::question::Question;
 use super::selection::{Selection, SelectionArgs, need_since};
 use super::{pruned, time};
 use crate::clock;
-use crate::outcome::Watched;
 use crate::outcome::wait::{End, Limits, Until, wait};
+use crate::outcome::{OutcomeError, Watched};
 use crate::store::sends::Sends;
 use console::Console;
 
@@ -63,6 +64,9 @@ pub(super) struct WaitArgs {
     unreached_out: Option<PathBuf>,
 }
 
+/// How long it waits at its start for a store that cannot answer for now, unless --timeout says otherwise.
+const START_PATIENCE: Duration = Duration::from_secs(300);
+
 impl WaitArgs {
     /// What is wrong with them can be said before anybody is mailed.
     pub(super) fn check(&self, has_list: bool) -> Result<Limits, UsageError> {
@@ -103,7 +107,9 @@ pub(super) fn watch(
     let limits = args.check(selection.listed.is_some())?;
     let started = clock::now_micros();
     selection.catch_up(&**sends, false)?;
-    let mut watched = Watched::begin(&**sends, selection.selector.clone())?;
+    let patience = limits.timeout.unwrap_or(START_PATIENCE);
+    let begin = || Watched::begin(&**sends, selection.selector.clone());
+    let mut watched = outage::wait_out(Some(patience), OutcomeError::may_pass, begin)?;
     pruned::tell_of_send(question, &selection.selector);
     let mut console = Console::begin(question, sends, selection.listed.as_ref(), args, started)?;
     let end = wait(&mut watched, &limits, &mut console)?;

@@ -19,7 +19,7 @@ use std::thread;
 use tokio::sync::oneshot;
 
 pub use follower::Once;
-pub use singleton::{Singleton, SingletonError};
+pub use singleton::{Singleton, SingletonError, Start};
 pub use source::SourceError;
 
 use follower::Follower;

@@ -52,6 +52,14 @@ pub enum OutcomeError {
     Usage(#[from] Unanswerable),
 }
 
+impl OutcomeError {
+    /// Whether BigQuery may answer when asked again later.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Store(error) if error.may_pass())
+    }
+}
+
 impl From<AskError> for OutcomeError {
     fn from(error: AskError) -> Self {
         Self::Store(error.into())

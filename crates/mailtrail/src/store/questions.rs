@@ -20,6 +20,14 @@ pub enum AskError {
     Remote(#[from] RemoteError),
 }
 
+impl AskError {
+    /// Whether BigQuery may answer when asked again later.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::BigQuery(error) if error.may_pass())
+    }
+}
+
 /// Page after page of events.
 pub type Pages<'a> = Box<dyn Iterator<Item = Result<Answer<Vec<EventRecord>>, AskError>> + 'a>;
 

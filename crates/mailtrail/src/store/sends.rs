@@ -48,6 +48,18 @@ pub enum SendsError {
     Behind(i64),
 }
 
+impl SendsError {
+    /// Whether BigQuery may answer when asked again later.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Ask(error) => error.may_pass(),
+            Self::Ledger(LedgerError::BigQuery(error)) => error.may_pass(),
+            _ => false,
+        }
+    }
+}
+
 /// How often it is worth while to look for something new: at first and after news, and at most so far apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {

@@ -1,12 +1,13 @@
 //! What BigQuery does on bad days: nothing is lost, nothing is set aside wrongly, and the receiver does not notice.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tonic::Code;
 
 use crate::fake::{Fake, Reply, Row};
 use crate::support::{Running, Site, batch, event, now};
-use crate::wait_for;
+use crate::{run, wait_for};
 
 /// Posts so many events; returns how long the slowest 200 took.
 pub fn post(site: &Site, server: &Running, name: &str, posts: usize, events: usize) -> Duration {
@@ -210,6 +211,27 @@ fn an_outage_costs_nothing_but_delay() {
     fake.judge(|_, _| Reply::Take);
     arrive(&server, &fake, 30_010);
     server.stop();
+}
+
+/// dbt-core#2795: BigQuery's temporary errors are repeated, whatever their status.
+#[test]
+fn questions_that_are_turned_away_for_now_are_asked_again() {
+    let fake = Fake::start();
+    let site = fake.stateless_site();
+    let reasons = [(403, "rateLimitExceeded"), (400, "jobRateLimitExceeded"), (503, "backendError")];
+    let asked = AtomicUsize::new(0);
+    fake.answer(move |_| {
+        let (status, reason) = *reasons.get(asked.fetch_add(1, Ordering::Relaxed))?;
+        Some((status, serde_json::json!({"error": {"message": "later", "errors": [{"reason": reason}]}})))
+    });
+    let (done, _, said) = run(&site, &["activity"]);
+    assert!(done, "{said}");
+
+    // An outage longer than that at the start of `wait`: it goes on, and then answers the question.
+    let asked = AtomicUsize::new(0);
+    fake.answer(move |_| (asked.fetch_add(1, Ordering::Relaxed) < 7).then(|| (503, serde_json::json!(null))));
+    let (_, _, said) = run(&site, &["wait", "november", "--timeout", "60s"]);
+    assert!(said.contains("it is asked again") && said.contains("there is no run"), "{said}");
 }
 
 /// Every byte that left the machine, searched.

@@ -1,6 +1,6 @@
 //! The follower of a dataset, for stateless receivers: one process at a time, whichever holds the lock.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::follower::{Follower, Once};
 use super::source::{OfDataset, SourceError};
@@ -8,10 +8,14 @@ use crate::clock;
 use crate::config::Config;
 use crate::notify::Notifier;
 use crate::stop::Stop;
-use crate::store::bigquery::{BigQueryError, Dataset, Entry, FOLLOW_LOCK, Following, LockRowError, Owner};
+use crate::store::bigquery::{
+    BigQueryError, Dataset, Entry, FOLLOW_LOCK, FollowStateError, Following, LockRowError, Owner,
+};
 
 /// How long one round waits for who is told.
 const ROUND: Duration = Duration::from_secs(60);
+/// Between tries to begin, the first and the longest; doubled in between.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// Why this process does not follow.
 #[derive(Debug, thiserror::Error)]
@@ -28,14 +32,39 @@ pub enum SingletonError {
     Source(#[from] SourceError),
 }
 
+impl SingletonError {
+    /// Whether BigQuery may answer when asked again later.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Lock(_) => false,
+            Self::BigQuery(error)
+            | Self::Source(SourceError::BigQuery(error) | SourceError::State(FollowStateError::BigQuery(error))) => {
+                error.may_pass()
+            }
+            Self::Source(_) => false,
+        }
+    }
+}
+
 /// The one that follows.
 pub struct Singleton {
     follower: Follower<OfDataset>,
 }
 
+/// How a follower starts.
+#[derive(Debug, Clone, Copy)]
+pub struct Start {
+    /// How far looks are apart.
+    pub every: Duration,
+    /// Take the lock also from another one that holds it.
+    pub take_over: bool,
+    /// How long it is tried again while BigQuery cannot answer for now; `None`: until the stop.
+    pub patience: Option<Duration>,
+}
+
 impl Singleton {
-    /// Takes the lock, by force where that is asked for, and goes on where the one before ended. `entries` say which keys the dataset
-    /// must have been begun with; a look is taken every `every`.
+    /// Takes the lock and goes on where the follower before ended. `entries` say which keys the dataset must have been begun with.
+    /// Repeated with backoff while BigQuery cannot answer for now.
     ///
     /// # Errors
     /// When another one holds the lock, or BigQuery cannot be asked.
@@ -43,22 +72,50 @@ impl Singleton {
         config: &Config,
         dataset: &Dataset,
         entries: &[Entry],
+        notifier: &Notifier,
+        start: Start,
+        mut stop: Stop,
+    ) -> Result<Self, SingletonError> {
+        // The same for all tries: a lock that an earlier one took and could not release is this process's own.
+        let owner = Owner::this_process()?;
+        let begun = Instant::now();
+        let mut pause = RETRY.0;
+        loop {
+            let attempt = Self::attempt(config, dataset, entries, notifier.clone(), start, &owner).await;
+            let error = match attempt {
+                Err(error) if error.may_pass() => error,
+                result => return result,
+            };
+            if start.patience.is_some_and(|patience| begun.elapsed() >= patience) {
+                return Err(error);
+            }
+            tracing::warn!("following cannot begin yet, and is tried again: {error}");
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(RETRY.1),
+                () = stop.requested() => return Err(error),
+            }
+        }
+    }
+
+    async fn attempt(
+        config: &Config,
+        dataset: &Dataset,
+        entries: &[Entry],
         notifier: Notifier,
-        every: Duration,
-        take_over: bool,
+        start: Start,
+        owner: &Owner,
     ) -> Result<Self, SingletonError> {
         dataset.verify(entries).await?;
-        let owner = Owner::this_process()?;
-        let held = if take_over {
-            dataset.lock_by_force(FOLLOW_LOCK, &owner).await
+        let held = if start.take_over {
+            dataset.lock_by_force(FOLLOW_LOCK, owner).await
         } else {
-            dataset.lock(FOLLOW_LOCK, &owner).await
+            dataset.lock(FOLLOW_LOCK, owner).await
         };
         let held = held.map_err(|error| match error {
             LockRowError::BigQuery(error) => SingletonError::BigQuery(error),
             other => SingletonError::Lock(other),
         })?;
-        let begun = begin(config, dataset, held.clone(), notifier, every).await;
+        let begun = begin(config, dataset, held.clone(), notifier, start.every).await;
         if begun.is_err() {
             // That it cannot begin is what is told; a lock that cannot be let go either is said by the next one.
             let _let_go = held.release().await;

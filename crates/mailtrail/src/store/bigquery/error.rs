@@ -73,15 +73,30 @@ impl BigQueryError {
         matches!(self, Self::Refused { message, .. } if message.to_ascii_lowercase().contains("streaming buffer"))
     }
 
-    /// Whether it may work when asked again later.
+    /// Whether BigQuery's table of errors says to retry with backoff, whatever the status is (403 `rateLimitExceeded`, 400
+    /// `jobRateLimitExceeded`).
+    pub(crate) fn is_temporary(&self) -> bool {
+        const TEMPORARY: [&str; 7] = [
+            "backendError",
+            "internalError",
+            "jobBackendError",
+            "jobInternalError",
+            "jobRateLimitExceeded",
+            "rateLimitExceeded",
+            "tableUnavailable",
+        ];
+        matches!(self, Self::Refused { reason, .. } if TEMPORARY.contains(&reason.as_str()))
+    }
+
+    /// Whether it may work when asked again later; of a quota, hours later.
     #[must_use]
     pub fn may_pass(&self) -> bool {
-        let passing = ["backendError", "internalError", "quotaExceeded", "rateLimitExceeded", "jobBackendError"];
-        match self {
-            Self::Unreachable { .. } => true,
-            Self::Refused { reason, .. } => passing.contains(&reason.as_str()),
-            _ => false,
-        }
+        self.is_temporary()
+            || match self {
+                Self::Unreachable { .. } => true,
+                Self::Refused { reason, .. } => reason == "quotaExceeded",
+                _ => false,
+            }
     }
 }
 
@@ -95,7 +110,9 @@ fn advice(reason: &str, permission: &str) -> String {
             ". The credentials were not accepted: are they of this project, and not expired?".to_owned()
         }
         "notFound" => ". Check [bigquery] project, dataset and location, or run `mailtrail bigquery init`".to_owned(),
-        "quotaExceeded" | "rateLimitExceeded" => ". Try again later, or set [bigquery] quota_project".to_owned(),
+        "quotaExceeded" | "rateLimitExceeded" | "jobRateLimitExceeded" => {
+            ". Try again later, or set [bigquery] quota_project".to_owned()
+        }
         "bytesBilledLimitExceeded" => ". Narrow the time, or raise [bigquery] max_bytes_billed".to_owned(),
         _ => String::new(),
     }
@@ -189,7 +206,13 @@ mod tests {
         assert!(streaming.is_about_streaming() && !streaming.is_contention() && !streaming.may_pass());
         assert!(conflict.is_contention() && !conflict.is_about_streaming());
         assert!(!other.is_contention() && !other.is_about_streaming() && !other.may_pass());
-        assert!(refused("backendError", "Try again").may_pass());
+        // https://cloud.google.com/bigquery/docs/error-messages; dbt-core#2795
+        for reason in
+            ["backendError", "rateLimitExceeded", "jobRateLimitExceeded", "jobInternalError", "tableUnavailable"]
+        {
+            assert!(refused(reason, "Try again").is_temporary() && refused(reason, "Try again").may_pass(), "{reason}");
+        }
+        assert!(refused("quotaExceeded", "").may_pass() && !refused("quotaExceeded", "").is_temporary());
     }
 
     #[test]

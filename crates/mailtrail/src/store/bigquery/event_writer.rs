@@ -103,9 +103,9 @@ mod tests {
     #[test]
     fn numbers_that_bigquery_would_refuse_travel_as_text() {
         let mut event = testing::full_event(1);
-        event.custom_args = Some(r#"{"id":12345678901234567890123,"n":1}"#.to_owned());
+        event.custom_args = Some(r#"{"id":12345678901234567890123,"lat":67.174118,"n":1}"#.to_owned());
         let read = testing::decode(&row::descriptor(&EVENTS), &Row::of(&event).0);
-        assert_eq!(read["custom_args"], [r#"{"id":"12345678901234567890123","n":1}"#]);
+        assert_eq!(read["custom_args"], [r#"{"id":"12345678901234567890123","lat":"67.174118","n":1}"#]);
         assert_eq!(read["extra"], [r#"{"extra":1}"#]);
     }
 

@@ -1,6 +1,7 @@
 //! Receiving without a disk: a batch goes to BigQuery, and is acknowledged when BigQuery did. Whoever waits while requests are
 //! on the way shares the next one.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use super::received::record;
 use crate::log;
 use crate::protect::ProtectedBatch;
 use crate::store::query::EventRecord;
+use crate::store::sqlite::ID_COLLISION;
 
 /// Requests on the way at once; more would be smaller ones.
 const IN_FLIGHT: usize = 4;
@@ -84,9 +86,16 @@ impl Intake {
     pub fn prepare(batch: &ProtectedBatch, now: i64) -> Prepared {
         let rows = batch.rows();
         let mut prepared = Prepared { events: Vec::new(), aside: Vec::new(), size: 0 };
+        let mut recipients: HashMap<(i64, [u8; 16]), [u8; 32]> = HashMap::new();
         for event in &rows.events {
             let record = record(&rows, event);
-            if takes(record.timestamp, now) {
+            let hash = event.address.as_ref().map(|address| address.email_hash);
+            // Between batches nothing is compared: the table keeps both rows, and its unique view shows the first.
+            let collides =
+                hash.is_some_and(|hash| *recipients.entry((event.timestamp, event.event_key)).or_insert(hash) != hash);
+            if collides {
+                prepared.aside.push(Aside::refused(&record, ID_COLLISION));
+            } else if takes(record.timestamp, now) {
                 let row = Row::of(&record);
                 prepared.size += row.size();
                 prepared.events.push((row, record));
@@ -236,6 +245,15 @@ impl Pulse for Counts {
 mod tests {
     use super::*;
     use crate::store::testing::batch;
+
+    #[test]
+    fn an_event_with_the_key_of_another_recipients_event_is_put_aside() {
+        let mut rows = batch([1, 1, 1]);
+        rows.events[2].address.as_mut().expect("has one").email_hash = [5; 32];
+        let now = rows.events[0].timestamp;
+        let prepared = Intake::prepare(&ProtectedBatch::vouched_for(rows), now);
+        assert_eq!((prepared.events.len(), prepared.aside.len()), (2, 1));
+    }
 
     #[test]
     fn what_bigquery_cannot_stream_is_put_aside_and_the_rest_is_not() {

@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use tokio::runtime::Runtime;
 
 use super::Dataset;
-use super::deliver::Pulse;
+use super::deliver::{Backoff, Pulse};
 use super::error::BigQueryError;
 use super::meta::{self, Entry};
 use super::quarantine::Aside;
@@ -31,6 +31,8 @@ const MOST_BYTES: usize = 16 * 1024 * 1024;
 const MOST_EVENTS: u64 = 1_000_000;
 /// The table of their own vanishes by itself after so long, should nobody be left to remove it.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
+/// How often a load is tried whose job fails for the moment.
+const LOAD_TRIES: u32 = 6;
 /// What became of events and sealed items.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Loaded {
@@ -155,17 +157,32 @@ impl Loader {
         if self.waiting == 0 {
             return Ok(());
         }
-        let load = json!({
-            "jobReference": { "projectId": self.dataset.names.project(), "jobId": format!("mailtrail_import_{}", random()?) },
-            "configuration": { "labels": { LABEL: "import" }, "load": {
-                "destinationTable": self.dataset.reference(&staging.name),
-                "sourceFormat": "NEWLINE_DELIMITED_JSON",
-                "writeDisposition": "WRITE_APPEND",
-                "createDisposition": "CREATE_NEVER",
-                "schema": { "fields": fields() },
-            } },
-        });
-        self.runtime.block_on(job::run(&self.dataset, load, &self.lines))?;
+        let configuration = json!({ "labels": { LABEL: "import" }, "load": {
+            "destinationTable": self.dataset.reference(&staging.name),
+            "sourceFormat": "NEWLINE_DELIMITED_JSON",
+            "writeDisposition": "WRITE_APPEND",
+            "createDisposition": "CREATE_NEVER",
+            "schema": { "fields": fields() },
+        } });
+        let mut backoff = Backoff::default();
+        let mut tries = 1;
+        loop {
+            // A job that failed loaded nothing; the next one has another name.
+            let id = format!("mailtrail_import_{}", random()?);
+            let load = json!({
+                "jobReference": { "projectId": self.dataset.names.project(), "jobId": id },
+                "configuration": &configuration,
+            });
+            match self.runtime.block_on(job::run(&self.dataset, load, &self.lines)) {
+                Ok(()) => break,
+                Err(error) if error.is_temporary() && tries < LOAD_TRIES => {
+                    tracing::warn!("{error}; the load is tried again");
+                    self.runtime.block_on(backoff.wait());
+                    tries += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
         self.lines.clear();
         self.waiting = 0;
         Ok(())

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use serde_json::{Map, Value as Json};
 
-use super::Dataset;
 use super::deliver::{Backoff, Pulse};
 use super::error::BigQueryError;
 use super::row::{self, Value};
 use super::schema::{EVENTS, Kind, QUARANTINE};
 use super::write::{Appender, MAX_BYTES, ROW_OVERHEAD};
+use super::{Dataset, json};
 use crate::protect::{BatchRow, SealedRow};
 use crate::store::hex::hex;
 use crate::store::query::EventRecord;
@@ -20,7 +20,7 @@ pub(super) struct Aside(Bytes);
 impl Aside {
     /// An event that BigQuery will not take, with its reason.
     pub(super) fn refused(event: &EventRecord, why: &str) -> Self {
-        let json = json(event);
+        let json = as_json(event);
         Self(row::encode(&[
             Value::Text(&event.event_key),
             Value::Text(why),
@@ -51,13 +51,13 @@ impl Aside {
 }
 
 /// The columns of an event that are not null, as a JSON object.
-fn json(event: &EventRecord) -> String {
+fn as_json(event: &EventRecord) -> String {
     let mut object = Map::new();
     for (column, value) in EVENTS.columns.iter().zip(row::event(event)) {
         let value = match value {
             Value::Null => continue,
             Value::Text(text) if column.kind == Kind::Json => {
-                serde_json::from_str(text).unwrap_or_else(|_| text.into())
+                serde_json::from_str(&json::exact(text)).unwrap_or_else(|_| text.into())
             }
             Value::Text(text) => text.into(),
             Value::Integer(number) => number.into(),
@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(event.as_object().unwrap().len(), EVENTS.columns.len());
         assert_eq!((&event["extra"]["extra"], &event["attempt"]), (&3.into(), &3.into()));
         assert_eq!((kept["why"][0].as_str(), kept.get("sealed")), ("too old", None));
-        let bare: Json = serde_json::from_str(&json(&bare_event(3))).unwrap();
+        let bare: Json = serde_json::from_str(&as_json(&bare_event(3))).unwrap();
         assert_eq!(bare.as_object().unwrap().len(), 6, "{bare}");
 
         let mut batch = crate::store::testing::batch(0..0);

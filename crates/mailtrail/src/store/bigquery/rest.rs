@@ -11,12 +11,14 @@ use crate::config::BigQuery;
 
 /// A call that has no answer within this is given up; questions that take longer are asked for again and again.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// A call is repeated this often where nothing was done or repeating does no harm.
-const TRIES: u32 = 3;
+/// How often a call is made that BigQuery cannot be reached for, and how often one that it turned away for now. All of them may be repeated.
+const TRIES_UNREACHED: u32 = 3;
+const TRIES_TURNED_AWAY: u32 = 6;
 /// The same for what may be megabytes on a slow line.
 const UPLOAD_PATIENCE: Duration = Duration::from_secs(600);
 /// Between the parts of an upload; JSON has no line that begins so.
 const BOUNDARY: &str = "mailtrail-3f9c1d";
+/// Before the second try; doubled before each further one.
 const PAUSE: Duration = Duration::from_millis(300);
 
 /// The REST API.
@@ -52,23 +54,12 @@ impl Rest {
         Ok(Self { http, base, auth })
     }
 
-    /// Asks, a few times where BigQuery is not to be had at the moment.
+    /// Asks; repeats with backoff while BigQuery cannot be reached or turns the call away for now.
     pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Value, BigQueryError> {
-        let mut tries = 1;
-        loop {
-            let (passing, error) = match self.once(call).await {
-                Ok(answer) => return Ok(answer),
-                Err(failed) => failed,
-            };
-            if !passing || tries >= TRIES {
-                return Err(error);
-            }
-            tokio::time::sleep(PAUSE * tries).await;
-            tries += 1;
-        }
+        with_backoff(|| self.once(call)).await
     }
 
-    /// Sends a job with what it works on, a few times where BigQuery is not to be had: the job's own name makes that one job.
+    /// As [`call`](Self::call), with what a job works on. Repeated, it is still one job, because it has its own name.
     pub(crate) async fn upload(
         &self,
         path: &str,
@@ -85,25 +76,17 @@ impl Rest {
         );
         let body = [head.as_bytes(), lines, format!("\r\n--{BOUNDARY}--\r\n").as_bytes()].concat();
         let body = bytes::Bytes::from(body);
-        let mut tries = 1;
-        loop {
+        with_backoff(async || {
             let headers = self.auth.headers().await?;
             let content = format!("multipart/related; boundary={BOUNDARY}");
             let request = self.http.post(&url).headers(headers).header(CONTENT_TYPE, content);
-            let request = request.timeout(UPLOAD_PATIENCE).body(body.clone());
-            match self.answer(request, &call).await {
-                Err((true, _)) if tries < TRIES => {
-                    tokio::time::sleep(PAUSE * tries).await;
-                    tries += 1;
-                }
-                answer => return answer.map_err(|(_, error)| error),
-            }
-        }
+            self.answer(request.timeout(UPLOAD_PATIENCE).body(body.clone()), &call).await
+        })
+        .await
     }
 
-    /// An error, with whether it may pass.
-    async fn once(&self, call: &Call<'_>) -> Result<Value, (bool, BigQueryError)> {
-        let headers = self.auth.headers().await.map_err(|error| (false, error))?;
+    async fn once(&self, call: &Call<'_>) -> Result<Value, BigQueryError> {
+        let headers = self.auth.headers().await?;
         let url = format!("{}/bigquery/v2/{}", self.base, call.path);
         let mut request = self.http.request(call.method.clone(), url).headers(headers);
         if let Some(body) = &call.body {
@@ -112,22 +95,41 @@ impl Rest {
         self.answer(request, call).await
     }
 
-    async fn answer(&self, request: reqwest::RequestBuilder, call: &Call<'_>) -> Result<Value, (bool, BigQueryError)> {
-        let unreachable = |error: reqwest::Error| {
-            let why = root(&error);
-            (true, BigQueryError::Unreachable { endpoint: self.base.clone(), why })
-        };
+    async fn answer(&self, request: reqwest::RequestBuilder, call: &Call<'_>) -> Result<Value, BigQueryError> {
+        let unreachable =
+            |error: reqwest::Error| BigQueryError::Unreachable { endpoint: self.base.clone(), why: root(&error) };
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
         let bytes = response.bytes().await.map_err(unreachable)?;
         if status.is_success() {
             let body: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
-            return serde_json::from_slice(body).map_err(|error| {
-                (false, BigQueryError::Answer { doing: call.doing.to_owned(), why: error.to_string() })
-            });
+            return serde_json::from_slice(body)
+                .map_err(|error| BigQueryError::Answer { doing: call.doing.to_owned(), why: error.to_string() });
         }
-        let passing = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
-        Err((passing, refusal(status, &bytes, call)))
+        Err(refusal(status, &bytes, call))
+    }
+}
+
+async fn with_backoff<F>(mut once: impl FnMut() -> F) -> Result<Value, BigQueryError>
+where
+    F: Future<Output = Result<Value, BigQueryError>>,
+{
+    let (mut tries, mut pause) = (1, PAUSE);
+    loop {
+        let error = match once().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let most = match error {
+            BigQueryError::Unreachable { .. } => TRIES_UNREACHED,
+            ref error if error.is_temporary() => TRIES_TURNED_AWAY,
+            _ => 1,
+        };
+        if tries >= most {
+            return Err(error);
+        }
+        tokio::time::sleep(pause).await;
+        (tries, pause) = (tries + 1, pause * 2);
     }
 }
 
@@ -139,6 +141,9 @@ fn refusal(status: StatusCode, body: &[u8], call: &Call<'_>) -> BigQueryError {
         StatusCode::NOT_FOUND => "notFound",
         StatusCode::CONFLICT => "duplicate",
         StatusCode::UNAUTHORIZED => "unauthorized",
+        StatusCode::TOO_MANY_REQUESTS => "rateLimitExceeded",
+        // Also where a proxy answers, or BigQuery gives another word for it.
+        status if status.is_server_error() => "backendError",
         _ => text("/error/errors/0/reason").or_else(|| text("/error/status")).unwrap_or_else(|| status.as_str()),
     };
     BigQueryError::Refused {
@@ -184,5 +189,19 @@ mod tests {
         assert!(told(404, "{}").contains("bigquery init"));
         assert!(told(401, "").contains("credentials"));
         assert!(told(502, "<html>").contains("HTTP 502"));
+        for (status, reason, temporary) in [
+            (403, "rateLimitExceeded", true),
+            (400, "jobRateLimitExceeded", true),
+            (503, "", true),
+            (429, "", true),
+            (403, "quotaExceeded", false),
+            (403, "accessDenied", false),
+            (400, "invalidQuery", false),
+        ] {
+            let call = Call { method: Method::GET, path: String::new(), body: None, doing: "ask", permission: "" };
+            let body = serde_json::json!({"error": {"message": "m", "errors": [{"reason": reason}]}}).to_string();
+            let error = refusal(StatusCode::from_u16(status).unwrap(), body.as_bytes(), &call);
+            assert_eq!(error.is_temporary(), temporary, "{status} {reason}");
+        }
     }
 }
