@@ -173,8 +173,8 @@ impl<'a> Event<'a> {
             Column::Url => fill_text(&mut self.url, value),
             Column::Useragent => fill_text(&mut self.useragent, value),
             Column::Ip => fill_text(&mut self.ip, value),
-            Column::Attempt => fill_parsed(&mut self.attempt, value, integer),
-            Column::AsmGroupId => fill_parsed(&mut self.asm_group_id, value, integer),
+            Column::Attempt => fill_integer(&mut self.attempt, value),
+            Column::AsmGroupId => fill_integer(&mut self.asm_group_id, value),
             Column::SgMachineOpen => fill_parsed(&mut self.sg_machine_open, value, boolean),
             Column::Tls => fill_parsed(&mut self.tls, value, boolean),
             Column::Category => fill_category(&mut self.category, value),
@@ -255,6 +255,15 @@ fn fill_parsed<'a, T>(
     }
 }
 
+/// As [`fill_parsed`]. A number that is an integer in another notation (`12.0`) fills the field, and is also given back as sent.
+fn fill_integer<'a>(field: &mut Option<i64>, value: Value<'a>) -> Option<Value<'a>> {
+    let left_over = fill_parsed(field, value, integer)?;
+    if field.is_none() {
+        *field = whole(&left_over);
+    }
+    Some(left_over)
+}
+
 fn fill_category<'a>(field: &mut Vec<Cow<'a, str>>, value: Value<'a>) -> Option<Value<'a>> {
     match value {
         Value::Null => None,
@@ -262,12 +271,14 @@ fn fill_category<'a>(field: &mut Vec<Cow<'a, str>>, value: Value<'a>) -> Option<
             field.push(text);
             None
         }
-        Value::Array(items) if field.is_empty() && items.iter().all(|item| item.as_str().is_some()) => {
-            field.extend(items.into_iter().filter_map(|item| match item {
-                Value::String(text) => Some(text),
+        Value::Array(items) if field.is_empty() => {
+            let all_fit = items.iter().all(|item| item.as_str().is_some());
+            field.extend(items.iter().filter_map(|item| match item {
+                Value::String(text) => Some(text.clone()),
                 _ => None,
             }));
-            None
+            // What is no name is kept in the list as sent.
+            (!all_fit).then_some(Value::Array(items))
         }
         value => Some(value),
     }
@@ -280,6 +291,19 @@ fn integer(value: &Value<'_>) -> Option<i64> {
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     }
+}
+
+/// A number without a fraction, however it is written, that a double holds exactly.
+fn whole(value: &Value<'_>) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let number: f64 = match value {
+        Value::Number(token) => token.parse().ok()?,
+        Value::String(text) if text.trim().bytes().all(|b| matches!(b, b'0'..=b'9' | b'.' | b'-')) => {
+            text.trim().parse().ok()?
+        }
+        _ => return None,
+    };
+    (number.fract() == 0.0 && number.abs() <= EXACT).then(|| format!("{number:.0}").parse().ok())?
 }
 
 /// A boolean, `0` or `1`, or a string that holds one of these: `tls` is `1` on the wire, `"1"` in one capture.

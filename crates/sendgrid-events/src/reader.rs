@@ -38,7 +38,7 @@ impl<'a> Reader<'a> {
 
     fn value(&mut self) -> Result<Value<'a>, Malformed> {
         match self.next_token()? {
-            b'"' => self.string().map(Value::String),
+            b'"' => self.string(),
             b'{' => self.members().map(Value::Object),
             b'[' => self.items().map(Value::Array),
             b't' => self.literal("true", Value::Bool(true)),
@@ -58,7 +58,12 @@ impl<'a> Reader<'a> {
         let mut members = Object::with_capacity(16);
         loop {
             self.expect(b'"')?;
-            let key = self.string()?;
+            let key = match self.string()? {
+                Value::String(key) => key,
+                // A key is needed to keep the value by: the escape stays as it was written.
+                Value::Unpaired(token) => decoded(&spelled_out(&token))?,
+                _ => return Err(Malformed),
+            };
             self.expect(b':')?;
             members.push((key, self.value()?));
             match self.next_token()? {
@@ -86,14 +91,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Behind the opening quote. One without escapes is what stands between the quotes: most are.
-    fn string(&mut self) -> Result<Cow<'a, str>, Malformed> {
+    /// Behind the opening quote: [`Value::String`], or [`Value::Unpaired`]. One without escapes is what stands between the quotes: most are.
+    fn string(&mut self) -> Result<Value<'a>, Malformed> {
         let bytes = self.text.as_bytes();
         let start = self.at;
         let mut end = special(bytes, start).ok_or(Malformed)?;
         if bytes[end] == b'"' {
             self.at = end + 1;
-            return Ok(Cow::Borrowed(self.slice(start, end)?));
+            return Ok(Value::String(Cow::Borrowed(self.slice(start, end)?)));
         }
         while bytes[end] != b'"' {
             // A control character is refused, and a backslash escapes at least one byte behind it.
@@ -102,7 +107,11 @@ impl<'a> Reader<'a> {
         }
         self.at = end + 1;
         let token = self.slice(start - 1, end + 1)?;
-        serde_json::from_str(token).map(Cow::Owned).map_err(|_| Malformed)
+        match decoded(token) {
+            Ok(text) => Ok(Value::String(text)),
+            // Readable with its halves of pairs spelled out, so nothing else is wrong with it.
+            Err(Malformed) => decoded(&spelled_out(token)).map(|_| Value::Unpaired(Cow::Borrowed(token))),
+        }
     }
 
     /// From its first byte, which was taken: `-`? (`0` | [1-9][0-9]*) (`.` [0-9]+)? ([eE] [+-]? [0-9]+)?
@@ -190,6 +199,34 @@ impl<'a> Reader<'a> {
     }
 }
 
+fn decoded(token: &str) -> Result<Cow<'static, str>, Malformed> {
+    serde_json::from_str(token).map(Cow::Owned).map_err(|_| Malformed)
+}
+
+/// The string token with each escape of half a surrogate pair as text: `\\ud800` for `\ud800`.
+fn spelled_out(token: &str) -> String {
+    let mut out = String::with_capacity(token.len() + 8);
+    let mut rest = token;
+    while let Some((plain, escape)) = rest.split_once('\\') {
+        out.push_str(plain);
+        let unit = |text: &str| text.strip_prefix('u').and_then(|hex| u16::from_str_radix(hex.get(..4)?, 16).ok());
+        let follows = |text: &str| text.get(5..).and_then(|rest| unit(rest.strip_prefix('\\')?));
+        let length = match unit(escape) {
+            Some(0xd800..=0xdbff) if follows(escape).is_some_and(|low| (0xdc00..=0xdfff).contains(&low)) => 11,
+            Some(0xd800..=0xdfff) => {
+                out.push('\\');
+                5
+            }
+            _ => escape.chars().next().map_or(0, char::len_utf8),
+        };
+        out.push('\\');
+        out.push_str(escape.get(..length).unwrap_or_default());
+        rest = escape.get(length..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -238,14 +275,21 @@ mod tests {
             Value::Bool(flag) => assert_eq!(token, flag.to_string()),
             Value::Number(number) => assert_eq!(token, number),
             Value::String(text) => assert_eq!(serde_json::from_str::<String>(token).expect("a string"), *text),
+            Value::Unpaired(read) => {
+                assert_eq!(token, read);
+                assert!(serde_json::from_str::<String>(token).is_err(), "{token}");
+            }
             Value::Array(items) => {
                 let expected: Vec<Box<RawValue>> = serde_json::from_str(token).expect("an array");
                 assert_eq!(items.len(), expected.len());
                 items.iter().zip(&expected).for_each(|(item, expected)| agrees(item, expected));
             }
             Value::Object(members) => {
-                let expected: std::collections::HashMap<String, Box<RawValue>> =
-                    serde_json::from_str(token).expect("an object");
+                // Keys that are no text are none to it.
+                let Ok(expected) = serde_json::from_str::<std::collections::HashMap<String, Box<RawValue>>>(token)
+                else {
+                    return;
+                };
                 let last: std::collections::HashMap<&str, &Value<'_>> =
                     members.iter().map(|(key, value)| (key.as_ref(), value)).collect();
                 assert_eq!(last.len(), expected.len());
@@ -268,6 +312,26 @@ mod tests {
                 Err(Malformed) => prop_assert!(decoded.is_err(), "{text:?}"),
             }
         }
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_costs_its_own_string_alone() {
+        let unpaired = [r#""\ud800""#, r#""a\udc00b""#, r#""\ud800\ud83d\ude42""#, r#""\ud800\n""#, r#""\uD800x\"""#];
+        for token in unpaired {
+            let text = format!("{{\"a\":[1,{token}],\"b\":2}}");
+            let members = Reader::new(&text).whole_object().expect("JSON");
+            let mut written = String::new();
+            Value::Object(members).write_json(&mut written);
+            assert_eq!(written, text);
+        }
+        for text in [r#""\ud83d\ude42""#, r#""\\ud800""#] {
+            assert!(matches!(Reader::new(text).whole_value(), Ok(Value::String(_))), "{text}");
+        }
+        for text in [r#""\ud800\x""#, r#""\ud8""#, "\"\\ud800\t\""] {
+            assert_eq!(Reader::new(text).whole_value().err(), Some(Malformed), "{text}");
+        }
+        let members = Reader::new(r#"{"k\ud800":1}"#).whole_object().expect("JSON");
+        assert_eq!(members[0].0, r"k\ud800");
     }
 
     #[test]
@@ -308,7 +372,6 @@ mod tests {
             "\"\u{0}\"",
             "\"\\x\"",
             "\"\\u12\"",
-            "\"\\ud800\"",
             "1 1",
             "{} {}",
             "NaN",

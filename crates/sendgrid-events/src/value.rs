@@ -18,6 +18,8 @@ pub enum Value<'a> {
     Number(Cow<'a, str>),
     /// A string with its escapes decoded.
     String(Cow<'a, str>),
+    /// A string that is no text, because it escapes half of a surrogate pair (`"\\ud800"`; RFC 8259 §8.2): the token as sent, with its quotes.
+    Unpaired(Cow<'a, str>),
     /// An array.
     Array(Vec<Value<'a>>),
     /// An object, in the order sent; a key may occur more than once.
@@ -47,6 +49,17 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Whether this is, or holds at any depth, a string that is no text.
+    #[must_use]
+    pub fn has_unpaired(&self) -> bool {
+        match self {
+            Value::Unpaired(_) => true,
+            Value::Array(items) => items.iter().any(Value::has_unpaired),
+            Value::Object(members) => members.iter().any(|(_, value)| value.has_unpaired()),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        }
+    }
+
     /// Writes this value as JSON without white space, members in the order sent.
     pub fn write_json(&self, out: &mut String) {
         self.write(out, Form { sorted: false, as_read: false });
@@ -63,7 +76,7 @@ impl<'a> Value<'a> {
             Value::Null => out.push_str("null"),
             Value::Bool(true) => out.push_str("true"),
             Value::Bool(false) => out.push_str("false"),
-            Value::Number(token) => out.push_str(token),
+            Value::Number(token) | Value::Unpaired(token) => out.push_str(token),
             Value::String(text) => form.write_string(text, out),
             Value::Array(items) => {
                 out.push('[');
@@ -149,6 +162,7 @@ impl fmt::Debug for Value<'_> {
             Value::Bool(_) => "Bool(..)",
             Value::Number(_) => "Number(..)",
             Value::String(_) => "String(..)",
+            Value::Unpaired(_) => "Unpaired(..)",
             Value::Array(_) => "Array(..)",
             Value::Object(_) => "Object(..)",
         })

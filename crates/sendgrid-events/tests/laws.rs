@@ -78,7 +78,67 @@ fn canonical(body: &str) -> Vec<String> {
         .collect()
 }
 
+/// The only event of a body.
+fn event(members: &str) -> sendgrid_events::Event<'_> {
+    match Batch::parse(members.as_bytes()).items.pop() {
+        Some(Item::Event(event)) => event,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn extra(event: &sendgrid_events::Event<'_>, key: &str) -> Option<String> {
+    event.extra.iter().find(|(name, _)| name == key).map(|(_, value)| {
+        let mut json = String::new();
+        value.write_json(&mut json);
+        json
+    })
+}
+
+#[test]
+fn categories_that_are_names_are_kept_beside_what_is_none() {
+    for (sent, expected, left_over) in [
+        (r#"["news",null]"#, vec!["news"], Some(r#"["news",null]"#)),
+        (r#"[7,"a","b"]"#, vec!["a", "b"], Some(r#"[7,"a","b"]"#)),
+        (r#"["a"]"#, vec!["a"], None),
+        ("[null]", vec![], Some("[null]")),
+        ("7", vec![], Some("7")),
+    ] {
+        let body = format!(r#"{{"event":"open","timestamp":1700000000,"category":{sent}}}"#);
+        let event = event(&body);
+        assert_eq!(event.category, expected, "{sent}");
+        assert_eq!(extra(&event, "category").as_deref(), left_over, "{sent}");
+    }
+}
+
+#[test]
+fn integers_in_another_notation_fill_their_column_and_are_kept_as_sent() {
+    for (sent, expected, left_over) in [
+        ("12", Some(12), None),
+        ("\"12\"", Some(12), None),
+        ("12.0", Some(12), Some("12.0")),
+        ("1.2e1", Some(12), Some("1.2e1")),
+        ("\"-12.00\"", Some(-12), Some("\"-12.00\"")),
+        ("12.5", None, Some("12.5")),
+        ("1e400", None, Some("1e400")),
+        ("1e300", None, Some("1e300")),
+        ("\"nan\"", None, Some("\"nan\"")),
+    ] {
+        let body = format!(r#"{{"event":"deferred","timestamp":1700000000,"attempt":{sent}}}"#);
+        let event = event(&body);
+        assert_eq!(event.attempt, expected, "{sent}");
+        assert_eq!(extra(&event, "attempt").as_deref(), left_over, "{sent}");
+    }
+}
+
 proptest! {
+    #[test]
+    fn strings_with_half_pairs_cost_no_event(parts in vec(prop::sample::select(vec![r"\ud800", r"\udfff", r"\ud83d\ude42", r"\n", "a", r"\\"]), 0..6)) {
+        let text = parts.concat();
+        let body = format!(r#"{{"event":"bounce","timestamp":1700000000,"a":"{text}","b":["{text}"],"{text}":1,"reason":"{text}"}}"#);
+        let batch = invariants::checked(body.as_bytes());
+        prop_assert!(matches!(batch.items[..], [Item::Event(_)]));
+    }
+
     #[test]
     fn any_bytes_are_read_without_a_panic(body in vec(any::<u8>(), 0..400)) {
         invariants::checked(&body);

@@ -153,6 +153,19 @@ fn a_request_in_full() {
     assert_eq!(json["personalizations"][0]["custom_args"]["mailtrail_request"], "07".repeat(16));
 }
 
+/// SendGrid takes a carrier address in quotes alone, and no other one in quotes (its Japanese support, article 360000019762).
+#[test]
+fn only_carrier_addresses_are_quoted_in_a_request() {
+    let list = csv(
+        "email\na..b@docomo.example.jp\n\"\"\".a\"\"@au.example.jp\"\na.@au.example.jp\n\"\"\"jane\"\"@x.example\"\no'hara+x@x.example\n",
+    );
+    let mails = requests(composed(&own("S", "", "t"), common(), &list));
+    let personalizations = personalizations(&mails[0]);
+    let to: Vec<&str> = personalizations.iter().map(|mail| mail.to[0].email.as_str()).collect();
+    let quoted = [r#""a..b"@docomo.example.jp"#, r#"".a"@au.example.jp"#, r#""a."@au.example.jp"#];
+    assert_eq!(to, [&quoted[..], &["jane@x.example", "o'hara+x@x.example"]].concat());
+}
+
 #[test]
 fn templates_get_all_columns() {
     let list = csv("email,name,%code%,\njane@example.com,Jane,7,x\n");

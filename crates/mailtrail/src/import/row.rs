@@ -106,7 +106,7 @@ fn cell<'v>(value: &'v Value<'_>) -> Cell<'v> {
         Value::Array(items) if items.iter().all(|item| item.as_str().is_some()) => {
             Cell::List(items.iter().filter_map(Value::as_str).map(str::to_owned).collect())
         }
-        Value::Array(_) | Value::Object(_) => {
+        Value::Array(_) | Value::Object(_) | Value::Unpaired(_) => {
             let mut json = String::new();
             value.write_json(&mut json);
             Cell::Text(Cow::Owned(json))

@@ -75,6 +75,8 @@ fn posted() -> impl Strategy<Value = Vec<String>> {
         prop::collection::vec(text, 3),
     );
     let event = event.prop_map(|(name, id, person, at, texts)| {
+        // An id is one recipient's.
+        let person = person.map(|person| id.map_or(person, |id| id % 4));
         serde_json::json!({
             "event": name, "timestamp": 1_700_000_000 + at, "sg_event_id": id.map(|id| format!("id{id}")),
             "email": person.map(|person| format!("person{person}@example.com")), "reason": texts[0], "category": [texts[1]],

@@ -5,7 +5,9 @@ mod imported;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use sendgrid_events::value::Object;
 use sendgrid_events::{Event, Item, Items, MessageId, Value};
+use zeroize::Zeroizing;
 
 use super::address;
 use super::batch::{Encoder, ProtectedBatch};
@@ -13,7 +15,7 @@ use super::ids;
 use super::ip;
 use super::key_ring::{KeyRing, event_key_of_id};
 use super::redact::{Kind, Redactor};
-use super::row::{AddressRow, EventRow};
+use super::row::{AddressRow, EventRow, SealedRow};
 use super::url;
 use super::values;
 use crate::config::{IpPolicy, Presence, Privacy, UrlPolicy};
@@ -24,6 +26,9 @@ pub use imported::{Imported, Recipient, Vouching};
 
 /// Every sample that SendGrid's console sends on "Test Your Integration" carries this message id.
 const SAMPLE_MESSAGE: &str = "14c5d75ce93.dfd.64b469";
+
+/// Why members of a stored event are sealed: a string in them escapes half of a surrogate pair, and so is no text.
+const UNPAIRED: &str = "lone_surrogate";
 
 /// Turns events into rows, by the rules of `[privacy]`.
 pub struct Protector {
@@ -99,6 +104,10 @@ impl Protector {
             kept
         });
 
+        let unreadable = self.seal_unpaired(&event, email.as_deref());
+        let marker = unreadable.as_ref().map(|sealed| format!("[sealed:{}]", hex(&sealed.item_key)));
+        let unpaired = marker.as_deref().unwrap_or(values::UNREADABLE);
+
         let fixed = |text: Option<_>| text.map(|text| changed(text, |t| redactor.text(t, Kind::Fixed)));
         let free = |text: Option<_>| text.map(|text| changed(text, |t| redactor.text(t, Kind::Free)));
         let sg_message_id = event.sg_message_id.map(|text| changed(text, |t| ids::id(t, &redactor)));
@@ -107,9 +116,15 @@ impl Protector {
             event_key,
             fingerprint,
             timestamp,
-            custom_args: values::custom_args(&event.custom_args, &self.drop_custom_args, &redactor, &self.keys)
-                .map(Cow::Owned),
-            extra: values::extra(&event.extra, &redactor).map(Cow::Owned),
+            custom_args: values::custom_args(
+                &event.custom_args,
+                &self.drop_custom_args,
+                &redactor,
+                &self.keys,
+                unpaired,
+            )
+            .map(Cow::Owned),
+            extra: values::extra(&event.extra, &redactor, unpaired).map(Cow::Owned),
             url: event.url.and_then(|text| url::protect(&text, self.url, &redactor)).map(Cow::Owned),
             ip: ip.map(Cow::Owned),
             useragent: fixed(event.useragent.filter(|_| self.useragent == Presence::Keep)),
@@ -134,6 +149,26 @@ impl Protector {
             request: fixed(request),
             sample,
         });
+        unreadable.into_iter().for_each(|sealed| encoder.sealed(sealed));
+    }
+
+    /// Seals the members of an event that hold a string which is no text. With them goes what says whose event it is, so that `forget`
+    /// finds them; names that keep `replay` from taking them for an event.
+    fn seal_unpaired(&self, event: &Event<'_>, email: Option<&str>) -> Option<SealedRow<String>> {
+        let is_kept = |key: &str| !self.drop_custom_args.iter().any(|name| name == key);
+        let custom_args = event.custom_args.iter().filter(|(key, _)| is_kept(key));
+        let members = custom_args.chain(&event.extra).filter(|(_, value)| value.has_unpaired());
+        let members: Object<'_> = members.cloned().collect();
+        if members.is_empty() {
+            return None;
+        }
+        let of = [("email", email), ("sg_event_id", event.sg_event_id.as_deref())];
+        let of = of.into_iter().filter_map(|(name, text)| Some((name.into(), Value::String(text?.into()))));
+        let whole =
+            Value::Object(vec![("of".into(), Value::Object(of.collect())), ("members".into(), Value::Object(members))]);
+        let mut json = Zeroizing::new(String::new());
+        whole.write_json(&mut json);
+        Some(self.keys.seal(json.as_bytes(), UNPAIRED))
     }
 
     fn address<'e>(&self, email: &'e str) -> AddressRow<Cow<'e, str>> {
@@ -154,6 +189,10 @@ fn changed<'t>(text: Cow<'t, str>, change: impl for<'c> Fn(&'c str) -> Cow<'c, s
             Cow::Borrowed(_) => Cow::Owned(text),
         },
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -12,12 +12,16 @@ const FREE_EXTRA: [&str; 3] = ["message", "reason", "response"];
 /// What stands for a value that is not kept.
 const DROPPED: &str = "[dropped]";
 
-/// The caller's own keys as a JSON object; `None` where there are none.
+/// What stands for a string that is no text and is not sealed either, because its source is still there (`import`).
+pub(super) const UNREADABLE: &str = "[unreadable]";
+
+/// The caller's own keys as a JSON object; `None` where there are none. `unpaired` stands for a string that is no text.
 pub(super) fn custom_args(
     members: &Object<'_>,
     dropped: &[String],
     redactor: &Redactor<'_>,
     keys: &KeyRing,
+    unpaired: &str,
 ) -> Option<String> {
     let mut out = String::with_capacity(room(members));
     for (key, value) in members {
@@ -28,12 +32,12 @@ pub(super) fn custom_args(
         }
         match value {
             // Names of runs and ids of ours are no free text.
-            value if key.starts_with("mailtrail_") => write_value(value, Kind::Fixed, redactor, &mut out),
+            value if key.starts_with("mailtrail_") => write_value(value, (Kind::Fixed, unpaired), redactor, &mut out),
             // A value that is an address as a whole stays joinable.
             Value::String(text) if redactor.is_address(text) => {
                 write_string(&format!("[email:{}]", keys.email_hash(text)), &mut out);
             }
-            value => write_value(value, Kind::Free, redactor, &mut out),
+            value => write_value(value, (Kind::Free, unpaired), redactor, &mut out),
         }
     }
     close(out)
@@ -43,7 +47,7 @@ pub(super) fn custom_args(
 ///
 /// `url`, `ip` and `useragent` are here only where they came twice or fitted no column: their policies hold for texts of
 /// columns, so of these nothing stays but the key.
-pub(super) fn extra(members: &Object<'_>, redactor: &Redactor<'_>) -> Option<String> {
+pub(super) fn extra(members: &Object<'_>, redactor: &Redactor<'_>, unpaired: &str) -> Option<String> {
     let mut out = String::with_capacity(room(members));
     for (key, value) in members {
         open_member(&mut out, key, redactor);
@@ -52,7 +56,7 @@ pub(super) fn extra(members: &Object<'_>, redactor: &Redactor<'_>) -> Option<Str
             continue;
         }
         let kind = if FREE_EXTRA.contains(&key.as_ref()) { Kind::Free } else { Kind::Fixed };
-        write_value(value, kind, redactor, &mut out);
+        write_value(value, (kind, unpaired), redactor, &mut out);
     }
     close(out)
 }
@@ -76,8 +80,9 @@ fn close(mut out: String) -> Option<String> {
     Some(out)
 }
 
-fn write_value(value: &Value<'_>, kind: Kind, redactor: &Redactor<'_>, out: &mut String) {
+fn write_value(value: &Value<'_>, (kind, unpaired): (Kind, &str), redactor: &Redactor<'_>, out: &mut String) {
     match value {
+        Value::Unpaired(_) => write_string(unpaired, out),
         Value::String(text) => write_string(&redactor.text(text, kind), out),
         Value::Array(items) => {
             out.push('[');
@@ -85,7 +90,7 @@ fn write_value(value: &Value<'_>, kind: Kind, redactor: &Redactor<'_>, out: &mut
                 if index > 0 {
                     out.push(',');
                 }
-                write_value(item, kind, redactor, out);
+                write_value(item, (kind, unpaired), redactor, out);
             }
             out.push(']');
         }
@@ -97,7 +102,7 @@ fn write_value(value: &Value<'_>, kind: Kind, redactor: &Redactor<'_>, out: &mut
                 }
                 write_string(&redactor.text(key, Kind::Fixed), out);
                 out.push(':');
-                write_value(value, kind, redactor, out);
+                write_value(value, (kind, unpaired), redactor, out);
             }
             out.push('}');
         }

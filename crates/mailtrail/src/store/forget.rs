@@ -16,7 +16,7 @@ use super::keys::Keys as _;
 use super::lock::LockError;
 use super::paths::Paths;
 use super::relay::{RelayError, remove as relay};
-use super::sqlite::{Deleted, Trail, TrailError, UNDRAINABLE, Unproven, replace_mentions};
+use super::sqlite::{Deleted, Trail, TrailError, Unproven, is_record, replace_mentions};
 use crate::protect::{EmailHash, KeyRing, SealedPost, Wanted};
 use crate::spool::{self, Record};
 
@@ -207,7 +207,7 @@ fn search_quarantine(
             report.locked += 1;
             continue;
         };
-        let theirs = match (entry.why == UNDRAINABLE).then(|| Record::from_sealable(&bytes)).flatten() {
+        let theirs = match is_record(&entry.why).then(|| Record::from_sealable(&bytes)).flatten() {
             Some(record) => record.decode().map_or(true, |batch| {
                 let mut addresses = batch.events.iter().filter_map(|event| event.address.as_ref());
                 addresses.any(|address| who.has(&EmailHash::from_bytes(address.email_hash)))

@@ -2,7 +2,7 @@
 //! be interrupted at any point, since an event that was appended already is found by its key.
 
 use super::keys::Keys;
-use super::sqlite::{Trail, TrailError, UNDRAINABLE};
+use super::sqlite::{Trail, TrailError, is_record};
 use crate::decode::decode;
 use crate::protect::Protector;
 use crate::receive::{Authentic, VerifiedBy};
@@ -46,7 +46,7 @@ pub fn replay(trail: &mut Trail, keys: &dyn Keys, protector: &Protector) -> Resu
             continue;
         };
         let verified_by = VerifiedBy::from_column(entry.verified_by.as_deref());
-        let record = if entry.why == UNDRAINABLE {
+        let record = if is_record(&entry.why) {
             Record::from_sealable(&bytes)
         } else {
             let body = Authentic::from_quarantine(bytes, verified_by, entry.received_at);
@@ -60,8 +60,8 @@ pub fn replay(trail: &mut Trail, keys: &dyn Keys, protector: &Protector) -> Resu
             continue;
         };
         let appended = trail.append(&[record], &|bytes, why| keys.seal(bytes, why))?;
-        // Undrainable as before: it was sealed again, under the same key.
-        if entry.why == UNDRAINABLE && appended.stored == 0 {
+        // It cannot be stored now either: it was sealed again, under the same key.
+        if is_record(&entry.why) && appended.stored == 0 {
             replayed.unreadable += 1;
             continue;
         }

@@ -21,8 +21,8 @@ mod trail;
 mod unproven;
 
 pub use append::Appended;
-pub(super) use append::UNDRAINABLE;
 pub(super) use append::message_digest;
+pub(super) use append::{ID_COLLISION, is_record};
 pub use delete::Deleted;
 pub use error::TrailError;
 pub(super) use forgotten::replace_mentions;

@@ -32,5 +32,4 @@ mod restore;
 mod scripts;
 mod send;
 mod tls;
-mod upgrade;
 mod webhook;

@@ -583,6 +583,58 @@ fn events_decide_who_is_mailed_again() {
     post.end();
 }
 
+/// The article 360000019762 of SendGrid's Japanese support; exment#800.
+#[test]
+fn both_spellings_of_a_carrier_address_are_one_person_everywhere() {
+    let post = Post::new(|_| Fault::None);
+    let server = post.site.serve();
+    let forms = ["aaa..bbbb@docomo.example.jp", ".ccc@au.example.jp", "ddd.@au.example.jp"];
+    let quoted = |address: &str| {
+        let (local, domain) = address.split_once('@').unwrap();
+        format!("\"{local}\"@{domain}")
+    };
+    let mut list = "email,name\n".to_owned();
+    for address in forms {
+        writeln!(list, "{address},A\n\"{}\",A2", quoted(address).replace('"', "\"\"")).unwrap();
+    }
+    std::fs::write(post.site.path().join("list.csv"), list).unwrap();
+    let output = post.send(&["--format", "json"]);
+    assert_eq!(report(&output)["accepted"].as_u64(), Some(3), "{}", text(&output.stderr));
+    let mailed: Vec<String> = post.mails().into_iter().map(|mail| mail.address).collect();
+    assert_eq!(mailed, forms.map(quoted));
+    assert_eq!(report(&post.send(&["--format", "json"]))["accepted"].as_u64(), Some(0), "nobody twice");
+
+    // Events in either spelling settle the recipient.
+    for (n, mail) in post.mails().iter().enumerate() {
+        let address = if n == 1 { mail.address.clone() } else { mail.address.replace('"', "") };
+        let body = serde_json::json!([{
+            "email": address, "event": "delivered", "timestamp": now(), "sg_event_id": format!("e{n}"),
+            "sg_message_id": format!("{}.x", mail.message_id), "mailtrail_run": "november",
+            "mailtrail_recipient": mail.custom_args["mailtrail_recipient"],
+            "mailtrail_request": mail.custom_args["mailtrail_request"],
+        }]);
+        assert_eq!(server.post(&post.site, body.to_string().as_bytes()).0, 200);
+    }
+    server.wait_drained();
+    let waited = post.site.command(&["wait", "november", "--exit-status", "--format", "json"]).output().unwrap();
+    assert_eq!(waited.status.code(), Some(0), "{}", text(&waited.stderr));
+    assert_eq!(report(&waited)["delivered"].as_u64(), Some(3));
+    for (n, address) in forms.iter().enumerate() {
+        let hash = post.site.ask(&["hash", address]);
+        for spelling in [(*address).to_owned(), quoted(address)] {
+            assert_eq!(post.site.ask(&["hash", &spelling]), hash);
+            let found = post.site.ask(&["timeline", &spelling, "--format", "json"]);
+            assert!(found.lines().count() == 1 && found.contains(&format!("\"e{n}\"")), "{spelling}: {found}");
+        }
+        let spelling = if n == 0 { quoted(address) } else { (*address).to_owned() };
+        let forgotten = post.site.ask(&["forget", &spelling, "--format", "json"]);
+        let forgotten: Value = serde_json::from_str(&forgotten).unwrap();
+        assert_eq!(forgotten["events"].as_u64(), Some(1), "{spelling}: {forgotten}");
+    }
+    server.stop();
+    post.end();
+}
+
 #[test]
 fn sending_and_waiting_in_one_command() {
     let post = Post::new(|_| Fault::None);

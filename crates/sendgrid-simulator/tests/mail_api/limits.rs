@@ -122,6 +122,21 @@ async fn each_limit_is_refused_under_the_name_of_its_field() {
     api.stop().await;
 }
 
+/// SendGrid's Japanese support, article 360000019762; exment#800.
+#[tokio::test]
+async fn carrier_addresses_are_taken_in_quotes_alone_and_no_others_are() {
+    let api = sound_api().await;
+    for (local, quoted) in [("a..b", true), (".a", true), ("a.", true), ("a.b", false), ("a", false)] {
+        for in_quotes in [true, false] {
+            let address =
+                if in_quotes { format!("\"{local}\"@docomo.example.jp") } else { format!("{local}@docomo.example.jp") };
+            let answer = post(&api, &message_to([address.as_str()])).await;
+            assert_eq!(answer.status == 202, in_quotes == quoted, "{address}");
+        }
+    }
+    api.stop().await;
+}
+
 #[tokio::test]
 async fn all_mistakes_are_told_at_once() {
     let api = sound_api().await;

@@ -123,8 +123,14 @@ impl Protector {
             run: fixed(&stored.run),
             recipient: fixed(&stored.recipient),
             request: fixed(&stored.request),
-            custom_args: values::custom_args(&custom_args, &self.drop_custom_args, &redactor, &self.keys),
-            extra: values::extra(&extra, &redactor),
+            custom_args: values::custom_args(
+                &custom_args,
+                &self.drop_custom_args,
+                &redactor,
+                &self.keys,
+                values::UNREADABLE,
+            ),
+            extra: values::extra(&extra, &redactor, values::UNREADABLE),
             event,
         };
         Imported {

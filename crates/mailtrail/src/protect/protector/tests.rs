@@ -44,6 +44,23 @@ fn hashes_and_keys_are_what_was_published() {
         plain.email_hash("Jane.Doe@example.com").to_string(),
         "86e0b9e56c17cc4d12387e1949b85053fbe73bc3ce5a1188713a9d300cc6133d"
     );
+    for spelling in ["Da..me@Docomo.ne.jp", " \"da..me\"@docomo.ne.jp"] {
+        assert_eq!(
+            keys.email_hash(spelling).to_string(),
+            "3a2fe758a50681542594efbab85e6f4e18d649ef253fe949a9a7637bc7362537"
+        );
+        assert_eq!(
+            plain.email_hash(spelling).to_string(),
+            "86715fed94e2bd1f48ee897b2833a065c8313fabfa751326f9bb0ac347bcd835"
+        );
+        let [current, of_earlier_versions] = keys.lookup_hashes(spelling)[..] else { panic!("two") };
+        assert_eq!(current, keys.email_hash(spelling));
+        assert_eq!(
+            of_earlier_versions.to_string(),
+            "4a64ee41c39644a6728dc9fe5f956b5e2141af75dc9af3a7b28fc177e6a88eb3",
+            "HMAC of the quoted spelling"
+        );
+    }
     let event = row(
         "{\"email\":\"jane.doe@example.com\",\"event\":\"open\",\"sg_event_id\":\" id-1 \",\"timestamp\":1700000000}",
     );
@@ -111,6 +128,38 @@ fn what_the_configuration_asks_for() {
         "{\"event\":\"open\",\"timestamp\":1700000000,\"sg_message_id\":\"14c5d75ce93.dfd.64b469.filter0001.16648.5515E0B88.0\"}",
     );
     assert!(sample.sample && !blank.sample);
+}
+
+#[test]
+fn a_lone_surrogate_costs_its_own_value_alone() {
+    let body = r#"{"email":"jane.doe@example.com","event":"bounce","sg_event_id":"a","timestamp":1700000000,"reason":"550 no",
+        "order":"7","name":"J\ud800","deep":{"list":[1,"\udc00x"]},"secret":"\ud800","mailtrail_run":"r"}"#;
+    let rows = protected(body, &privacy()).rows();
+    let (event, sealed) = (&rows.events[0], &rows.sealed);
+    assert_eq!(
+        (event.event.as_str(), event.reason.as_deref(), event.run.as_deref()),
+        ("bounce", Some("550 no"), Some("r"))
+    );
+    assert_eq!(sealed.iter().map(|sealed| sealed.why.as_str()).collect::<Vec<_>>(), ["lone_surrogate"]);
+    let marker = format!("[sealed:{}]", hex(&sealed[0].item_key));
+    let args: serde_json::Value = serde_json::from_str(event.custom_args.as_deref().unwrap()).unwrap();
+    assert_eq!((&args["order"], &args["name"]), (&serde_json::json!("7"), &serde_json::json!(marker)));
+    assert_eq!(args["deep"]["list"][1], marker);
+    let opened = String::from_utf8(keys().open(&sealed[0].seal_key_id, &sealed[0].sealed).unwrap()).unwrap();
+    assert_eq!(
+        opened,
+        r#"{"of":{"email":"jane.doe@example.com","sg_event_id":"a"},"members":{"name":"J\ud800","deep":{"list":[1,"\udc00x"]}}}"#
+    );
+    // `replay` does not take it for an event, and `forget` finds whose it is.
+    assert_eq!(protected(&opened, &privacy()).rows().sealed[0].item_key, sealed[0].item_key);
+    let mut who = crate::protect::Wanted::default();
+    who.add_address("jane.doe@example.com", &keys());
+    assert!(who.is_in(opened.as_bytes(), &keys()));
+    // The same event has the same keys, and another value makes another fingerprint.
+    let again = &protected(body, &privacy()).rows();
+    assert!(again.events[0] == *event && again.sealed[0].item_key == sealed[0].item_key);
+    let other = protected(&body.replace(r"J\ud800", r"J\ud801"), &privacy()).rows();
+    assert_ne!(other.events[0].fingerprint, event.fingerprint);
 }
 
 #[test]

@@ -2,15 +2,17 @@
 //! appended again after any interruption.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::error::TrailError;
 use super::intern::Interned;
 use super::statements::Statements;
 use super::trail::Trail;
 use super::{forgotten, meta, quarantine};
+use crate::log;
 use crate::protect::{BatchRow, EventRow, SealedRow};
 use crate::spool::Record;
+use crate::store::hex::hex;
 
 /// What became of the items of a transaction. The four add up to the items handed in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,6 +38,14 @@ impl std::ops::AddAssign for Appended {
 
 /// Why an element is sealed that passed every check but cannot be stored.
 pub(crate) const UNDRAINABLE: &str = "undrainable";
+
+/// Why an event is sealed that has the id, name and time of a stored event of another recipient.
+pub(crate) const ID_COLLISION: &str = "id-collision";
+
+/// Whether a quarantine entry with this reason holds a [`Record`] rather than bytes as they were sent.
+pub(crate) fn is_record(why: &str) -> bool {
+    matches!(why, UNDRAINABLE | ID_COLLISION)
+}
 
 /// `verified_by` of what a test key signed, and of SendGrid's samples.
 const TEST: &str = "test";
@@ -163,7 +173,7 @@ impl Writer<'_> {
     fn record(&mut self, record: &Record) -> Result<(), TrailError> {
         let Ok(batch) = record.decode() else {
             return self.seal_away(
-                record,
+                (self.seal)(&record.to_sealable(), UNDRAINABLE),
                 &BatchRow { received_at: 0, verified_by: None, key_id: "", events: vec![], sealed: vec![] },
             );
         };
@@ -196,7 +206,8 @@ impl Writer<'_> {
                         let generation = self.interned.generation;
                         self.interned.forget();
                         self.interned.generation = generation;
-                        return self.seal_away(&Record::of_one(batch, event), batch);
+                        let sealed = (self.seal)(&Record::of_one(batch, event).to_sealable(), UNDRAINABLE);
+                        return self.seal_away(sealed, batch);
                     }
                 }
             }
@@ -205,6 +216,18 @@ impl Writer<'_> {
             Inserted::New => self.done.stored += 1,
             Inserted::Known => self.done.duplicate += 1,
             Inserted::Forgotten => self.done.forgotten += 1,
+            Inserted::Collides => {
+                log::limited(ID_COLLISION, || {
+                    tracing::warn!(
+                        "an event has the id, name and time of a stored event of another recipient, so it is kept in the \
+                         quarantine ({ID_COLLISION})"
+                    );
+                });
+                let mut sealed = (self.seal)(&Record::of_one(batch, event).to_sealable(), ID_COLLISION);
+                // The record holds when it came in: a repetition of the POST is the same item all the same.
+                sealed.item_key = event.fingerprint;
+                return self.seal_away(sealed, batch);
+            }
         }
         Ok(())
     }
@@ -218,8 +241,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn seal_away(&mut self, record: &Record, from: &BatchRow<&str>) -> Result<(), TrailError> {
-        let sealed = (self.seal)(&record.to_sealable(), UNDRAINABLE);
+    fn seal_away(&mut self, sealed: SealedRow<String>, from: &BatchRow<&str>) -> Result<(), TrailError> {
         let item = SealedRow {
             item_key: sealed.item_key,
             why: sealed.why.as_str(),
@@ -235,6 +257,8 @@ enum Inserted {
     New,
     Known,
     Forgotten,
+    /// Not stored: an event of another recipient has its key.
+    Collides,
 }
 
 fn insert_event(
@@ -272,7 +296,7 @@ fn insert_event(
         event.extra,
     ])?;
     if added == 0 {
-        return Ok(Inserted::Known);
+        return Ok(if is_of_another(sql, batch, event, message.id)? { Inserted::Collides } else { Inserted::Known });
     }
     let id = sql.last_insert_rowid();
     if let Some(list) = message.category_list {
@@ -287,6 +311,33 @@ fn insert_event(
         ))?;
     }
     Ok(Inserted::New)
+}
+
+/// Whether the stored event with this key is about another recipient. Hashes under different keys say nothing of that, and neither does
+/// an event without an address; the same raw event is the same recipient's, however its hash was made.
+fn is_of_another(
+    sql: &Connection,
+    batch: &BatchRow<&str>,
+    event: &EventRow<&str>,
+    message: i64,
+) -> rusqlite::Result<bool> {
+    let Some(address) = &event.address else { return Ok(false) };
+    let stored = sql
+        .prepare_cached(
+            "SELECT e.message, e.fingerprint, a.email_hash, a.key_id
+             FROM event AS e JOIN message AS m ON m.id = e.message JOIN address AS a ON a.id = m.address_id
+             WHERE e.timestamp = ?1 AND e.event_key = ?2",
+        )?
+        .query_row((event.timestamp, event.event_key), |row| {
+            let other: (String, String) = (row.get(2)?, row.get(3)?);
+            Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 16]>(1)?, other))
+        })
+        .optional()?;
+    let Some((stored_message, fingerprint, (hash, key_id))) = stored else { return Ok(false) };
+    Ok(stored_message != message
+        && fingerprint != event.fingerprint
+        && key_id == batch.key_id
+        && hash != hex(&address.email_hash))
 }
 
 #[cfg(test)]

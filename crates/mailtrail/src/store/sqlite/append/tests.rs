@@ -134,7 +134,7 @@ fn every_column_comes_back_as_it_was_handed_in() {
             assert_eq!((row.get(21)?, row.get(22)?), (expected.attempt, expected.asm_group_id));
             assert_eq!((row.get(23)?, row.get(24)?), (expected.sg_machine_open, expected.tls));
             assert_eq!(row.get::<_, Option<String>>(25)?, None);
-            assert_eq!(row.get::<_, String>(26)?, crate::store::hex::hex(&address.email_hash));
+            assert_eq!(row.get::<_, String>(26)?, hex(&address.email_hash));
             assert_eq!(row.get::<_, [u8; 16]>(27)?, expected.event_key);
             Ok(())
         },
@@ -262,6 +262,51 @@ fn an_undrainable_element_can_be_read_again_from_its_sealed_form() {
     let sealed: Vec<u8> = other.query_row("SELECT sealed FROM quarantine", (), |row| row.get(0)).expect("one entry");
     let again = Record::from_sealable(&sealed).expect("a record");
     assert_eq!(again.decode().expect("readable"), record([2]).decode().expect("readable"));
+}
+
+#[test]
+fn an_event_with_the_key_of_another_recipients_event_is_kept_in_the_quarantine() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let (mut trail, path) = open(temp.path());
+    append(&mut trail, &[record([1])]);
+    let of = |change: &dyn Fn(&mut BatchRow<String>)| {
+        let mut rows = batch([1]);
+        rows.events[0].fingerprint = [4; 16];
+        rows.received_at += 1;
+        change(&mut rows);
+        encode(rows)
+    };
+    let other = |rows: &mut BatchRow<String>| {
+        rows.events[0].address.as_mut().expect("has one").email_hash = [5; 32];
+    };
+    let duplicate = Appended { duplicate: 1, ..Appended::default() };
+    assert_eq!(append(&mut trail, &[of(&|_| {})]), duplicate, "the same recipient");
+    let without_address = of(&|rows| rows.events[0].address = None);
+    assert_eq!(append(&mut trail, &[without_address]), duplicate, "nobody else is named");
+    let other_key = of(&|rows| {
+        other(rows);
+        rows.key_id = "key-2".into();
+    });
+    assert_eq!(append(&mut trail, &[other_key]), duplicate, "under another key a hash may be the same recipient's");
+    let same_bytes = of(&|rows| {
+        other(rows);
+        rows.events[0].fingerprint = [3; 16];
+    });
+    assert_eq!(append(&mut trail, &[same_bytes]), duplicate, "the same raw event names the same recipient");
+
+    let collision = of(&other);
+    let quarantined = Appended { quarantined: 1, ..Appended::default() };
+    assert_eq!(append(&mut trail, &[collision.clone()]), quarantined);
+    assert_eq!(texts(&path, "SELECT why FROM quarantine"), ["id-collision"]);
+    let posted_again = of(&|rows| {
+        other(rows);
+        rows.received_at += 7;
+    });
+    assert_eq!(append(&mut trail, &[posted_again]), duplicate, "one entry however often it comes");
+    let sealed: Vec<u8> = connect(&path).query_row("SELECT sealed FROM quarantine", (), |row| row.get(0)).expect("one");
+    let kept = Record::from_sealable(&sealed).expect("a record");
+    assert!(kept.decode().expect("readable") == collision.decode().expect("readable"));
+    assert_eq!(stored(&path), ["event-1"]);
 }
 
 #[test]
