@@ -152,8 +152,8 @@ impl Expected {
 
     /// Whether there is anybody of whom it is not known whether SendGrid took the mail.
     pub(super) fn has_uncertain(&self) -> bool {
-        let entries = self.people.iter().filter_map(|(_, entry)| entry.as_ref());
-        entries.into_iter().any(|entry| matches!(entry.sent, Sent::Uncertain | Sent::Sending))
+        let mut entries = self.people.iter().filter_map(|(_, entry)| entry.as_ref());
+        entries.any(|entry| matches!(entry.sent, Sent::Uncertain | Sent::Sending))
     }
 
     /// How many of the list were never asked for in this run.

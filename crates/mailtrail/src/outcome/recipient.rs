@@ -108,13 +108,12 @@ impl<'t> Recipient<'t> {
         if self.is_unsent() {
             return Reason::of(super::reason::UNSENT);
         }
-        let text = |text: Option<&'t Box<str>>| text.map(AsRef::as_ref);
         let known = self.known;
         Reason::of(plain(
             self.status(),
-            text(known.and_then(|known| known.classification.as_ref())),
-            text(known.and_then(|known| known.status_code.as_ref())),
-            text(known.and_then(|known| known.reason.as_ref())),
+            known.and_then(|known| known.classification.as_deref()),
+            known.and_then(|known| known.status_code.as_deref()),
+            known.and_then(|known| known.reason.as_deref()),
         ))
     }
 
