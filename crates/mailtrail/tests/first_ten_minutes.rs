@@ -45,7 +45,8 @@ fn the_page_tells_what_happens() {
         for step in parse(block) {
             steps += 1;
             let output = if let Some(command) = step.typed.strip_suffix(" &") {
-                let child = shell(command, folder.path(), receive, metrics)
+                // In place of the shell, so that the child that is killed is the server.
+                let child = shell(&format!("exec {command}"), folder.path(), receive, metrics)
                     .stdout(Stdio::null())
                     .stderr(fs::File::create(folder.path().join("serve.log")).unwrap())
                     .spawn();

@@ -22,8 +22,10 @@ pub(super) fn look(sink: &Sink, forwarding: Option<&Forwarding>) -> (bool, Value
         if let Some(forwarding) = forwarding {
             detail.insert("forward".to_owned(), forward(&forwarding.standing(), now));
         }
-        detail.insert("reload".to_owned(), reload::last());
-        detail.insert("wrong_path".to_owned(), json!(wrong_path::last()));
+        let happened = [("reload", reload::last()), ("wrong_path", json!(wrong_path::last()))];
+        detail.extend(
+            happened.into_iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.to_owned(), value)),
+        );
     }
     (ready, detail)
 }

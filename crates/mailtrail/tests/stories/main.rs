@@ -32,4 +32,5 @@ mod restore;
 mod scripts;
 mod send;
 mod tls;
+mod upgrade;
 mod webhook;
