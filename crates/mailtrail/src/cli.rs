@@ -22,6 +22,7 @@ mod output;
 mod private_file;
 mod prune;
 mod pruned;
+mod quarantine;
 mod question;
 mod reconcile;
 mod record;
@@ -105,6 +106,7 @@ enum Command {
     Sent(sent::Args),
     Runs(runs::Args),
     Replay(replay::Args),
+    Quarantine(quarantine::Args),
     #[command(name = "bigquery")]
     BigQuery(bigquery::Args),
     Reconcile(reconcile::Args),
@@ -126,10 +128,19 @@ enum Command {
 pub fn main() -> ExitCode {
     // Before anything is read that a panic could quote.
     crate::log::quiet_panics();
+    deny_memory_to_other_processes();
     let cli = Cli::parse();
     let exit = exit::report(run(cli));
     crate::log::flush();
     exit.into()
+}
+
+/// No core dumps and no tracing by other processes of this user: memory holds keys, tokens, passwords and addresses.
+fn deny_memory_to_other_processes() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable) {
+        crate::log::write_line(&format!("warning: other processes can read the memory of this one: {error}"));
+    }
 }
 
 fn run(cli: Cli) -> anyhow::Result<Exit> {
@@ -155,6 +166,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Sent(args) => sent::run(args, global),
         Command::Runs(args) => runs::run(args, global),
         Command::Replay(args) => replay::run(args, global),
+        Command::Quarantine(args) => quarantine::run(args, global),
         Command::BigQuery(args) => bigquery::run(args, global),
         Command::Reconcile(args) => reconcile::run(args, global),
         Command::Forget(args) => forget::run(args, global),

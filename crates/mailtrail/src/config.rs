@@ -191,7 +191,15 @@ impl Loaded {
         let file = find_file(explicit, environment);
         let mut unreadable = false;
         if let Some(path) = &file {
+            let is_implicit = explicit.is_none() && environment.config_file().is_none();
             match std::fs::read_to_string(path) {
+                // Anybody can put one into a folder such as /tmp, with a path to a key or an address of their own.
+                Ok(_) if is_implicit && secret_file::is_of_another_user(path) => {
+                    unreadable = true;
+                    problems.push(format!(
+                        "./{FILE_NAME} belongs to another user, so that it is not used by itself: name it by --config if it is meant"
+                    ));
+                }
                 Ok(text) => problems.extend(settings.add_file(path, without_bom(&text))),
                 Err(error) => {
                     // What follows from that is not worth saying.

@@ -28,7 +28,10 @@ pub use authentic::{Authentic, ProofHeaders, VerifiedBy};
 pub use certificate::certificate_end;
 #[cfg(test)]
 pub(crate) use certificate::testing as certificate_testing;
+pub(crate) use connections::{Connections, Place};
 pub use fault::ConnectionFault;
+pub(crate) use head_guard::HeadGuard;
 pub use listener::{Listener, ListenerError, serve};
+pub(crate) use post::status_label;
 pub use post::{Keep, Kept, Shared};
 pub use tls::{Tls, TlsError};

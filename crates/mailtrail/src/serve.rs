@@ -88,9 +88,9 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let found = page.as_ref().map(|page| (page.address(), page.invitations()));
     tasks.extend(page.map(|page| tokio::spawn(page.serve(stopped.clone()))));
     let notifier = notifier(config);
+    note_last_event(config, &sink);
     // Followers read a trail; of stateless receivers there are many, and each would tell the same.
     if sink.keeper().is_some() {
-        note_last_event(config);
         tasks.extend(alerts(config, &notifier, stopped.clone()).await);
     }
     let watch = watch::Watch {
@@ -172,7 +172,10 @@ async fn page(config: &Config, keys: Arc<KeyRing>, sink: &Sink) -> Option<web::P
         (Sink::BigQuery(_), Some(bigquery)) => web::Store::BigQuery(bigquery),
         (Sink::BigQuery(_), None) => return None,
     };
-    match web::Page::bind(settings, &config.output, &Paths::new(&config.store.path), store, keys).await {
+    let receive = &config.receive;
+    let timeouts =
+        web::Timeouts { head: receive.header_timeout, body: receive.body_timeout, idle: receive.idle_timeout };
+    match web::Page::bind(settings, &config.output, &Paths::new(&config.store.path), store, keys, timeouts).await {
         Ok(page) => Some(page),
         Err(error) => {
             tracing::error!("there is no web page, see [web] listen: {error}");
@@ -205,12 +208,17 @@ async fn alerts(config: &Config, notifier: &Notifier, stopped: Stop) -> Option<J
     }
 }
 
-/// Until the next event comes in, the metric says when the last one did.
-fn note_last_event(config: &Config) {
+/// Until the next event comes in, the metric has the time of the last one, or of this start if there is none, so that alerts on silence
+/// can fire before the first.
+fn note_last_event(config: &Config, sink: &Sink) {
+    if sink.keeper().is_none() {
+        road::note_last_event(clock::now_micros());
+        return;
+    }
     let last = Reader::open_to_follow(&Paths::new(&config.store.path)).and_then(|reader| reader.last_received(0));
     match last {
         Ok(Some(at)) => road::note_last_event(at),
-        Ok(None) => {}
+        Ok(None) => road::note_last_event(clock::now_micros()),
         Err(error) => tracing::warn!("when the last event came in is not known: {error}"),
     }
 }

@@ -10,6 +10,7 @@ mod admit;
 mod api;
 mod asked;
 mod assets;
+mod connection;
 mod event_view;
 mod export;
 mod failure;
@@ -33,5 +34,6 @@ mod timeline;
 mod visitor;
 mod zone;
 
+pub use connection::Timeouts;
 pub use listener::{Invitations, Page, Store, WebError};
 pub use password::{HashError, hash_password, new_token};

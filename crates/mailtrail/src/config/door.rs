@@ -179,7 +179,10 @@ fn tls(reader: &mut Reader<'_>) -> Option<TlsFiles> {
     let cert: Option<PathBuf> = reader.path("receive.tls_cert");
     let key = reader.path("receive.tls_key");
     match (cert, key) {
-        (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
+        (Some(cert), Some(key)) => {
+            reader.judge_secret_file("receive.tls_key", &key);
+            Some(TlsFiles { cert, key })
+        }
         (None, None) => None,
         (Some(_), None) => {
             reader.problem("receive.tls_cert", "is set without tls_key: set both or none");

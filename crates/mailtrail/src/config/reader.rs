@@ -274,18 +274,31 @@ impl<'s> Reader<'s> {
                 return None;
             }
         };
+        let is_usable = secrecy == Secrecy::Public || self.judge_permissions(key, path, permissions);
+        is_usable.then_some(text)
+    }
+
+    /// Judges a file with a secret that something else reads; that it cannot be read is reported there.
+    pub(super) fn judge_secret_file(&mut self, key: &str, path: &Path) {
+        if let Ok(permissions) = secret_file::permissions(path) {
+            self.judge_permissions(key, path, permissions);
+        }
+    }
+
+    /// Whether a file with a secret may be used.
+    fn judge_permissions(&mut self, key: &str, path: &Path, permissions: Permissions) -> bool {
+        let shown = path.display();
         match permissions {
-            _ if secrecy == Secrecy::Public => {}
-            Permissions::Narrow => {}
+            Permissions::Narrow => true,
             Permissions::WideNotOurs(mode) => {
-                self.warn(key, format!("{shown} may be read by everybody (mode {mode:04o})"))
+                self.warn(key, format!("{shown} may be read by everybody (mode {mode:04o})"));
+                true
             }
             Permissions::Wide(mode) => {
                 self.problem(key, format!("{shown} may be read by everybody (mode {mode:04o}): run chmod 600 {shown}"));
-                return None;
+                false
             }
         }
-        Some(text)
     }
 
     fn raw(&self, key: &str) -> Option<&'s Raw> {

@@ -14,6 +14,16 @@ pub enum Permissions {
     Wide(u32),
 }
 
+/// Whether a file belongs to neither this user nor root.
+#[must_use]
+pub fn is_of_another_user(path: &Path) -> bool {
+    is_foreign(std::fs::metadata(path).map(|metadata| metadata.uid()).ok(), rustix::process::geteuid().as_raw())
+}
+
+fn is_foreign(owner: Option<u32>, user: u32) -> bool {
+    owner.is_some_and(|owner| owner != user && owner != 0)
+}
+
 /// Judges the permissions of a file that holds a secret.
 ///
 /// # Errors
@@ -28,4 +38,22 @@ pub fn permissions(path: &Path) -> std::io::Result<Permissions> {
     // Mounted secrets belong to root, as does a process in a container; the read-only mount tells them apart.
     let writable = rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
     Ok(if ours && writable { Permissions::Wide(mode) } else { Permissions::WideNotOurs(mode) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_another_user_other_than_root_is_foreign() {
+        for (owner, user, expected) in [
+            (Some(1000), 1000, false),
+            (Some(0), 1000, false),
+            (Some(1001), 1000, true),
+            (Some(1001), 0, true),
+            (None, 1000, false),
+        ] {
+            assert_eq!(is_foreign(owner, user), expected, "{owner:?} {user}");
+        }
+    }
 }

@@ -8,10 +8,11 @@ pub use person::{Role, User};
 pub use public_url::PublicUrl;
 pub use token::{PREFIX as TOKEN_PREFIX, Token};
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use zeroize::Zeroizing;
 
+use super::network::{self, Network};
 use super::reader::{Reader, Secrecy};
 
 /// `[web]`
@@ -26,8 +27,8 @@ pub struct Web {
     /// Programs that may ask the API.
     pub tokens: Vec<Token>,
     /// Proxies that say who asks.
-    pub trusted_proxies: Vec<IpAddr>,
-    /// The header in which they do, lower case.
+    pub trusted_proxies: Vec<Network>,
+    /// The header in which they do, lower case; empty: they say only which client a request is from.
     pub proxy_header: String,
     /// On loopback, whoever asks may look.
     pub open_on_loopback: bool,
@@ -50,7 +51,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Web> {
         public_url: public_url(reader),
         users: users(reader),
         tokens: tokens(reader),
-        trusted_proxies: trusted_proxies(reader),
+        trusted_proxies: network::networks(reader, "web.trusted_proxies"),
         proxy_header: proxy_header(reader),
         open_on_loopback: reader.boolean("web.open_on_loopback", false),
     };
@@ -62,7 +63,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Web> {
 fn judge(reader: &mut Reader<'_>, web: &Web) {
     let loopback = web.listen.ip().is_loopback();
     let has_password = web.users.iter().any(|user| user.password.is_some());
-    if !loopback && !has_password && web.trusted_proxies.is_empty() && web.tokens.is_empty() {
+    let is_told_who = !web.trusted_proxies.is_empty() && !web.proxy_header.is_empty();
+    if !loopback && !has_password && !is_told_who && web.tokens.is_empty() {
         reader.problem(
             "web.listen",
             format!(
@@ -89,7 +91,7 @@ fn judge(reader: &mut Reader<'_>, web: &Web) {
             reader.warn("web.open_on_loopback", "is on: every program on this machine can read the trail");
         }
     }
-    if web.trusted_proxies.is_empty() && web.users.iter().any(|user| user.password.is_none()) {
+    if !is_told_who && web.users.iter().any(|user| user.password.is_none()) {
         reader.warn("web.users", "has users without a password, who come in through trusted_proxies alone");
     }
 }
@@ -148,22 +150,14 @@ fn lines(text: &str) -> Vec<Zeroizing<String>> {
     lines.map(|line| Zeroizing::new(line.to_owned())).collect()
 }
 
-fn trusted_proxies(reader: &mut Reader<'_>) -> Vec<IpAddr> {
-    let mut proxies = Vec::new();
-    for text in reader.texts("web.trusted_proxies") {
-        match text.trim().parse() {
-            Ok(address) => proxies.push(address),
-            Err(_) => reader.problem("web.trusted_proxies", "must be IP addresses, such as [\"10.0.0.2\"]"),
-        }
-    }
-    proxies
-}
-
 fn proxy_header(reader: &mut Reader<'_>) -> String {
     if !reader.is_set("web.proxy_header") {
         return PROXY_HEADER.to_owned();
     }
     let text = reader.text("web.proxy_header").unwrap_or_default().to_ascii_lowercase();
+    if text == "off" {
+        return String::new();
+    }
     let is_name = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     if !is_name || matches!(text.as_str(), "host" | "cookie" | "authorization" | "origin") {
         reader.problem("web.proxy_header", "is no header that could name a user, such as \"X-Forwarded-User\"");

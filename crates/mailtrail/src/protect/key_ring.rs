@@ -9,6 +9,7 @@
 //! | quarantine `item_key` | HMAC-SHA256(dedupe key, `quarantine` ‖ 0 ‖ bytes), first 16 bytes |
 //! | sealed bytes | nonce (12) ‖ AES-256-GCM-SIV(seal key, bytes; the seal key's id as associated data) |
 //! | sealed posts, for passing on | nonce (12) ‖ AES-256-GCM-SIV(seal key, postcard of headers and body; seal key's id ‖ 0 ‖ `post 1` as associated data) |
+//! | cookie of a known browser | HMAC-SHA256(HMAC-SHA256(dedupe key, `mailtrail known browsers`), id ‖ user name) |
 //! | mark of a forgotten address | HMAC-SHA256(HMAC-SHA256(dedupe key, `mailtrail forgotten addresses`), email_hash), first 16 bytes |
 //! | signature of a backup's manifest | HMAC-SHA256(HMAC-SHA256(dedupe key, `mailtrail backup manifest`), manifest without it), hex |
 //! | key ids, check values | HMAC-SHA256(key, `mailtrail key id`), first 8 bytes, hex |
@@ -242,6 +243,12 @@ impl KeyRing {
     #[must_use]
     pub fn forgotten_key(&self) -> ForgottenKey {
         ForgottenKey::derive(&self.dedupe)
+    }
+
+    /// Signs the page's cookies of known browsers.
+    #[must_use]
+    pub fn device_key(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&self.dedupe, b"mailtrail known browsers").as_ref())
     }
 
     /// Check value of the dedupe key.

@@ -20,7 +20,7 @@ const SLOW: Duration = Duration::from_secs(1);
 
 /// All connections of a listener. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Connections(Arc<Registry>);
+pub(crate) struct Connections(Arc<Registry>);
 
 struct Registry {
     places: Arc<Semaphore>,
@@ -52,13 +52,13 @@ struct BodyProgress {
 }
 
 /// Room for one connection that is not accepted yet.
-pub(super) struct Room {
+pub(crate) struct Room {
     all: Connections,
     permit: OwnedSemaphorePermit,
 }
 
 /// One connection's place; free again when dropped.
-pub(super) struct Place {
+pub(crate) struct Place {
     all: Connections,
     evict: Arc<Notify>,
     peer: Option<Peer>,
@@ -68,7 +68,7 @@ pub(super) struct Place {
 }
 
 impl Connections {
-    pub(super) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self(Arc::new(Registry {
             places: Arc::new(Semaphore::new(most)),
             most,
@@ -78,7 +78,7 @@ impl Connections {
     }
 
     /// Room for a new connection, made by closing the connection without progress for longest if need be.
-    pub(super) async fn room(&self) -> Option<Room> {
+    pub(crate) async fn room(&self) -> Option<Room> {
         let permit = match Arc::clone(&self.0.places).try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) => {
@@ -90,7 +90,7 @@ impl Connections {
     }
 
     /// Closes the connection without progress for longest.
-    pub(super) fn evict_longest(&self) {
+    pub(crate) fn evict_longest(&self) {
         let longest = self.state().evictable.pop_first();
         if let Some((_, longest)) = longest {
             evict(&longest);
@@ -158,7 +158,7 @@ pub(super) const BODY_EVICTED: &str = "body_evicted";
 impl Room {
     /// The place of the connection that was accepted. An address with more than its part gives up its own connection that is
     /// without progress for longest.
-    pub(super) fn taken_by(self, peer: Option<Peer>) -> Place {
+    pub(crate) fn taken_by(self, peer: Option<Peer>) -> Place {
         let Self { all, permit } = self;
         let mut beyond = None;
         if let Some(peer) = peer {
@@ -187,7 +187,7 @@ impl Room {
 
 impl Place {
     /// Between requests, and from the connection's start to its first request.
-    pub(super) fn waits(&self) {
+    pub(crate) fn waits(&self) {
         self.progresses(None);
     }
 
@@ -213,14 +213,14 @@ impl Place {
     }
 
     /// The request is authenticated: this connection stays until it is answered.
-    pub(super) fn works(&self) {
+    pub(crate) fn works(&self) {
         if let Some(turn) = lock(&self.turn).take() {
             self.all.state().evictable.remove(&turn);
         }
     }
 
     /// Resolves when this connection has to make room for another.
-    pub(super) async fn must_close(&self) {
+    pub(crate) async fn must_close(&self) {
         self.evict.notified().await;
     }
 }

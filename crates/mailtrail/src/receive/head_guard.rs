@@ -25,7 +25,7 @@ struct Head {
 
 /// The service's side: takes each request's raw head, and says when the next one may begin.
 #[derive(Clone)]
-pub(super) struct RawHead(Arc<Mutex<Head>>);
+pub(crate) struct RawHead(Arc<Mutex<Head>>);
 
 impl RawHead {
     /// The head of the request now being served; `None` where its bytes came before it was its turn.
@@ -41,7 +41,7 @@ impl RawHead {
     }
 
     /// The request is answered: what comes next is another head.
-    pub(super) fn expect_next(&self) {
+    pub(crate) fn expect_next(&self) {
         *lock(&self.0) = Head::default();
     }
 }
@@ -52,7 +52,7 @@ fn lock(head: &Mutex<Head>) -> MutexGuard<'_, Head> {
 }
 
 /// A stream whose heads are watched.
-pub(super) struct HeadGuard<S> {
+pub(crate) struct HeadGuard<S> {
     stream: S,
     head: Arc<Mutex<Head>>,
     /// From the first byte of a head (of the first one: from the connection's start) to its end.
@@ -61,7 +61,7 @@ pub(super) struct HeadGuard<S> {
 }
 
 impl<S> HeadGuard<S> {
-    pub(super) fn new(stream: S, head_timeout: Duration) -> (Self, RawHead) {
+    pub(crate) fn new(stream: S, head_timeout: Duration) -> (Self, RawHead) {
         let head = Arc::new(Mutex::new(Head::default()));
         let deadline = Some(Box::pin(tokio::time::sleep(head_timeout)));
         (Self { stream, head: Arc::clone(&head), head_timeout, deadline }, RawHead(head))

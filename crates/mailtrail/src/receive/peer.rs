@@ -40,7 +40,7 @@ impl Proxies {
         Self { trusted: trusted.to_vec(), behind_proxy }
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|network| network.contains(address))
     }
 

@@ -285,7 +285,8 @@ fn proof_headers(headers: &HeaderMap) -> ProofHeaders {
     }
 }
 
-fn status_label(status: StatusCode) -> &'static str {
+/// The label `status` of the metrics.
+pub(crate) fn status_label(status: StatusCode) -> &'static str {
     match status.as_u16() {
         200 => "200",
         400 => "400",

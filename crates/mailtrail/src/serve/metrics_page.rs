@@ -21,7 +21,7 @@ use super::sink::Sink;
 use super::{readiness, reload};
 use crate::follow::forward::{self, Forwarding};
 use crate::notify::Channel;
-use crate::receive::{ConnectionFault, Refusal};
+use crate::receive::{ConnectionFault, Refusal, status_label};
 use crate::relay;
 use crate::stop::Stop;
 
@@ -104,7 +104,10 @@ fn describe() {
         "mailtrail_trail_forgotten_total",
         "events of forgotten addresses that were not stored, since the start"
     );
-    metrics::describe_gauge!("mailtrail_last_event_timestamp_seconds", "when the last event came in, Unix time");
+    metrics::describe_gauge!(
+        "mailtrail_last_event_timestamp_seconds",
+        "when the last event came in, or serve started if there was none, Unix time"
+    );
     metrics::describe_gauge!("mailtrail_follow_lag_events", "events in the trail that a follower has not read yet");
     metrics::describe_counter!(
         "mailtrail_alerts_total",
@@ -123,6 +126,16 @@ fn describe() {
         "days until the disk is full at the growth of the last seven days; 3650: nothing grows"
     );
     metrics::describe_gauge!("mailtrail_growth_bytes_per_day", "growth of the trail over the last seven days");
+    // Rates and increases need a value before the first event.
+    for name in ["mailtrail_items_accepted_total", "mailtrail_items_quarantined_total"] {
+        metrics::counter!(name).increment(0);
+    }
+    for label in super::road::event_labels() {
+        metrics::counter!("mailtrail_events_total", "event" => label).increment(0);
+    }
+    for status in Refusal::ALL.map(Refusal::status).into_iter().chain([StatusCode::OK]) {
+        metrics::counter!("mailtrail_posts_total", "status" => status_label(status)).increment(0);
+    }
     for channel in Channel::ALL {
         metrics::gauge!("mailtrail_notices_refused", "channel" => channel.key()).set(0.0);
     }

@@ -1,5 +1,6 @@
 //! The road behind the listener: decode → protect → spool or BigQuery, and only then the 200.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sendgrid_events::EVENT_NAMES;
@@ -9,8 +10,8 @@ use tokio::sync::Semaphore;
 use super::alarm::Alarm;
 use super::sink::{Ready, Sink};
 use crate::clock;
-use crate::decode::decode;
-use crate::protect::{Counts, KeyRing, Protector};
+use crate::decode::{decode, looks_like};
+use crate::protect::{Counts, KeyRing, ProtectedBatch, Protector};
 use crate::receive::{Authentic, Keep, Kept, Refusal};
 use crate::relay;
 
@@ -73,6 +74,9 @@ impl Hands {
         let batch = self.protector.protect(decode(body), body);
         count_events(batch.counts());
         let kept = Kept { accepted: batch.events(), quarantined: batch.sealed() };
+        if kept.quarantined > 0 {
+            crate::log::limited("quarantine", || warn_quarantined(body, &batch));
+        }
         let post = match self.sealer.as_ref().filter(|_| relay::is_passed_on(&body.verified_by)) {
             // What is to be passed on and cannot be sealed must come again.
             Some(keys) => Some(keys.seal_post(body).ok_or(Refusal::StoreFailing)?),
@@ -108,6 +112,18 @@ impl Keep for Road {
     }
 }
 
+/// Says what could not be read, and what it looks like.
+fn warn_quarantined(body: &Authentic, batch: &ProtectedBatch) {
+    let rows = batch.rows();
+    let reasons: BTreeSet<&str> = rows.sealed.iter().map(|sealed| sealed.why.as_str()).collect();
+    let reasons = Vec::from_iter(reasons).join(", ");
+    let form = looks_like(body.bytes()).map(|form| format!("; {form}")).unwrap_or_default();
+    tracing::warn!(
+        "{} items of a POST are no events and are kept in quarantine ({reasons}{form}): see `mailtrail quarantine list`",
+        rows.sealed.len()
+    );
+}
+
 /// When the last event came in, µs since the epoch.
 pub(super) fn note_last_event(at: i64) {
     metrics::gauge!("mailtrail_last_event_timestamp_seconds").set(at as f64 / 1e6);
@@ -116,9 +132,14 @@ pub(super) fn note_last_event(at: i64) {
 /// The label of what is none of SendGrid's documented types: labels come from a fixed set, whatever is sent.
 const OTHER: &str = "other";
 
+/// All values of the label `event`.
+pub(super) fn event_labels() -> impl Iterator<Item = &'static str> {
+    EVENT_NAMES.into_iter().chain([OTHER])
+}
+
 /// Adds a batch to the counters, each of them once.
 fn count_events(counts: &Counts) {
-    for (label, count) in EVENT_NAMES.into_iter().chain([OTHER]).zip(counts).filter(|(_, count)| **count > 0) {
+    for (label, count) in event_labels().zip(counts).filter(|(_, count)| **count > 0) {
         metrics::counter!("mailtrail_events_total", "event" => label).increment(u64::from(*count));
     }
 }

@@ -1,6 +1,7 @@
 //! Who somebody is: passwords, sessions and log-in links, each kept as a digest alone, and how often may be tried.
 
 mod attempts;
+mod device;
 mod sessions;
 
 use std::net::IpAddr;
@@ -8,12 +9,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use aws_lc_rs::{constant_time, hmac};
+use axum::http::HeaderMap;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use super::password::{self, HashError, digest_of};
 use crate::config::{Role, Token, Web};
+use crate::receive::peer::{Peer as Client, Proxies};
 use attempts::Attempts;
+use device::Device;
 use sessions::Sessions;
 
 /// How long somebody stays logged in.
@@ -21,6 +25,13 @@ pub(super) const SESSION: Duration = Duration::from_secs(12 * 3600);
 
 /// Passwords checked at once: each takes 19 MiB and a processor for a moment.
 const CHECKS: usize = 2;
+
+/// Beside these, of known browsers: strangers that wait for a check never stand before them.
+const CHECKS_OF_DEVICES: usize = 1;
+
+/// Log-ins that may wait for a check, and how long.
+const QUEUE: usize = 16;
+const QUEUE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Name of who came by the link or by an open door.
 const LOCAL: &str = "local";
@@ -41,42 +52,96 @@ pub(super) struct Person {
 pub(super) enum Denied {
     Wrong,
     TooOften,
+    /// Too many passwords are being checked; nothing was tried.
+    Busy,
+}
+
+/// Somebody who logged in: what their cookies hold.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct LoggedIn {
+    pub(super) session: Zeroizing<String>,
+    /// `None` if the system gives no randomness.
+    pub(super) device: Option<Zeroizing<String>>,
+}
+
+/// Where wrong attempts are counted.
+#[derive(Clone, Copy)]
+enum Counted {
+    Client(Client),
+    Device(Device),
+}
+
+/// Checks of passwords that may run at once, and those that may wait for one.
+struct Checks {
+    running: Semaphore,
+    all: Semaphore,
+}
+
+impl Checks {
+    fn new(running: usize) -> Self {
+        Self { running: Semaphore::new(running), all: Semaphore::new(running + QUEUE) }
+    }
+
+    /// `None` if too many wait, or it took too long.
+    async fn run(&self, password: Zeroizing<String>, hash: String) -> Option<bool> {
+        let _place = self.all.try_acquire().ok()?;
+        let _turn = tokio::time::timeout(QUEUE_WITHIN, self.running.acquire()).await.ok()?.ok()?;
+        Some(tokio::task::spawn_blocking(move || password::verify(&password, &hash)).await.unwrap_or(false))
+    }
 }
 
 /// The doorkeeper.
 pub(super) struct Guard {
     web: Web,
+    proxies: Proxies,
     /// Signs what forms carry; new with each process.
     key: hmac::Key,
     sessions: Mutex<Sessions>,
     link: Mutex<Option<[u8; 32]>>,
-    attempts: Mutex<Attempts>,
+    /// Signs the cookies of known browsers; outlives the process.
+    device_key: hmac::Key,
+    attempts: Mutex<Attempts<Client>>,
+    device_attempts: Mutex<Attempts<Device>>,
     tokens: RwLock<Vec<Token>>,
     /// Of tokens, apart from those of passwords: a program gone wrong keeps nobody from logging in.
-    failures: Mutex<Attempts>,
-    checks: Semaphore,
+    failures: Mutex<Attempts<Client>>,
+    checks: Checks,
+    device_checks: Checks,
     /// The hash of a password that nobody has, so that an unknown name takes as long as a wrong password.
     nobody: String,
 }
 
 impl Guard {
-    pub(super) fn new(web: Web) -> Result<Self, HashError> {
+    pub(super) fn new(web: Web, device_key: hmac::Key) -> Result<Self, HashError> {
         let key = password::random_text()?;
         Ok(Self {
             tokens: RwLock::new(web.tokens.clone()),
             failures: Mutex::default(),
+            proxies: Proxies::new(&web.trusted_proxies, false),
             web,
             key: hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes()),
             sessions: Mutex::default(),
             link: Mutex::default(),
+            device_key,
             attempts: Mutex::default(),
-            checks: Semaphore::new(CHECKS),
+            device_attempts: Mutex::default(),
+            checks: Checks::new(CHECKS),
+            device_checks: Checks::new(CHECKS_OF_DEVICES),
             nobody: password::hash_password(&password::random_text()?)?,
         })
     }
 
     pub(super) fn web(&self) -> &Web {
         &self.web
+    }
+
+    pub(super) fn proxies(&self) -> &Proxies {
+        &self.proxies
+    }
+
+    /// The client of a request, for limits; who is connected, if no trusted proxy names it.
+    pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
+        self.proxies.client(peer, headers).unwrap_or_else(|| Client::of(peer))
     }
 
     /// Whether anybody could log in with a password.
@@ -104,27 +169,38 @@ impl Guard {
         self.open(LOCAL, Role::Operator)
     }
 
-    /// Opens a session for who knows the password. Returns what the cookie holds.
+    /// Opens a session for who knows the password. Wrong attempts are limited by client address, or by browser where somebody logged
+    /// in as this user before; `device`: the browser's cookie. User names have no limit, because anybody could use it up.
     pub(super) async fn log_in(
         &self,
-        peer: IpAddr,
+        client: Client,
+        device: Option<&str>,
         name: &str,
         password: Zeroizing<String>,
-    ) -> Result<Zeroizing<String>, Denied> {
-        if !lock(&self.attempts).may_try(peer, name) {
-            return Err(Denied::TooOften);
-        }
+    ) -> Result<LoggedIn, Denied> {
+        let device = device.and_then(|cookie| Device::of_cookie(cookie, &self.device_key, name));
+        let (counted, checks) = match device {
+            Some(device) if lock(&self.device_attempts).begin(device) => (Counted::Device(device), &self.device_checks),
+            _ if lock(&self.attempts).begin(client) => (Counted::Client(client), &self.checks),
+            _ => return Err(Denied::TooOften),
+        };
         let user = self.web.users.iter().find(|user| user.name == name && user.password.is_some());
         let hash = user.and_then(|user| user.password.clone()).unwrap_or_else(|| self.nobody.clone());
-        let Ok(_turn) = self.checks.acquire().await else { return Err(Denied::Wrong) };
-        let right = tokio::task::spawn_blocking(move || password::verify(&password, &hash)).await.unwrap_or(false);
+        let Some(right) = checks.run(password, hash).await else {
+            self.take_back(counted);
+            return Err(Denied::Busy);
+        };
         let opened = user.filter(|_| right).and_then(|user| self.open(&user.name, user.role));
-        match opened {
-            Some(token) => {
-                lock(&self.attempts).succeeded(peer, name);
-                Ok(token)
-            }
-            None => Err(Denied::Wrong),
+        let session = opened.ok_or(Denied::Wrong)?;
+        self.take_back(counted);
+        let device = device.or_else(Device::new).map(|device| device.cookie(&self.device_key, name));
+        Ok(LoggedIn { session, device })
+    }
+
+    fn take_back(&self, counted: Counted) {
+        match counted {
+            Counted::Client(client) => lock(&self.attempts).take_back(client),
+            Counted::Device(device) => lock(&self.device_attempts).take_back(device),
         }
     }
 
@@ -148,8 +224,7 @@ impl Guard {
     /// Who a proxy says it is. Somebody whom the configuration does not name may look, and no more.
     pub(super) fn by_proxy(&self, peer: IpAddr, name: &str) -> Option<Person> {
         let name = name.trim();
-        let trusted = self.web.trusted_proxies.contains(&peer.to_canonical());
-        if !trusted || name.is_empty() || name.len() > 200 {
+        if !self.proxies.trusts(peer) || name.is_empty() || name.len() > 200 {
             return None;
         }
         let user = self.web.users.iter().find(|user| user.name == name);
@@ -169,12 +244,12 @@ impl Guard {
 
     /// Whose token this is, and what it may do. A right one is let in however often wrong ones came from the same machine,
     /// which may be a proxy that many come through; 256 random bits are found by nobody.
-    pub(super) fn by_token(&self, peer: IpAddr, text: &str) -> Result<(String, Role), Denied> {
+    pub(super) fn by_token(&self, client: Client, text: &str) -> Result<(String, Role), Denied> {
         let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
         match Token::find(text, &tokens) {
             Some(token) => Ok((token.name.clone(), token.role)),
-            None if lock(&self.failures).failed(peer) => Err(Denied::TooOften),
-            None => Err(Denied::Wrong),
+            None if lock(&self.failures).begin(client) => Err(Denied::Wrong),
+            None => Err(Denied::TooOften),
         }
     }
 

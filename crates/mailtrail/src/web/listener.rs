@@ -4,16 +4,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::Extension;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
 use super::admit::Hosts;
+use super::connection::{self, Timeouts};
 use super::guard::Guard;
 use super::page::App;
 use super::password::HashError;
@@ -24,13 +27,13 @@ use super::source::Source;
 use super::visitor::Peer;
 use crate::config::{BigQuery, Output, Token, Web};
 use crate::protect::KeyRing;
+use crate::receive::{Connections, HeadGuard, Place};
 use crate::stop::Stop;
 use crate::store::bigquery::{Asker, BigQueryError, BigQuerySends};
 use crate::store::sends::Sends;
 use crate::store::{Keeper, Paths};
 
 const MOST_CONNECTIONS: usize = 256;
-const HEAD_WITHIN: Duration = Duration::from_secs(20);
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why there is no page.
@@ -66,6 +69,7 @@ pub struct Page {
     tcp: TcpListener,
     app: Arc<App>,
     address: SocketAddr,
+    timeouts: Timeouts,
 }
 
 /// Who may come in: makes links by which somebody on this machine logs in, and takes other tokens of programs.
@@ -101,6 +105,7 @@ impl Page {
         paths: &Paths,
         store: Store<'_>,
         keys: Arc<KeyRing>,
+        timeouts: Timeouts,
     ) -> Result<Self, WebError> {
         let listen = |source| WebError::Listen { address: web.listen, source };
         let tcp = TcpListener::bind(web.listen).await.map_err(listen)?;
@@ -113,7 +118,7 @@ impl Page {
             }
         };
         let app = Arc::new(App {
-            guard: Guard::new(web.clone())?,
+            guard: Guard::new(web.clone(), keys.device_key())?,
             readers,
             source,
             runs: Held::new(sends),
@@ -122,7 +127,7 @@ impl Page {
             output: output.clone(),
             keeper,
         });
-        Ok(Self { tcp, app, address })
+        Ok(Self { tcp, app, address, timeouts })
     }
 
     /// The address it is bound to.
@@ -139,10 +144,15 @@ impl Page {
 
     /// Serves until it is to stop, then lets open requests finish.
     pub async fn serve(self, mut stop: Stop) {
+        let proxies = self.app.guard.proxies().clone();
         let router = router(self.app);
-        let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        let all = Connections::new(MOST_CONNECTIONS);
         let mut connections = JoinSet::new();
         loop {
+            let room = tokio::select! {
+                room = all.room() => match room { Some(room) => room, None => break },
+                () = stop.requested() => break,
+            };
             let (stream, peer) = tokio::select! {
                 accepted = self.tcp.accept() => match accepted {
                     Ok(accepted) => accepted,
@@ -151,13 +161,9 @@ impl Page {
                 () = stop.requested() => break,
             };
             while connections.try_join_next().is_some() {}
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
             let router = router.clone().layer(Extension(Peer(peer.ip())));
-            let stop = stop.clone();
-            connections.spawn(async move {
-                let _place = place;
-                connection(stream, router, stop).await;
-            });
+            let place = Arc::new(room.taken_by(proxies.peer(peer.ip())));
+            connections.spawn(connection(stream, router, place, self.timeouts, stop.clone()));
         }
         drop(self.tcp);
         let all_done = async { while connections.join_next().await.is_some() {} };
@@ -166,17 +172,29 @@ impl Page {
     }
 }
 
-async fn connection(stream: TcpStream, router: axum::Router, mut stop: Stop) {
+async fn connection(stream: TcpStream, router: Router, place: Arc<Place>, timeouts: Timeouts, mut stop: Stop) {
     let _unimportant = stream.set_nodelay(true);
+    let (stream, raw_head) = HeadGuard::new(stream, timeouts.head);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        let (router, raw_head, place) = (router.clone(), raw_head.clone(), Arc::clone(&place));
+        async move {
+            let answered = router.call(connection::request(request, &place, timeouts.body)).await;
+            raw_head.expect_next();
+            answered.map(|response| connection::response(response, &place))
+        }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
+        // Between requests; the head itself is bounded by the guard.
+        .header_read_timeout(timeouts.idle)
         .max_buf_size(64 * 1024)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         // How a connection ends is the browser's matter.
         _ended = connection.as_mut() => return,
+        () = place.must_close() => return,
         () = stop.requested() => connection.as_mut().graceful_shutdown(),
     }
     let _ended = connection.await;

@@ -5,16 +5,19 @@ use std::sync::Arc;
 use askama::Template;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
 use super::frame::{Frame, Section};
-use super::guard::Denied;
+use super::guard::{Denied, LoggedIn};
 use super::page::App;
 use super::preferences::Preferences;
-use super::visitor::{Peer, Visitor, begin_session, cookie, own_path, session_cookie, set_cookie};
+use super::visitor::{Peer, Visitor, begin_session, cookie, device_cookie, own_path, session_cookie, set_cookie};
+
+/// How long a browser is known after its last log-in: a year.
+const DEVICE_SECONDS: u64 = 365 * 86_400;
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -70,12 +73,26 @@ pub(super) async fn log_in(
         }
     }
     let t = Preferences::of(&headers, app.output.language).texts();
-    match app.guard.log_in(peer, name.trim(), password).await {
-        Ok(token) => Ok(begin_session(&app, &token, own_path(&next))),
+    let client = app.guard.client(peer, &headers);
+    let device = cookie(&headers, device_cookie(&app));
+    match app.guard.log_in(client, device.as_deref(), name.trim(), password).await {
+        Ok(LoggedIn { session, device }) => {
+            let mut response = begin_session(&app, &session, own_path(&next));
+            let known = device.and_then(|device| set_cookie(&app, device_cookie(&app), &device, DEVICE_SECONDS));
+            if let Some(known) = known {
+                response.headers_mut().append(header::SET_COOKIE, known);
+            }
+            Ok(response)
+        }
         Err(Denied::Wrong) => answer(&app, &headers, &next, StatusCode::UNAUTHORIZED, Some(t.log_in_wrong)),
         Err(Denied::TooOften) => {
             crate::log::limited("log-in", || tracing::warn!("passwords of the page are being tried too often"));
             answer(&app, &headers, &next, StatusCode::TOO_MANY_REQUESTS, Some(t.log_in_too_often))
+        }
+        Err(Denied::Busy) => {
+            let mut busy = answer(&app, &headers, &next, StatusCode::SERVICE_UNAVAILABLE, Some(t.log_in_busy))?;
+            busy.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            Ok(busy)
         }
     }
 }

@@ -73,6 +73,7 @@ pub(super) struct Texts {
     pub(super) password: &'static str,
     pub(super) log_in_wrong: &'static str,
     pub(super) log_in_too_often: &'static str,
+    pub(super) log_in_busy: &'static str,
     pub(super) log_in_link: &'static str,
     pub(super) link_used: &'static str,
     pub(super) log_in_intro: &'static str,

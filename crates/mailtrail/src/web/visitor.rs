@@ -69,6 +69,11 @@ pub(super) fn session_cookie(app: &App) -> &'static str {
     if is_https(app) { "__Host-mailtrail" } else { "mailtrail_session" }
 }
 
+/// Says that somebody logged in here before; it gives no access.
+pub(super) fn device_cookie(app: &App) -> &'static str {
+    if is_https(app) { "__Host-mailtrail-device" } else { "mailtrail_device" }
+}
+
 fn is_https(app: &App) -> bool {
     app.guard.web().public_url.as_ref().is_some_and(crate::config::PublicUrl::is_https)
 }

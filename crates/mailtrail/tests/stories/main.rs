@@ -20,6 +20,7 @@ mod forget;
 mod import;
 mod kill;
 mod log;
+mod log_in;
 mod operate;
 mod outcome;
 mod payloads;

@@ -39,6 +39,44 @@ fn hashes_join_lists_with_the_trail() {
 }
 
 #[test]
+fn the_quarantine_is_listed_shown_with_a_record_and_discarded() {
+    let site = Site::new();
+    // Inbound Parse signs nothing.
+    site.configure(&format!("basic_auth = [\"{}\"]", crate::support::CREDENTIALS));
+    let server = site.serve();
+    let parse =
+        b"--xYzZY\r\nContent-Disposition: form-data; name=\"to\"\r\n\r\njane@example.com\x1b[2J\r\n--xYzZY--\r\n";
+    for body in [&parse[..], b"[{\"type\":\"other\"}]"] {
+        let (status, text) = server.post(&site, body);
+        assert_eq!(status, 200, "{text}\n{}", server.log());
+    }
+    server.wait_drained();
+    let (ok, listed, advice) = with_input(&site, &["quarantine", "list", "--format", "csv"], "");
+    assert!(ok, "{advice}");
+    let rows: Vec<&str> = listed.lines().collect();
+    assert_eq!(rows.len(), 3, "{listed}");
+    assert!(rows[0].starts_with("id,received_at,reason") && rows[1].contains(",not_json,"), "{listed}");
+    assert!(rows[1].ends_with(',') && !listed.contains("jane"), "{listed}");
+    assert!(advice.contains("Inbound Parse") && advice.contains("no_event_name: "), "{advice}");
+
+    let id = rows[1].split(',').next().unwrap();
+    let (ok, shown, about) = with_input(&site, &["quarantine", "show", id], "");
+    assert!(ok && shown.as_bytes() == parse, "{shown}");
+    assert!(about.contains("multipart/form-data: this looks like Inbound Parse"), "{about}");
+    let listed = site.ask(&["quarantine", "list", "--format", "csv"]);
+    assert!(!listed.lines().nth(1).unwrap().ends_with(','), "who saw it is recorded: {listed}");
+
+    assert!(!with_input(&site, &["quarantine", "discard", id, "99"], "").0, "one of them does not exist");
+    assert_eq!(site.ask(&["quarantine", "discard", id]), "1 entries of the quarantine are deleted\n");
+    assert_eq!(site.ask(&["quarantine", "list", "--format", "csv"]).lines().count(), 2);
+    assert!(!with_input(&site, &["quarantine", "show", id], "").0);
+    assert!(site.ask(&["quarantine", "replay"]).starts_with("1 entries in quarantine"));
+    let log = server.stop();
+    assert!(log.contains("kept in quarantine (not_json; multipart/form-data"), "{log}");
+    assert!(!log.contains("jane"), "{log}");
+}
+
+#[test]
 fn what_could_not_be_read_is_read_after_an_upgrade() {
     let site = Site::new();
     let server = site.serve();

@@ -191,3 +191,53 @@ fn every_expression_of_dashboard_and_rules_gives_series_of_a_running_serve() {
     server.kill();
     wait_for("the end of serve to be noticed", || state("MailtrailDown") == "pending");
 }
+
+/// client_js#63 and prometheus#2882: a counter that appears with its first increment has no increase, so that its alert never fires.
+#[test]
+fn every_metric_of_the_alert_rules_exists_on_a_fresh_receiver() {
+    let site = Site::new();
+    let server = site.serve();
+    wait_for("the first look", || server.metric("mailtrail_disk_free_bytes") > 0.0);
+    let (_, page) = request(server.metrics, "GET", "/metrics", &[], b"").unwrap();
+    let rules = std::fs::read_to_string(contrib("prometheus-alerts.yml")).unwrap();
+    let words = rules.lines().filter_map(|line| line.trim().strip_prefix("expr: ")).flat_map(|expression| {
+        expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| word.starts_with("mailtrail_"))
+    });
+    for name in words {
+        let has = page.lines().any(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])));
+        assert!(has, "{name} is missing before the first POST");
+    }
+    let last = server.metric("mailtrail_last_event_timestamp_seconds");
+    assert!((last - now() as f64).abs() < 3_600.0, "silence is counted from the start: {last}");
+    assert_eq!(server.metric("mailtrail_items_quarantined_total"), 0.0);
+    if !is_here("promtool") {
+        return;
+    }
+    // The rules over the series of this fresh start: one unreadable item, then silence.
+    let series: Vec<String> = page
+        .lines()
+        .filter(|line| {
+            line.starts_with("mailtrail_last_event_timestamp_seconds ")
+                || line.starts_with("mailtrail_items_quarantined_total ")
+        })
+        .map(|line| {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            // Times of the test begin at 0, which stands for the start.
+            let values = if name.contains("timestamp") { "0x600".to_owned() } else { format!("{value} 1x600") };
+            format!("      - {{series: {name}, values: '{values}'}}\n")
+        })
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let test = format!(
+        "rule_files: [{:?}]\nevaluation_interval: 1m\ntests:\n  - interval: 1m\n    input_series:\n{}    promql_expr_test:\n      \
+         - {{expr: 'count(ALERTS{{alertname=\"MailtrailUnreadable\"}})', eval_time: 10m, exp_samples: [{{labels: '{{}}', value: 1}}]}}\n      \
+         - {{expr: 'count(ALERTS{{alertname=\"MailtrailSilent\"}})', eval_time: 7h, exp_samples: [{{labels: '{{}}', value: 1}}]}}\n",
+        contrib("prometheus-alerts.yml"),
+        series.concat()
+    );
+    let path = folder.path().join("test.yml");
+    std::fs::write(&path, &test).unwrap();
+    let output = Command::new("promtool").args(["test", "rules"]).arg(&path).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{test}");
+}

@@ -58,8 +58,8 @@ fn events(trail: &Trail, now: i64) -> Vec<Check> {
     } else {
         Check::warn(
             "quarantine",
-            format!("{} items could not be read", trail.quarantined),
-            "upgrade mailtrail and run mailtrail replay; nothing of them is lost",
+            format!("{} items are no events that could be stored", trail.quarantined),
+            "mailtrail quarantine list says why and what to do; nothing of them is lost",
         )
     });
     if let Some(until) = trail.pruned_until {

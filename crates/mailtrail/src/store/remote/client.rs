@@ -16,8 +16,13 @@ use super::wire::{ABOUT, About, Addresses, MOST_HASHED, Problem, ROOT};
 use crate::config::PublicUrl;
 use crate::log::chain;
 use crate::protect::EmailHash;
+use crate::show::visible;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+
+/// Bytes of a problem's document, and characters of each of its texts.
+const LONGEST_PROBLEM: usize = 64 * 1024;
+const LONGEST_TEXT: usize = 500;
 
 /// Longer than the server lets a question take.
 const SILENT_FOR: Duration = Duration::from_secs(100);
@@ -148,11 +153,29 @@ impl Remote {
         if !is(&response, "application/problem+json") {
             return RemoteError::NoApi { server, status };
         }
-        let problem = self.0.runtime.block_on(async { response.bytes().await }).ok();
-        match problem.and_then(|bytes| serde_json::from_slice::<Problem>(&bytes).ok()) {
+        match self.problem(response) {
             Some(problem) => RemoteError::Refused { server, problem: Box::new(problem) },
             None => RemoteError::NoApi { server, status },
         }
+    }
+
+    /// What the other side says, as long as a problem may be, and without characters that steer a terminal.
+    fn problem(&self, mut response: Response) -> Option<Problem> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = self.chunk(&mut response).ok()? {
+            if bytes.len() + chunk.len() > LONGEST_PROBLEM {
+                return None;
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        let problem: Problem = serde_json::from_slice(&bytes).ok()?;
+        let text = |text: String| visible(&text.chars().take(LONGEST_TEXT).collect::<String>()).into_owned();
+        Some(Problem {
+            title: text(problem.title),
+            detail: text(problem.detail),
+            advice: text(problem.advice),
+            ..problem
+        })
     }
 
     /// The next piece of an answer; `None` at its end.

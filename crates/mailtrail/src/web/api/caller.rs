@@ -24,9 +24,10 @@ impl FromRequestParts<Arc<App>> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let token = token(parts).ok_or_else(Problem::no_token)?;
         let Some(Peer(peer)) = parts.extensions.get::<Peer>() else { return Err(Problem::no_token()) };
-        app.guard.by_token(*peer, token).map(|(name, role)| Self { name, role }).map_err(|denied| match denied {
+        let client = app.guard.client(*peer, &parts.headers);
+        app.guard.by_token(client, token).map(|(name, role)| Self { name, role }).map_err(|denied| match denied {
             Denied::Wrong => Problem::no_token(),
-            Denied::TooOften => {
+            Denied::TooOften | Denied::Busy => {
                 crate::log::limited("token", || tracing::warn!("tokens of the API are being tried"));
                 Problem::too_many_tokens()
             }

@@ -62,6 +62,7 @@ pub(super) const TEXTS: Texts = Texts {
     password: "Password",
     log_in_wrong: "User name or password is wrong.",
     log_in_too_often: "Too many attempts. Try again in 15 minutes.",
+    log_in_busy: "Too many people are logging in at once. Try again in a few seconds.",
     log_in_link: "Open the link that mailtrail serve printed in its terminal. It works once; SIGHUP makes a new one.",
     link_used: "This link was used already, or replaced.",
     log_in_intro: "Every event of your mail, for good, without the addresses.",

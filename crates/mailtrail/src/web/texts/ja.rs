@@ -62,6 +62,7 @@ pub(super) const TEXTS: Texts = Texts {
     password: "パスワード",
     log_in_wrong: "ユーザー名またはパスワードが違います。",
     log_in_too_often: "試行回数が多すぎます。15分後にもう一度お試しください。",
+    log_in_busy: "同時にログインしようとしている人が多すぎます。数秒後にもう一度お試しください。",
     log_in_link: "mailtrail serve が端末に表示したリンクを開いてください。リンクは一度だけ有効です。SIGHUP を送ると新しいリンクが表示されます。",
     link_used: "このリンクは使用済みか、新しいものに置き換えられています。",
     log_in_intro: "送信メールの全イベントを、アドレスなしで、ずっと保管します。",
