@@ -4,11 +4,17 @@ pub mod calendar;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Microseconds since 1970-01-01T00:00:00Z.
+/// As the standard library has it, for dates of HTTP.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
+pub fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// Microseconds since 1970-01-01T00:00:00Z.
+#[must_use]
 pub fn now_micros() -> i64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since_epoch = now().duration_since(UNIX_EPOCH).unwrap_or_default();
     micros(since_epoch)
 }
 

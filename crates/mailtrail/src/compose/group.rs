@@ -36,8 +36,10 @@ impl Composer {
     /// The requests that send these mails. A list's mails of one category come together; messages keep their order.
     pub fn groups<M: AsRef<Mail>>(&self, mails: impl IntoIterator<Item = M>) -> Vec<Group<M>> {
         let mut groups: Vec<Group<M>> = Vec::new();
-        // The group still open for each content and categories, with its size.
-        let mut open: HashMap<(usize, Arc<[String]>), (usize, usize)> = HashMap::new();
+        /// Content and categories.
+        type Shared = (usize, Arc<[String]>);
+        // The group still open for each, with its size.
+        let mut open: HashMap<Shared, (usize, usize)> = HashMap::new();
         for mail in mails {
             let of = mail.as_ref();
             let (content, size) = (of.content, of.most_size());

@@ -80,9 +80,11 @@ pub(crate) fn verify_schema(path: &Path, format: &Format) -> Result<(), OpenErro
     Err(OpenError::Schema { path: path.to_owned(), name: format.name })
 }
 
-/// Type, name, table and definition of all that was created in a database. Tables that SQLite keeps for itself have the names it
-/// reserves.
-fn schema(connection: &Connection) -> rusqlite::Result<BTreeSet<(String, String, String, Option<String>)>> {
+/// Type, name, table and definition of one thing in a database.
+type SchemaEntry = (String, String, String, Option<String>);
+
+/// All that was created in a database. Tables that SQLite keeps for itself have the names it reserves.
+fn schema(connection: &Connection) -> rusqlite::Result<BTreeSet<SchemaEntry>> {
     let all = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
     let mut statement = connection.prepare(all)?;
     let rows = statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;

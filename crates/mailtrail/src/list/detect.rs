@@ -281,7 +281,7 @@ mod tests {
     }
 
     fn refusal(bytes: &[u8]) -> String {
-        encoding(bytes).err().expect("refused").to_string()
+        encoding(bytes).expect_err("refused").to_string()
     }
 
     const WESTERN: [&str; 3] = ["Hélène", "Frédéric", "Stéphane"];

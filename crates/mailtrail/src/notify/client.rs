@@ -1,10 +1,11 @@
 //! One POST and what came of it. Errors never hold the URL: it is a secret.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Response, StatusCode, redirect};
 
+use crate::clock;
 use crate::config::HookUrl;
 use crate::log::chain;
 use crate::retry_after::retry_after;
@@ -150,7 +151,7 @@ impl Client {
         let again = status.is_server_error()
             || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY);
         if again {
-            let retry_after = retry_after(response.headers(), SystemTime::now(), LONGEST_WAIT);
+            let retry_after = retry_after(response.headers(), clock::now(), LONGEST_WAIT);
             return Err(SendError::Busy { status: status.as_u16(), retry_after });
         }
         Err(SendError::Refused { status: status.as_u16(), code: code(response).await })

@@ -239,10 +239,7 @@ impl Notifier {
         let id = NoticeId::random()?;
         let mut backoff = Backoff::new(parts.patience);
         loop {
-            let error = match self.send_once(channel, notice, &id).await {
-                Ok(_) => return Ok(()),
-                Err(error) => error,
-            };
+            let Err(error) = self.send_once(channel, notice, &id).await else { return Ok(()) };
             match backoff.wait(error.retry_after()).filter(|_| error.may_pass()) {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => return Err(error),

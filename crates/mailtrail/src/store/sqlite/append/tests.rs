@@ -296,7 +296,7 @@ fn an_event_with_the_key_of_another_recipients_event_is_kept_in_the_quarantine()
 
     let collision = of(&other);
     let quarantined = Appended { quarantined: 1, ..Appended::default() };
-    assert_eq!(append(&mut trail, &[collision.clone()]), quarantined);
+    assert_eq!(append(&mut trail, std::slice::from_ref(&collision)), quarantined);
     assert_eq!(texts(&path, "SELECT why FROM quarantine"), ["id-collision"]);
     let posted_again = of(&|rows| {
         other(rows);
