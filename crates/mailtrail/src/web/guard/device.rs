@@ -26,7 +26,7 @@ impl Device {
 
     /// The browser with this cookie, if it was made for this user name.
     pub(super) fn of_cookie(cookie: &str, key: &hmac::Key, name: &str) -> Option<Self> {
-        if !cookie.is_ascii() || cookie.len() % 2 != 0 || cookie.len() > 128 {
+        if !cookie.is_ascii() || !cookie.len().is_multiple_of(2) || cookie.len() > 128 {
             return None;
         }
         let bytes: Option<Vec<u8>> =
