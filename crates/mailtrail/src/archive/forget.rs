@@ -9,7 +9,7 @@ use super::parquet::Records;
 use super::write::NewFile;
 use super::{ArchiveError, form_at};
 use crate::protect::{EmailHash, Wanted};
-use crate::store::forget::without_mentions;
+use crate::store::forget::without_people;
 use crate::store::query::EventRecord;
 
 /// What was taken out.
@@ -17,7 +17,7 @@ use crate::store::query::EventRecord;
 pub struct Forgotten {
     /// Events of theirs.
     pub events: u64,
-    /// Events of others whose custom args named them by hash; the events stay.
+    /// Events of others whose custom args named them, by hash, digest or address; the events stay.
     pub mentions: u64,
     /// Files that were written anew.
     pub files: u64,
@@ -107,7 +107,7 @@ fn is_theirs(event: &EventRecord, who: &Wanted) -> bool {
 
 /// Custom args without them, where they are named there.
 fn names_them(event: &EventRecord, who: &Wanted) -> Option<String> {
-    match without_mentions(event.custom_args.as_deref()?, who) {
+    match without_people(event.custom_args.as_deref()?, who) {
         Cow::Owned(without) => Some(without),
         Cow::Borrowed(_) => None,
     }

@@ -1,23 +1,24 @@
 //! Addresses out of texts: the event's own in every form that mailers and trackers are known to write it, anybody
 //! else's wherever it is shaped like one.
 //!
-//! A text is scanned once for what any form needs (an `@`, a `%`, a long run of hex or base64 digits); most texts
-//! have nothing and stay borrowed. The rest is looked through at each level of decoding ([`decode`]): as it is, with percent
-//! escapes and HTML entities undone once, twice, three times. What is found at a level is mapped back to the text as sent.
+//! The [`engine`] looks at a text and at everything that can be decoded from it; the finders are those of [`find`] and [`own`].
+//! What `forget` searches goes the same way.
 
 mod decode;
+mod digits;
+mod engine;
 mod find;
+mod own;
+mod people;
 mod scan;
-mod search;
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::ops::Range;
 
-use decode::Level;
-use scan::Scan;
+use engine::{Finder, Layer, Place, search};
+use own::Own;
 
-pub(super) use search::addresses_in;
+pub(super) use people::{People, Person};
 
 /// What stands where an address stood.
 pub(super) const REPLACEMENT: &str = "[address]";
@@ -49,67 +50,21 @@ pub(super) struct Redactor<'e> {
     own: Option<Own<'e>>,
 }
 
-/// The event's own address.
-struct Own<'e> {
-    trimmed: &'e str,
-    /// The local part, where it is telling; an address without `@` as a whole.
-    local: Option<&'e str>,
-    has_at: bool,
-    /// What most events never need.
-    forms: OnceCell<Forms>,
-    digests: OnceCell<Vec<String>>,
-}
-
-/// What is searched for, in every spelling that ASCII case does not cover.
-struct Forms {
-    whole: Vec<Vec<u8>>,
-    /// `local=domain`, as in VERP return paths.
-    verp: Vec<Vec<u8>>,
-    local: Vec<Vec<u8>>,
-}
-
-/// Hex digits of the shortest digest.
-const DIGEST_DIGITS: usize = 32;
-
-/// Shorter texts without an `@` would be found by chance in encodings of anything.
-const SHORTEST_HIDDEN: usize = 8;
-
 impl<'e> Redactor<'e> {
     /// For an event with this address, as sent; `None` for an event without.
     pub(super) fn new(address: Option<&'e str>) -> Self {
-        let own = address.map(str::trim).filter(|address| !address.is_empty()).map(Own::new);
-        Self { own }
-    }
-
-    /// The fewest digits in a row, hex or base64, that may hide the event's own address.
-    fn shortest_run(&self) -> usize {
-        self.own.as_ref().map_or(usize::MAX, |own| find::base64_length(own.shortest()).min(DIGEST_DIGITS))
+        Self { own: address.map(str::trim).filter(|address| !address.is_empty()).map(Own::new) }
     }
 
     /// The text without addresses.
     pub(super) fn text<'t>(&self, text: &'t str, kind: Kind) -> Cow<'t, str> {
-        let ranges = self.find(text, kind);
-        if ranges.is_empty() {
-            return Cow::Borrowed(text);
-        }
-        let mut out = String::with_capacity(text.len());
-        let mut from = 0;
-        for range in ranges {
-            out.push_str(&text[from..range.start]);
-            out.push_str(REPLACEMENT);
-            from = range.end;
-        }
-        out.push_str(&text[from..]);
-        Cow::Owned(out)
+        replaced(text, self.find(text, kind))
     }
 
     /// Whether the text, white space apart, is one address and nothing else.
     pub(super) fn is_address(&self, text: &str) -> bool {
         let text = text.trim();
-        if self.own.as_ref().is_some_and(|own| {
-            text.eq_ignore_ascii_case(own.trimmed)
-                || (!text.is_ascii() && text.to_lowercase() == own.trimmed.to_lowercase())
-        }) {
+        if self.own.as_ref().is_some_and(|own| own.is(text)) {
             return true;
         }
         // What else looks like an address is redacted in place.
@@ -118,118 +73,70 @@ impl<'e> Redactor<'e> {
             && matches!(&self.find(text, Kind::Fixed)[..], [all] if *all == (0..text.len()))
     }
 
+    /// Whether a number in free text is the local part.
+    pub(super) fn is_local_part(&self, number: &str) -> bool {
+        self.own.as_ref().is_some_and(|own| own.is_number(number))
+    }
+
     /// Where addresses stand: in order, not overlapping, on character boundaries.
     fn find(&self, text: &str, kind: Kind) -> Vec<Range<usize>> {
-        let mut found = Vec::new();
-        let shortest_run = self.shortest_run();
-        let mut scan = Scan::of(text.as_bytes(), shortest_run);
-        let mut level = None;
-        loop {
-            let (bytes, origin) = match &level {
-                None => (text.as_bytes(), None),
-                Some(level) => (Level::bytes(level), Some(level)),
-            };
-            let mut note = |range: Range<usize>| {
-                found.push(origin.map_or_else(|| range.clone(), |level| level.to_original(range.clone())));
-            };
-            if scan.may_hold_shaped() {
-                find::shaped(bytes, &mut note);
-            }
-            if let Some(own) = &self.own {
-                own.find(bytes, &scan, kind, &mut note);
-            }
-            if !scan.may_be_escaped() {
-                break;
-            }
-            let next = match &level {
-                None => Level::plain(text).decoded(),
-                Some(level) => level.decoded(),
-            };
-            let Some(next) = next else { break };
-            scan = Scan::of(next.bytes(), shortest_run);
-            level = Some(next);
-        }
-        if found.is_empty() { found } else { merge(text, found) }
+        merge(text, search(text.as_bytes(), &OfEvent { own: self.own.as_ref(), kind }))
     }
 }
 
-impl<'e> Own<'e> {
-    fn new(trimmed: &'e str) -> Self {
-        let split = trimmed.rsplit_once('@').filter(|(local, domain)| !local.is_empty() && !domain.is_empty());
-        let local = match split {
-            // Short common words would redact half of every text.
-            Some((local, _)) => (local.chars().count() >= 5
-                || local.contains(|c: char| c.is_ascii_digit() || c == '.'))
-            .then_some(local),
-            None => Some(trimmed),
-        };
-        Self { trimmed, local, has_at: split.is_some(), forms: OnceCell::new(), digests: OnceCell::new() }
-    }
+/// Finds the event's own address, and whatever is shaped like one.
+struct OfEvent<'r, 'e> {
+    own: Option<&'r Own<'e>>,
+    kind: Kind,
+}
 
-    /// The fewest bytes of any spelling.
+impl Finder for OfEvent<'_, '_> {
     fn shortest(&self) -> usize {
-        // In another case a letter may take fewer bytes; half is less than any does.
-        if self.trimmed.is_ascii() { self.trimmed.len() } else { self.trimmed.len() / 2 }
+        self.own.map_or(usize::MAX, |own| own.shortest)
     }
 
-    fn forms(&self) -> &Forms {
-        self.forms.get_or_init(|| Forms {
-            whole: spellings(self.trimmed),
-            verp: match self.trimmed.rsplit_once('@') {
-                Some((local, domain)) if self.has_at => spellings(&format!("{local}={domain}")),
-                _ => Vec::new(),
-            },
-            local: self.local.map(spellings).unwrap_or_default(),
-        })
-    }
-
-    /// Looks for what the scan of `bytes` says can be there.
-    fn find(&self, bytes: &[u8], scan: &Scan, kind: Kind, note: &mut impl FnMut(Range<usize>)) {
-        if let (Some(local), Kind::Free) = (self.local, kind) {
-            if local.is_ascii() {
-                find::word(bytes, local.as_bytes(), note);
-            } else if scan.may_hold_shaped() {
-                self.forms().local.iter().for_each(|local| find::word(bytes, local, note));
-            }
-        }
-        if self.has_at && (scan.may_hold_shaped() || scan.equals) {
-            let forms = self.forms();
-            forms.whole.iter().chain(&forms.verp).for_each(|needle| find::literal(bytes, needle, note));
-        }
-        let length = self.trimmed.len();
-        if !self.has_at && length < SHORTEST_HIDDEN {
-            return;
-        }
-        let shortest = self.shortest();
-        if scan.longest_hex >= shortest * 2 {
-            self.forms().whole.iter().for_each(|whole| find::in_hex(bytes, whole, note));
-        }
-        if scan.longest_base64 >= find::base64_length(shortest) {
-            self.forms().whole.iter().for_each(|whole| find::in_base64(bytes, whole, note));
-        }
-        if scan.longest_hex >= DIGEST_DIGITS {
-            for digest in self.digests.get_or_init(|| find::digests(self.trimmed)) {
-                find::literal(bytes, digest.as_bytes(), note);
-            }
+    fn find(&self, layer: &Layer<'_>, note: &mut dyn FnMut(Range<usize>)) {
+        anybody(layer, note);
+        if let Some(own) = self.own {
+            own.find(layer, self.kind, note);
         }
     }
 }
 
-/// A text as sent, and in lower and upper case where it is not ASCII.
-fn spellings(text: &str) -> Vec<Vec<u8>> {
-    let mut spellings = vec![text.as_bytes().to_vec()];
-    if !text.is_ascii() {
-        for other in [text.to_lowercase(), text.to_uppercase()] {
-            if !spellings.iter().any(|known| *known == other.as_bytes()) {
-                spellings.push(other.into_bytes());
-            }
-        }
+/// Whatever is shaped like an address.
+fn anybody(layer: &Layer<'_>, note: &mut dyn FnMut(Range<usize>)) {
+    let is_word = |place| place != Place::QuotedPrintable || is_encoded_word(layer.bytes);
+    if layer.seen.sign() && is_word(layer.place) {
+        find::shaped(layer.bytes, layer.place != Place::Written, note);
     }
-    spellings
+}
+
+/// Whether a header's encoded word stands here, `=?utf-8?Q?jane=40example.com?=`. Elsewhere `=40` is a value more often than an `@`.
+fn is_encoded_word(bytes: &[u8]) -> bool {
+    memchr::memchr_iter(b'?', bytes).any(|at| matches!(bytes[at..], [_, b'q' | b'Q', b'?', ..]))
+}
+
+/// The text with the ranges replaced.
+fn replaced(text: &str, ranges: Vec<Range<usize>>) -> Cow<'_, str> {
+    if ranges.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for range in ranges {
+        out.push_str(&text[from..range.start]);
+        out.push_str(REPLACEMENT);
+        from = range.end;
+    }
+    out.push_str(&text[from..]);
+    Cow::Owned(out)
 }
 
 /// Sorted, joined where they touch, widened to character boundaries.
 fn merge(text: &str, mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    if found.is_empty() {
+        return found;
+    }
     for range in &mut found {
         while !text.is_char_boundary(range.start) {
             range.start -= 1;

@@ -1,10 +1,12 @@
 //! Custom args and SendGrid's other keys: walked key by key, value by value, and written anew.
 
+use std::borrow::Cow;
+
 use sendgrid_events::Value;
 use sendgrid_events::value::{Object, write_string};
 
 use super::key_ring::KeyRing;
-use super::redact::{Kind, Redactor};
+use super::redact::{Kind, REPLACEMENT, Redactor};
 
 /// Keys of SendGrid's without a column whose values are free text.
 const FREE_EXTRA: [&str; 3] = ["message", "reason", "response"];
@@ -80,32 +82,60 @@ fn close(mut out: String) -> Option<String> {
     Some(out)
 }
 
-fn write_value(value: &Value<'_>, (kind, unpaired): (Kind, &str), redactor: &Redactor<'_>, out: &mut String) {
+/// What texts become on their way into a row, or within one.
+pub(super) trait Cleaner {
+    fn text<'t>(&self, text: &'t str, kind: Kind) -> Cow<'t, str>;
+
+    /// Whether a number in free text goes.
+    fn hides_number(&self, token: &str) -> bool;
+}
+
+impl Cleaner for Redactor<'_> {
+    fn text<'t>(&self, text: &'t str, kind: Kind) -> Cow<'t, str> {
+        Redactor::text(self, text, kind)
+    }
+
+    fn hides_number(&self, token: &str) -> bool {
+        self.is_local_part(token)
+    }
+}
+
+/// An object with its texts cleaned, keys included.
+pub(super) fn cleaned(members: &Object<'_>, cleaner: &impl Cleaner) -> String {
+    let mut out = String::with_capacity(room(members));
+    write_members(members, (Kind::Fixed, DROPPED), cleaner, &mut out);
+    out
+}
+
+fn write_members(members: &Object<'_>, (kind, unpaired): (Kind, &str), cleaner: &impl Cleaner, out: &mut String) {
+    out.push('{');
+    for (index, (key, value)) in members.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        write_string(&cleaner.text(key, Kind::Fixed), out);
+        out.push(':');
+        write_value(value, (kind, unpaired), cleaner, out);
+    }
+    out.push('}');
+}
+
+fn write_value(value: &Value<'_>, (kind, unpaired): (Kind, &str), cleaner: &impl Cleaner, out: &mut String) {
     match value {
         Value::Unpaired(_) => write_string(unpaired, out),
-        Value::String(text) => write_string(&redactor.text(text, kind), out),
+        Value::String(text) => write_string(&cleaner.text(text, kind), out),
         Value::Array(items) => {
             out.push('[');
             for (index, item) in items.iter().enumerate() {
                 if index > 0 {
                     out.push(',');
                 }
-                write_value(item, (kind, unpaired), redactor, out);
+                write_value(item, (kind, unpaired), cleaner, out);
             }
             out.push(']');
         }
-        Value::Object(members) => {
-            out.push('{');
-            for (index, (key, value)) in members.iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                write_string(&redactor.text(key, Kind::Fixed), out);
-                out.push(':');
-                write_value(value, (kind, unpaired), redactor, out);
-            }
-            out.push('}');
-        }
+        Value::Object(members) => write_members(members, (kind, unpaired), cleaner, out),
+        Value::Number(token) if kind == Kind::Free && cleaner.hides_number(token) => write_string(REPLACEMENT, out),
         Value::Null | Value::Bool(_) | Value::Number(_) => value.write_json(out),
     }
 }

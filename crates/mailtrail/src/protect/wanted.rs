@@ -1,25 +1,27 @@
 //! Whether bytes that were sealed unread speak of somebody who is to be forgotten.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
-use zeroize::Zeroizing;
+use sendgrid_events::batch;
 
 use super::address::{EmailHash, on_the_wire, spellings};
 use super::key_ring::KeyRing;
-use super::redact::{Redactor, addresses_in};
+use super::redact::{People, Person};
+use super::values;
 
 /// The people looked for. Shows nobody: neither `Debug` nor `Display`.
 #[derive(Default)]
 pub struct Wanted {
     hashes: HashSet<EmailHash>,
-    addresses: Vec<Zeroizing<String>>,
+    people: Vec<Person>,
 }
 
 impl Wanted {
     /// Adds somebody by address, under the current key and the earlier ones.
     pub fn add_address(&mut self, address: &str, keys: &KeyRing) {
         self.hashes.extend(keys.lookup_hashes(address));
-        self.addresses.extend(spellings(address).into_iter().map(|spelling| Zeroizing::new(spelling.into_owned())));
+        self.people.extend(spellings(address).iter().map(|spelling| Person::new(spelling)));
     }
 
     /// Adds somebody by hash.
@@ -40,12 +42,18 @@ impl Wanted {
 
     /// The addresses that were given as such, in all spellings.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = &str> {
-        self.addresses.iter().map(|address| address.as_str())
+        self.people.iter().map(Person::address)
     }
 
     /// The addresses that were given as such, as mail to them is addressed.
     pub(crate) fn mailed_addresses(&self) -> impl Iterator<Item = &str> {
         self.addresses().filter(|address| on_the_wire(address) == *address)
+    }
+
+    /// Whether anybody was given by address.
+    #[must_use]
+    pub fn has_addresses(&self) -> bool {
+        !self.people.is_empty()
     }
 
     /// Whether there is nobody.
@@ -55,38 +63,31 @@ impl Wanted {
     }
 
     /// Whether text that nobody could read speaks of one of them: an address given as such is found in every form that
-    /// redaction knows, somebody given by hash where the text has the plain address.
+    /// redaction knows, somebody given by hash where the text has the address, plain or in any encoding.
     #[must_use]
     pub fn is_in(&self, bytes: &[u8], keys: &KeyRing) -> bool {
-        let text = Zeroizing::new(without_json_escapes(&String::from_utf8_lossy(bytes)));
-        let shaped = addresses_in(&text);
-        shaped.iter().any(|address| keys.lookup_hashes(address).iter().any(|hash| self.has(hash)))
-            || self.addresses.iter().any(|address| Redactor::new(Some(address)).holds_own(&text))
+        People::new(&self.people, |address| keys.lookup_hashes(address).iter().any(|hash| self.has(hash))).are_in(bytes)
     }
-}
 
-/// Undoes `\u0040` and `\/`, also where the rest is no JSON. A pair of surrogates is no part of an address.
-fn without_json_escapes(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('\\') {
-        plain.push_str(before);
-        let escaped = after.strip_prefix('u').and_then(|hex| {
-            let character = u32::from_str_radix(hex.get(..4)?, 16).ok().and_then(char::from_u32)?;
-            Some((character, hex.get(4..)?))
-        });
-        let mut characters = after.chars();
-        let (character, after) = match (escaped, characters.next()) {
-            (Some((character, after)), _) => (Some(character), after),
-            (None, Some(other)) if matches!(other, '/' | '"' | '\\') => (Some(other), characters.as_str()),
-            // An escape of white space, or none at all: either way it ends a word.
-            (None, other) => (other.map(|_| ' '), characters.as_str()),
-        };
-        plain.extend(character);
-        rest = after;
+    /// Custom args of somebody else without these people: without their hashes, which `protect` wrote, and without the addresses that were
+    /// given as such in every form that redaction knows, digests above all.
+    #[must_use]
+    pub fn removed_from<'t>(&self, custom_args: &'t str) -> Cow<'t, str> {
+        let people = People::new(&self.people, |_| false);
+        if self.people.is_empty() || !people.are_in(custom_args.as_bytes()) {
+            return Cow::Borrowed(custom_args);
+        }
+        // Texts are changed one by one, because an escape must not be cut.
+        match batch::object(custom_args.as_bytes()) {
+            Ok(members) => Cow::Owned(values::cleaned(&members, &people)),
+            Err(_) => people.removed(custom_args),
+        }
     }
-    plain.push_str(rest);
-    plain
+
+    /// Digests as hex of the addresses that were given as such.
+    pub(crate) fn digests(&self) -> impl Iterator<Item = &str> {
+        self.people.iter().flat_map(Person::digests).map(String::as_str)
+    }
 }
 
 #[cfg(test)]
@@ -110,6 +111,24 @@ mod tests {
     }
 
     #[test]
+    fn what_others_wrote_of_somebody_is_removed_from_their_custom_args() {
+        let keys = KeyRing::new(HashMode::HmacSha256, &KeyFile::generate().unwrap());
+        let mut who = Wanted::default();
+        who.add_address("Jane+x@Example.com", &keys);
+        // SHA-1 of jane@example.com, SHA-256 of jane+x@example.com and its MD5 are digests of one person.
+        for digest in who.digests().map(str::to_owned).collect::<Vec<_>>() {
+            let text = format!("{{\"by\":\"https://g.example/{digest}\",\"n\":12,\"{digest}\":[\"x\\\\\"]}}");
+            let expected = "{\"by\":\"https://g.example/[address]\",\"n\":12,\"[address]\":[\"x\\\\\"]}";
+            assert_eq!(who.removed_from(&text), expected);
+            assert_eq!(who.removed_from(&text.replace(&digest, &digest.to_uppercase())), expected);
+        }
+        assert!(who.digests().count() >= 6, "with the tag and without it");
+        for text in ["{\"by\":\"jane\"}", "{\"by\":\"55502f40dc8b7c769880b10874abc9d0\"}", "no JSON"] {
+            assert!(matches!(who.removed_from(text), Cow::Borrowed(_)), "{text}");
+        }
+    }
+
+    #[test]
     fn people_are_found_in_bytes_that_are_no_json() {
         let keys = KeyRing::new(HashMode::HmacSha256, &KeyFile::generate().unwrap());
         let (mut by_address, mut by_hash) = (Wanted::default(), Wanted::default());
@@ -121,7 +140,7 @@ mod tests {
             ("…\\njane@example.com\\n…", true),
             ("https://x.example/?to=jane%40example.com", true),
             ("bounce+jane=example.com@mx.example", false),
-            ("amFuZUBleGFtcGxlLmNvbQ==", false),
+            ("amFuZUBleGFtcGxlLmNvbQ==", true),
         ] {
             assert!(by_address.is_in(text.as_bytes(), &keys), "{text}");
             assert_eq!(by_hash.is_in(text.as_bytes(), &keys), found_by_hash, "{text}");

@@ -5,18 +5,18 @@
 
 mod bytes;
 
-use std::borrow::Cow;
-use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+pub(crate) use super::sqlite::without_people;
 
 use super::keeper::{Keeper, KeeperOptions, StartError};
 use super::keys::Keys as _;
 use super::lock::LockError;
 use super::paths::Paths;
 use super::relay::{RelayError, remove as relay};
-use super::sqlite::{Deleted, Trail, TrailError, Unproven, is_record, replace_mentions};
+use super::sqlite::{Deleted, Trail, TrailError, Unproven, is_record};
 use crate::protect::{EmailHash, KeyRing, SealedPost, Wanted};
 use crate::spool::{self, Record};
 
@@ -116,15 +116,6 @@ pub fn forget(paths: &Paths, keys: &Arc<KeyRing>, who: &Wanted) -> Result<Report
     report.unreadable_spools = unreadable(paths)?;
     clean_trail(paths, &mut trail, who, &mut report)?;
     Ok(report)
-}
-
-/// Custom args without the hashes of these people, where somebody else's message names them; borrowed where it names none.
-#[must_use]
-pub fn without_mentions<'t>(custom_args: &'t str, who: &Wanted) -> Cow<'t, str> {
-    match replace_mentions(custom_args, |hash| Ok::<_, Infallible>(who.has(hash))) {
-        Ok(kept) => kept,
-        Err(never) => match never {},
-    }
 }
 
 /// How many events no proof stands behind.

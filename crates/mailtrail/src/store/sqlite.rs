@@ -25,7 +25,7 @@ pub(super) use append::message_digest;
 pub(super) use append::{ID_COLLISION, is_record};
 pub use delete::Deleted;
 pub use error::TrailError;
-pub(super) use forgotten::replace_mentions;
+pub(crate) use forgotten::without_people;
 pub(in crate::store) use forwarded::FORMAT as FORWARDED_FORMAT;
 pub use forwarded::{Forwarded, RefusedEvent};
 pub use identity::IdentityError;

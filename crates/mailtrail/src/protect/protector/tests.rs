@@ -183,6 +183,20 @@ fn unreadable_parts_are_sealed_and_only_the_key_opens_them() {
     assert!(stranger.open(&sealed[0].seal_key_id, &sealed[0].sealed).is_err());
 }
 
+#[test]
+fn a_number_that_is_the_local_part_goes_from_custom_args_alone() {
+    let event = row(
+        "{\"email\":\"09012345678@docomo.example\",\"event\":\"open\",\"timestamp\":1700000000,\"asm_group_id\":9012345678,\
+         \"phone\":9012345678,\"other\":[90123456789,{\"n\":9012345678}],\"category\":\"09012345678\"}",
+    );
+    let expected = "{\"phone\":\"[address]\",\"other\":[90123456789,{\"n\":\"[address]\"}]}";
+    assert!(
+        event.custom_args.as_deref().is_some_and(|args| args.starts_with(&expected[..expected.len() - 1])),
+        "{event:?}"
+    );
+    assert_eq!(event.category, ["09012345678"]);
+}
+
 /// Every form in which mailtrail promises to write no address.
 fn forms(address: &str) -> Vec<String> {
     let percent = |text: &str| text.bytes().map(|b| format!("%{b:02X}")).collect::<String>();

@@ -1,21 +1,29 @@
-//! The finders: each looks for one form and notes where it stands.
+//! The finders: each looks for one form in one text and notes where it stands. Each is linear in the text.
 
 use std::ops::Range;
 
-use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
-use md5::{Digest, Md5};
+use memchr::memmem;
 
-use crate::protect::address::normalise;
+/// Bytes compared for each byte of a text before a search takes over whose cost does not depend on the text.
+const COMPARED: usize = 8;
 
 /// `needle`, in any ASCII case.
-pub(super) fn literal(bytes: &[u8], needle: &[u8], note: &mut impl FnMut(Range<usize>)) {
+pub(super) fn literal(bytes: &[u8], needle: &[u8], note: &mut dyn FnMut(Range<usize>)) {
     let Some(first) = needle.first() else { return };
     let (lower, upper) = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
+    // Comparing at each candidate is fastest in texts, and quadratic where texts repeat the beginning of the needle.
+    let mut compared = 0;
     for at in memchr::memchr2_iter(lower, upper, bytes) {
-        if let Some(there) = bytes.get(at..at + needle.len())
-            && there.eq_ignore_ascii_case(needle)
-        {
-            note(at..at + needle.len());
+        let Some(there) = bytes.get(at..at + needle.len()) else { return };
+        let same = there.iter().zip(needle).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count();
+        if same == needle.len() {
+            note(at..at + same);
+        }
+        compared += same;
+        if compared > COMPARED * bytes.len() {
+            let (rest, needle) = (bytes[at + 1..].to_ascii_lowercase(), needle.to_ascii_lowercase());
+            memmem::find_iter(&rest, &needle).map(|found| at + 1 + found).for_each(|at| note(at..at + needle.len()));
+            return;
         }
     }
 }
@@ -23,7 +31,7 @@ pub(super) fn literal(bytes: &[u8], needle: &[u8], note: &mut impl FnMut(Range<u
 /// `needle` as a whole word, in any ASCII case.
 ///
 /// Japanese and Chinese have no spaces between words, so their characters end one as punctuation does.
-pub(super) fn word(bytes: &[u8], needle: &[u8], note: &mut impl FnMut(Range<usize>)) {
+pub(super) fn word(bytes: &[u8], needle: &[u8], note: &mut dyn FnMut(Range<usize>)) {
     literal(bytes, needle, &mut |range| {
         let before =
             bytes[range.start.saturating_sub(4)..range.start].utf8_chunks().last().and_then(|chunk| {
@@ -47,54 +55,88 @@ fn continues_word(c: char) -> bool {
     c.is_alphanumeric() && !without_spaces
 }
 
-/// Anything shaped like an address around an `@` or a full-width `＠`.
-pub(super) fn shaped(bytes: &[u8], note: &mut impl FnMut(Range<usize>)) {
-    const FULL_WIDTH: &[u8] = "＠".as_bytes();
-    for at in memchr::memchr2_iter(b'@', FULL_WIDTH[0], bytes) {
-        let sign = if bytes[at] == b'@' { 1 } else { FULL_WIDTH.len() };
-        if sign > 1 && !bytes[at..].starts_with(FULL_WIDTH) {
-            continue;
-        }
-        let start = local_start(bytes, at);
-        let end = domain_end(bytes, at + sign);
-        if start < at && end > at + sign {
+/// Anything shaped like an address around an `@` or one of its wide forms. `strict`: only with a domain of at least two
+/// labels, the last but letters, because bytes that encode no text have an `@` by chance.
+pub(super) fn shaped(bytes: &[u8], strict: bool, note: &mut dyn FnMut(Range<usize>)) {
+    let mut signs = signs(bytes).peekable();
+    // No part of an address is looked for beyond its neighbours, so that nothing is read often.
+    let mut floor = 0;
+    while let Some(sign) = signs.next() {
+        let limit = signs.peek().map_or(bytes.len(), |next| next.start);
+        let start = local_start(bytes, floor, sign.start);
+        let end = domain_end(&bytes[..limit], sign.end);
+        if start < sign.start
+            && end > sign.end
+            && (!strict || is_likely(&bytes[start..sign.start], &bytes[sign.end..end]))
+        {
             note(start..end);
         }
+        floor = sign.end;
     }
 }
 
-fn local_start(bytes: &[u8], at: usize) -> usize {
-    if at > 0 && bytes[at - 1] == b'"' {
-        // A quoted local part may hold anything; it ends at its own opening quote.
-        let from = at.saturating_sub(66);
-        if let Some(open) = bytes[from..at - 1].iter().rposition(|&b| b == b'"') {
-            return from + open;
+fn signs(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    const WIDE: [&[u8]; 2] = ["＠".as_bytes(), "﹫".as_bytes()];
+    memchr::memchr2_iter(b'@', WIDE[0][0], bytes).filter_map(|at| match bytes[at] {
+        b'@' => Some(at..at + 1),
+        _ => WIDE.iter().any(|wide| bytes[at..].starts_with(wide)).then(|| at..at + WIDE[0].len()),
+    })
+}
+
+fn local_start(bytes: &[u8], floor: usize, at: usize) -> usize {
+    if at > 0
+        && bytes[at - 1] == b'"'
+        && let Some(open) = opening_quote(&bytes[..at - 1])
+    {
+        return open;
+    }
+    let start = floor + bytes[floor..at].iter().rposition(|&b| !is_local(b)).map_or(0, |outside| outside + 1);
+    if start > floor && start < at && is_divider(bytes[start - 1]) {
+        divided_start(bytes, floor, start, at)
+    } else {
+        start
+    }
+}
+
+/// A quoted local part may hold anything but a line end; it ends at its own opening quote. `before`: what stands before the closing one.
+fn opening_quote(before: &[u8]) -> Option<usize> {
+    let is_escaped = |quote: usize| quote > 0 && before[quote - 1] == b'\\';
+    // Both quotes are escaped, or only those inside are. Every search ends at the closing quote of an address before.
+    let both = before.last() == Some(&b'\\');
+    for at in (0..before.len()).rev() {
+        match before[at] {
+            b'"' if both && is_escaped(at) => return Some(at - 1),
+            b'"' if both || !is_escaped(at) => return Some(at),
+            b'\n' | b'\r' => return None,
+            _ => {}
         }
     }
-    let is_local = |b: u8| {
-        b.is_ascii_alphanumeric()
-            || b >= 0x80
-            || matches!(
-                b,
-                b'.' | b'!'
-                    | b'#'
-                    | b'$'
-                    | b'%'
-                    | b'\''
-                    | b'*'
-                    | b'+'
-                    | b'-'
-                    | b'='
-                    | b'^'
-                    | b'_'
-                    | b'`'
-                    | b'{'
-                    | b'|'
-                    | b'}'
-                    | b'~'
-            )
+    None
+}
+
+fn is_local(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b >= 0x80 || b"!#$%'*+-.=^_`{|}~".contains(&b)
+}
+
+/// Characters of a local part that are common between other things.
+fn is_divider(b: u8) -> bool {
+    matches!(b, b'/' | b'?' | b'&')
+}
+
+/// Where a local part with `/`, `?` or `&` starts: `ken/taro@`. In paths and queries these divide.
+fn divided_start(bytes: &[u8], floor: usize, start: usize, at: usize) -> usize {
+    const LONGEST: usize = 64;
+    let from = floor.max(at.saturating_sub(LONGEST));
+    let outside = bytes[from..start].iter().rposition(|&b| !is_local(b) && !is_divider(b));
+    let Some(begin) = outside.map(|outside| from + outside + 1).or((from == floor).then_some(from)) else {
+        return start;
     };
-    bytes[..at].iter().rposition(|&b| !is_local(b)).map_or(0, |outside| outside + 1)
+    let whole = &bytes[begin..at];
+    let first = whole.split(|b| is_divider(*b)).next().unwrap_or_default();
+    let is_path =
+        first.is_empty() || first.contains(&b'.') || whole.contains(&b'=') || whole.windows(2).any(|w| w == b"//");
+    // Behind a sign stands a domain.
+    if is_path || (begin == floor && floor > 0) { start } else { begin }
 }
 
 fn domain_end(bytes: &[u8], from: usize) -> usize {
@@ -102,106 +144,33 @@ fn domain_end(bytes: &[u8], from: usize) -> usize {
         let literal = bytes[from..].iter().take(48).position(|&b| b == b']');
         return literal.map_or(from, |close| from + close + 1);
     }
-    let is_domain = |b: u8| b.is_ascii_alphanumeric() || b >= 0x80 || matches!(b, b'-' | b'.' | b'_');
     let end = bytes[from..].iter().position(|&b| !is_domain(b)).map_or(bytes.len(), |outside| from + outside);
     let trailing = bytes[from..end].iter().rev().take_while(|b| matches!(b, b'.' | b'-')).count();
     end - trailing
 }
 
-/// `needle` as hex digits, wherever a run of them is long enough.
-pub(super) fn in_hex(bytes: &[u8], needle: &[u8], note: &mut impl FnMut(Range<usize>)) {
-    for run in runs(bytes, needle.len() * 2, |b| b.is_ascii_hexdigit()) {
-        for skip in 0..2 {
-            let start = run.start + skip;
-            let decoded: Vec<u8> =
-                bytes[start..run.end].chunks_exact(2).map(|pair| nibble(pair[0]) * 16 + nibble(pair[1])).collect();
-            literal(&decoded, needle, &mut |range| note(start + range.start * 2..start + range.end * 2));
-        }
-    }
+fn is_domain(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b >= 0x80 || matches!(b, b'-' | b'.' | b'_')
 }
 
-fn nibble(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        b'a'..=b'f' => digit - b'a' + 10,
-        b'A'..=b'F' => digit - b'A' + 10,
-        _ => 0,
-    }
+/// Whether letters or digits stand before, and behind a label, a dot and two letters.
+fn is_likely(local: &[u8], domain: &[u8]) -> bool {
+    let is_letter = |b: &u8| b.is_ascii_alphabetic() || *b >= 0x80;
+    let ends_in_letters = |domain: &[u8]| {
+        domain.windows(4).any(|part| {
+            part[0].is_ascii_alphanumeric() | (part[0] >= 0x80) && part[1] == b'.' && part[2..].iter().all(is_letter)
+        })
+    };
+    local.iter().any(|b| b.is_ascii_alphanumeric() || *b >= 0x80)
+        && (domain.first() == Some(&b'[') || (domain.first() != Some(&b'.') && ends_in_letters(domain)))
 }
 
-/// The fewest base64 digits that hold `length` bytes, at the worst offset.
-pub(super) fn base64_length(length: usize) -> usize {
-    (length * 8).div_ceil(6)
-}
-
-/// `needle` within base64, in either alphabet and at every offset of the digits.
-pub(super) fn in_base64(bytes: &[u8], needle: &[u8], note: &mut impl FnMut(Range<usize>)) {
-    for run in runs(bytes, base64_length(needle.len()), |b| sextet(b).is_some()) {
-        for skip in 0..4.min(run.len()) {
-            let start = run.start + skip;
-            let decoded = decode_base64(&bytes[start..run.end]);
-            literal(&decoded, needle, &mut |range| {
-                // Every digit that holds a bit of it.
-                let (first, last) = (start + range.start * 8 / 6, start + (range.end * 8).div_ceil(6));
-                note(first..last.min(run.end));
-            });
-        }
-    }
-}
-
-fn decode_base64(digits: &[u8]) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(digits.len() * 3 / 4 + 1);
-    let (mut bits, mut held) = (0_u32, 0);
-    for digit in digits {
-        bits = (bits << 6) | u32::from(sextet(*digit).unwrap_or(0));
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            decoded.push((bits >> held & 0xff) as u8);
-        }
-    }
-    decoded
-}
-
-fn sextet(digit: u8) -> Option<u8> {
-    Some(match digit {
-        b'A'..=b'Z' => digit - b'A',
-        b'a'..=b'z' => digit - b'a' + 26,
-        b'0'..=b'9' => digit - b'0' + 52,
-        b'+' | b'-' => 62,
-        b'/' | b'_' => 63,
-        _ => return None,
-    })
-}
-
-/// Maximal runs of bytes of a class that are at least so long.
-fn runs(bytes: &[u8], at_least: usize, is_in: impl Fn(u8) -> bool) -> impl Iterator<Item = Range<usize>> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        while at < bytes.len() {
-            let start = at + bytes[at..].iter().position(|&b| is_in(b))?;
-            let end = bytes[start..].iter().position(|&b| !is_in(b)).map_or(bytes.len(), |outside| start + outside);
-            at = end;
-            if end - start >= at_least.max(1) {
-                return Some(start..end);
-            }
-        }
-        None
-    })
-}
-
-/// MD5, SHA-1 and SHA-256 of the address as hex, normalised and as sent: what trackers and avatar services use.
-pub(super) fn digests(address: &str) -> Vec<String> {
-    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
-    let mut spellings = vec![normalise(address), address.to_owned()];
-    spellings.dedup();
-    let all = spellings.iter().flat_map(|address| {
-        let bytes = address.as_bytes();
-        [
-            hex(&Md5::digest(bytes)),
-            hex(digest(&SHA1_FOR_LEGACY_USE_ONLY, bytes).as_ref()),
-            hex(digest(&SHA256, bytes).as_ref()),
-        ]
-    });
-    all.collect()
+/// Whether neither local part nor domain goes on beyond the range.
+pub(super) fn stands_alone(bytes: &[u8], range: &Range<usize>) -> bool {
+    let word = |b: &u8| b.is_ascii_alphanumeric() || *b >= 0x80 || matches!(b, b'-' | b'_');
+    let before = range.start.checked_sub(1).and_then(|at| bytes.get(at));
+    let (after, then) = (bytes.get(range.end), bytes.get(range.end + 1));
+    let begins_before = before.is_some_and(|b| word(b) || matches!(b, b'.' | b'+'));
+    let goes_on = after.is_some_and(word) || (after == Some(&b'.') && then.is_some_and(word));
+    !begins_before && !goes_on
 }

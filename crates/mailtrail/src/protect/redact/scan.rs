@@ -1,24 +1,14 @@
 //! One pass over a text that says which forms of an address it can hold at all.
 
-/// What the pass saw.
+/// The kinds of bytes that a text has.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Scan {
-    at: bool,
-    percent: bool,
-    ampersand: bool,
-    non_ascii: bool,
-    pub(super) equals: bool,
-    pub(super) longest_hex: usize,
-    pub(super) longest_base64: usize,
-}
+pub(super) struct Seen(u8);
 
 const AT: u8 = 1;
-const PERCENT: u8 = 2;
-const AMPERSAND: u8 = 4;
-const NON_ASCII: u8 = 8;
-const EQUALS: u8 = 16;
-const HEX: u8 = 32;
-const BASE64: u8 = 64;
+const ESCAPE: u8 = 2;
+const EQUALS: u8 = 4;
+const LINE_END: u8 = 8;
+const NON_ASCII: u8 = 16;
 
 const CLASSES: [u8; 256] = classes();
 
@@ -26,15 +16,11 @@ const fn classes() -> [u8; 256] {
     let mut table = [0; 256];
     let mut byte = 0_usize;
     while byte < 256 {
-        let b = byte as u8;
-        table[byte] = match b {
+        table[byte] = match byte as u8 {
             b'@' => AT,
-            b'%' => PERCENT,
-            b'&' => AMPERSAND,
+            b'%' | b'&' | b'\\' => ESCAPE,
             b'=' => EQUALS,
-            b'+' | b'/' | b'-' | b'_' => BASE64,
-            b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F' => HEX | BASE64,
-            b'g'..=b'z' | b'G'..=b'Z' => BASE64,
+            b'\r' | b'\n' => LINE_END,
             0x80.. => NON_ASCII,
             _ => 0,
         };
@@ -43,36 +29,90 @@ const fn classes() -> [u8; 256] {
     table
 }
 
-impl Scan {
-    /// Runs of digits are told only where one can be as long as `shortest_run`.
-    pub(super) fn of(text: &[u8], shortest_run: usize) -> Self {
-        let mut scan = Self::default();
-        let seen = text.iter().fold(0, |seen, byte| seen | CLASSES[usize::from(*byte)]);
-        if text.len() >= shortest_run {
-            let (mut hex, mut base64) = (0, 0);
-            for byte in text {
-                let class = CLASSES[usize::from(*byte)];
-                hex = if class & HEX != 0 { hex + 1 } else { 0 };
-                base64 = if class & BASE64 != 0 { base64 + 1 } else { 0 };
-                scan.longest_hex = scan.longest_hex.max(hex);
-                scan.longest_base64 = scan.longest_base64.max(base64);
+impl Seen {
+    pub(super) fn of(text: &[u8]) -> Self {
+        Self(text.iter().fold(0, |seen, byte| seen | CLASSES[usize::from(*byte)]))
+    }
+
+    pub(super) fn at(self) -> bool {
+        self.0 & AT != 0
+    }
+
+    /// An `@`, or bytes that its full-width form may be part of.
+    pub(super) fn sign(self) -> bool {
+        self.0 & (AT | NON_ASCII) != 0
+    }
+
+    pub(super) fn non_ascii(self) -> bool {
+        self.0 & NON_ASCII != 0
+    }
+
+    /// The first byte of a percent escape, an HTML entity or a JSON escape.
+    pub(super) fn escape(self) -> bool {
+        self.0 & ESCAPE != 0
+    }
+
+    pub(super) fn equals(self) -> bool {
+        self.0 & EQUALS != 0
+    }
+
+    pub(super) fn line_end(self) -> bool {
+        self.0 & LINE_END != 0
+    }
+}
+
+/// Maximal runs, at least `shortest` long, of positions below `length` that are in a class.
+///
+/// The last position that a run needs is tried first, so that texts without runs are mostly skipped. No position is tried
+/// more than twice.
+pub(super) fn runs(
+    length: usize,
+    shortest: usize,
+    is_in: impl Fn(usize) -> bool,
+) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let shortest = shortest.max(1);
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        while from + shortest <= length {
+            if let Some(outside) = (from..from + shortest).rev().find(|at| !is_in(*at)) {
+                from = outside + 1;
+                continue;
             }
+            let start = from;
+            let end = (from + shortest..length).find(|at| !is_in(*at)).unwrap_or(length);
+            from = end + 1;
+            return Some(start..end);
         }
-        scan.at = seen & AT != 0;
-        scan.percent = seen & PERCENT != 0;
-        scan.ampersand = seen & AMPERSAND != 0;
-        scan.non_ascii = seen & NON_ASCII != 0;
-        scan.equals = seen & EQUALS != 0;
-        scan
-    }
+        None
+    })
+}
 
-    /// Escapes that may hide anything.
-    pub(super) fn may_be_escaped(&self) -> bool {
-        self.percent || self.ampersand
-    }
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
 
-    /// An `@`, or bytes that its full-width form, or a letter of the address, may be part of.
-    pub(super) fn may_hold_shaped(&self) -> bool {
-        self.at || self.non_ascii
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn runs_are_the_maximal_ones_and_no_position_is_tried_often(text in "[ab]{0,60}", shortest in 1_usize..9) {
+            let tries = Cell::new(0);
+            let found: Vec<_> = runs(text.len(), shortest, |at| {
+                tries.set(tries.get() + 1);
+                text.as_bytes()[at] == b'a'
+            }).collect();
+            let mut expected = Vec::new();
+            let mut at = 0;
+            for part in text.split('b') {
+                if part.len() >= shortest {
+                    expected.push(at..at + part.len());
+                }
+                at += part.len() + 1;
+            }
+            prop_assert_eq!(found, expected);
+            prop_assert!(tries.get() <= 2 * text.len(), "{} tries", tries.get());
+        }
     }
 }

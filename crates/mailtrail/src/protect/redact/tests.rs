@@ -179,3 +179,257 @@ fn non_ascii_addresses_go_in_either_case() {
         assert_eq!(redactor.text(text, Kind::Fixed), REPLACEMENT, "{text}");
     }
 }
+
+/// A form in which somebody writes an address, and whether it encodes everything or only what needs it.
+type Form = (&'static str, fn(&str) -> String);
+
+fn base64(text: &str) -> String {
+    STANDARD.encode(text)
+}
+
+fn in_lines(text: &str) -> String {
+    let digits = STANDARD.encode(text);
+    let lines: Vec<&str> = digits.as_bytes().chunks(10).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    lines.join("\r\n ")
+}
+
+fn entities(text: &str) -> String {
+    text.replace('&', "&amp;").replace('@', "&#64;").replace('.', "&#x2e;").replace('+', "&plus;")
+}
+
+fn json(text: &str) -> String {
+    let escaped: String = text
+        .chars()
+        .map(|c| match c {
+            '@' | '+' | '=' | '%' | '&' => format!("\\u{:04X}", u32::from(c)),
+            '"' | '\\' | '/' => format!("\\{c}"),
+            '\r' => "\\r".to_owned(),
+            '\n' => "\\n".to_owned(),
+            c => c.to_string(),
+        })
+        .collect();
+    format!("{{\"to\":\"{escaped}\"}}")
+}
+
+/// Forms that may stand within each other.
+const FORMS: [Form; 8] = [
+    ("percent, what needs it", |text| {
+        text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_string() } else { percent(&c.to_string()) }).collect()
+    }),
+    ("percent, all", percent),
+    ("entities", entities),
+    ("JSON", json),
+    ("base64", base64),
+    ("base64url behind other letters", |text| format!("u_{}", URL_SAFE_NO_PAD.encode(text))),
+    ("base64 in lines", in_lines),
+    ("hex", |text| hex(text.as_bytes())),
+];
+
+/// Own addresses, with every spelling that must go from any encoding.
+const SPELLINGS: [(&str, &[&str]); 8] = [
+    ("Jane.Doe7@Example.com", &["jane.doe7@example.com", "JANE.DOE7=EXAMPLE.COM"]),
+    (
+        "jane+news@example.com",
+        &["jane+news@example.com", "jane@example.com", "jane=example.com", "jane+news=example.com"],
+    ),
+    ("da..me.@docomo.example", &["da..me.@docomo.example", "\"da..me.\"@docomo.example", "\"da..me.\"=docomo.example"]),
+    ("\".dame\"@docomo.example", &[".dame@docomo.example", "\".dame\"@docomo.example"]),
+    ("ken/taro@example.jp", &["ken/taro@example.jp", "ken/taro=example.jp"]),
+    ("taro@例え.jp", &["taro@例え.jp", "taro@xn--r8jz45g.jp", "taro=xn--r8jz45g.jp"]),
+    ("taro@xn--r8jz45g.jp", &["taro@例え.jp", "taro=例え.jp"]),
+    (
+        "\"jane with a very long name, who was quoted for it, and longer than any server takes it\"@example.com",
+        &[
+            "\"jane with a very long name, who was quoted for it, and longer than any server takes it\"@example.com",
+            "jane with a very long name, who was quoted for it, and longer than any server takes it=example.com",
+        ],
+    ),
+];
+
+/// Whether something was replaced, and the encoded address is not there as a whole.
+fn leaves_nothing(redacted: &str, encoded: &str) -> bool {
+    redacted.contains(REPLACEMENT) && !redacted.contains(encoded)
+}
+
+#[test]
+fn every_spelling_goes_from_every_nesting_of_forms() {
+    for (own, spellings) in SPELLINGS {
+        let redactor = Redactor::new(Some(own));
+        for spelling in spellings {
+            for (outer, encode_outer) in FORMS {
+                for (middle, encode_middle) in FORMS {
+                    for (inner, encode_inner) in FORMS {
+                        for (texts, depth) in [
+                            (vec![spelling.to_string(), encode_inner(spelling)], 1),
+                            (vec![encode_inner(spelling), encode_middle(&encode_inner(spelling))], 2),
+                            (
+                                vec![
+                                    encode_middle(&encode_inner(spelling)),
+                                    encode_outer(&encode_middle(&encode_inner(spelling))),
+                                ],
+                                3,
+                            ),
+                        ] {
+                            let encoded = &texts[1];
+                            let text = format!("550 <{encoded}> unknown");
+                            let redacted = redactor.text(&text, Kind::Fixed);
+                            assert_eq!(redactor.text(&redacted, Kind::Fixed), redacted, "{text} in a second pass");
+                            assert!(
+                                leaves_nothing(&redacted, encoded) && redacted.starts_with("550 <"),
+                                "{own}, {spelling} at depth {depth} in {outer} of {middle} of {inner}: {text} became {redacted}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn somebody_else_s_address_goes_from_every_nesting_of_forms() {
+    let redactor = Redactor::new(Some("jane@example.com"));
+    for address in ["bob.o'neil+x@shop.example", "ken/taro@mail.jp", "\"bob b\"@shop.example", "taro@例え.jp"] {
+        for (outer, encode_outer) in FORMS {
+            for (inner, encode_inner) in FORMS {
+                let encoded = encode_outer(&encode_inner(address));
+                let redacted = redactor.text(&encoded, Kind::Fixed);
+                assert!(
+                    leaves_nothing(&redacted, &encoded),
+                    "{address} in {outer} of {inner}: {encoded} became {redacted}"
+                );
+            }
+        }
+    }
+    assert_eq!(redactor.text("=?utf-8?Q?bob=40shop.example?= wrote", Kind::Fixed), "=?utf-8?Q?[address]?= wrote");
+    assert_eq!(redactor.text("ken/taro@mail.jp", Kind::Fixed), REPLACEMENT);
+    for (form, depth) in [(FORMS[0].1, 6), (FORMS[1].1, 6), (FORMS[2].1, 5), (FORMS[3].1, 5)] {
+        let encoded = (0..depth).fold("bob@shop.example".to_owned(), |text, _| form(&text));
+        assert!(leaves_nothing(&redactor.text(&encoded, Kind::Fixed), &encoded), "{encoded}");
+    }
+}
+
+#[test]
+fn digests_go_of_every_spelling_and_in_every_form() {
+    for (own, spellings) in SPELLINGS {
+        let redactor = Redactor::new(Some(own));
+        for spelling in spellings.iter().filter(|spelling| spelling.contains('@')) {
+            let bytes = spelling.to_lowercase().into_bytes();
+            for digest in [
+                hex(&Md5::digest(&bytes)),
+                hex(digest(&SHA1_FOR_LEGACY_USE_ONLY, &bytes).as_ref()).to_uppercase(),
+                hex(digest(&SHA256, &bytes).as_ref()),
+            ] {
+                for (name, encode) in FORMS {
+                    let text = encode(&digest);
+                    let redacted = redactor.text(&text, Kind::Fixed);
+                    assert!(leaves_nothing(&redacted, &text), "{own}, {spelling}: {name} {text} became {redacted}");
+                }
+            }
+        }
+    }
+}
+
+/// What speaks of nobody, as servers and tools write it.
+fn ordinary_texts() -> Vec<String> {
+    let mut state = 7_u64;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let mut texts: Vec<String> = [
+        "550 5.1.1 The email account that you tried to reach does not exist. https://support.google.com/mail/?p=NoSuchUser q18-20020a05620a0d9200b0075b2f3a1b2csi1234567qkl.123 - gsmtp",
+        "250 2.6.0 <dStsxCyLRLKzKSH0zo9exQ.geopod> [InternalId=20461568984064, Hostname=AM0PR04MB1234.eurprd04.prod.outlook.com] Queued mail for delivery",
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
+        "https://shop.example/list?width=40px&height=40.5&q=a%20b&x=%E4%BE%8B#top",
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+        "eyJvcmRlciI6IjEyMzQ1NiIsImNpdHkiOiJLw7ZsbiJ9",
+        "VGhpcyB0ZXh0IHNwZWFrcyBvZiBub2JvZHk6IDE1ICUgb2ZmLCA0MCBldXJvIEAgaG9tZQ",
+        "{\"path\":\"C:\\\\Users\\\\x\",\"a\":\"\\u00e4\"}",
+        "line one\r\nline two\r\n  line three",
+        "552 メールボックスがいっぱいです。",
+        "50% off & more; a=b &amp; c",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    for _ in 0..3_000 {
+        let bytes: Vec<u8> = (0..32).map(|_| random() as u8).collect();
+        texts.extend([STANDARD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes[..24]), hex(&bytes)]);
+    }
+    texts
+}
+
+#[test]
+fn ordinary_texts_are_left_alone() {
+    for own in ["jane.doe7@example.com", "jane+news@example.com", "a1@x.example", "\"a..b\"@例え.jp"] {
+        let redactor = Redactor::new(Some(own));
+        for text in ordinary_texts() {
+            for kind in [Kind::Free, Kind::Fixed] {
+                assert_eq!(redactor.text(&text, kind), text, "{own}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_number_is_the_local_part_with_or_without_leading_zeros() {
+    let redactor = Redactor::new(Some("09012345678@example.jp"));
+    assert!(redactor.is_local_part("9012345678") && !redactor.is_local_part("90123456789"));
+    assert!(Redactor::new(Some("4711+x@example.jp")).is_local_part("4711"));
+    assert!(!Redactor::new(None).is_local_part("1"));
+}
+
+#[test]
+fn the_local_part_goes_without_its_tag_and_its_quotes() {
+    let tagged = Redactor::new(Some("jane.doe+news@example.com"));
+    assert_eq!(tagged.text("user jane.doe unknown", Kind::Free), "user [address] unknown");
+    let quoted = Redactor::new(Some("\"a..b\"@docomo.example"));
+    assert_eq!(quoted.text("user a..b unknown", Kind::Free), "user [address] unknown");
+}
+
+/// Texts made to cost much: what repeats the beginning of the address, signs, quotes, escapes, digits that encode digits.
+fn costly_texts(length: usize) -> Vec<String> {
+    let repeated = |part: &str| part.repeat(length / part.len());
+    let mut texts: Vec<String> = [
+        "a", "@", "＠", "a＠", "a@", "\"@", "x\"@", "\\\"@", "%", "%25", "&", "&#", "&#0", "&amp;", "\\", "\\u0", "=",
+        "=\n", "=3D", "\n", "a\n", "V", "VVVV\n", "VVVVU", "/a", "a/@", "a?a@", "61", "3631", "é", "[", "@[", "a@[",
+        "\n\n ",
+    ]
+    .map(repeated)
+    .to_vec();
+    let mut nested = "x@y".to_owned();
+    while nested.len() < length {
+        nested = STANDARD.encode(&nested);
+    }
+    texts.push(nested);
+    texts.push(format!("{}\u{fffd}", repeated("%2525252525")));
+    texts
+}
+
+/// Counts the bytes that the finders and decoders are given.
+struct Counted<'c> {
+    bytes: &'c std::cell::Cell<usize>,
+}
+
+impl Finder for Counted<'_> {
+    fn shortest(&self) -> usize {
+        0
+    }
+
+    fn find(&self, layer: &Layer<'_>, _: &mut dyn FnMut(Range<usize>)) {
+        self.bytes.set(self.bytes.get() + layer.bytes.len());
+    }
+}
+
+#[test]
+fn the_decodings_of_a_text_are_bounded_by_its_length() {
+    for length in [1_000, 100_000] {
+        for text in costly_texts(length) {
+            let bytes = std::cell::Cell::new(0);
+            search(text.as_bytes(), &Counted { bytes: &bytes });
+            assert!(bytes.get() <= 48 * text.len() + 1024, "{} bytes of {:.20}…", bytes.get(), text);
+        }
+    }
+}

@@ -20,6 +20,8 @@ use crate::store::sqlite::Unproven;
 
 /// Hashes in one statement.
 const AT_ONCE: usize = 100;
+/// Digests in one statement: an address has three for each of its few spellings.
+const DIGESTS_AT_ONCE: usize = 600;
 /// Sealed entries of the quarantine that are looked into at once.
 const SEALED_AT_ONCE: u32 = 500;
 /// Between two tries at rows that BigQuery does not let go yet.
@@ -92,8 +94,8 @@ impl Dataset {
     /// When BigQuery cannot be asked, or it would cost more than allowed.
     pub async fn count_people(&self, keys: &KeyRing, who: &Wanted) -> Result<Erased, BigQueryError> {
         let mut counted = Erased::default();
-        for hashes in chunks(who) {
-            let Found { events, refused } = self.look(&hashes).await?;
+        for part_of_them in parts(who) {
+            let Found { events, refused } = self.look(&part_of_them).await?;
             counted.events += events.theirs;
             counted.mentions += events.mentions + refused.mentions;
             counted.quarantined += refused.theirs;
@@ -116,28 +118,28 @@ impl Dataset {
     ) -> Result<Erased, BigQueryError> {
         let until = Instant::now() + patience;
         let mut erased = Erased::default();
-        for hashes in chunks(who) {
+        for part_of_them in parts(who) {
             let mut part = Erased::default();
             let names = &self.names;
             // What changes nothing costs all the same, so it is looked first.
-            let there = self.look(&hashes).await?;
+            let there = self.look(&part_of_them).await?;
             if there.events.theirs > 0 {
-                let delete = |old| statement::delete_events(names, &hashes, old);
+                let delete = |old| statement::delete_events(names, &part_of_them, old);
                 part.events += self.insist(delete, until, &mut part.held_back).await?;
             }
             if there.events.mentions > 0 {
-                let neutralise = |old| statement::neutralise_events(names, &hashes, old);
+                let neutralise = |old| statement::neutralise_events(names, &part_of_them, old);
                 part.mentions += self.insist(neutralise, until, &mut part.held_back).await?;
             }
             if there.refused.theirs > 0 {
-                let delete = |old| statement::delete_refused(names, &hashes, old);
+                let delete = |old| statement::delete_refused(names, &part_of_them, old);
                 part.quarantined += self.insist(delete, until, &mut part.held_back).await?;
             }
             if there.refused.mentions > 0 {
-                let neutralise = |old| statement::neutralise_refused(names, &hashes, old);
+                let neutralise = |old| statement::neutralise_refused(names, &part_of_them, old);
                 part.mentions += self.insist(neutralise, until, &mut part.held_back).await?;
             }
-            part.remains = self.look(&hashes).await?.total();
+            part.remains = self.look(&part_of_them).await?.total();
             if part.remains == 0 {
                 part.held_back = None;
             }
@@ -171,10 +173,10 @@ impl Dataset {
         Ok(erased)
     }
 
-    async fn look(&self, hashes: &[String]) -> Result<Found, BigQueryError> {
+    async fn look(&self, people: &Part) -> Result<Found, BigQueryError> {
         Ok(Found {
-            events: self.count(&statement::count_events(&self.names, hashes)).await?,
-            refused: self.count(&statement::count_refused(&self.names, hashes)).await?,
+            events: self.count(&statement::count_events(&self.names, people)).await?,
+            refused: self.count(&statement::count_refused(&self.names, people)).await?,
         })
     }
 
@@ -265,11 +267,30 @@ impl Dataset {
     }
 }
 
-/// Their hashes, so many at once.
-fn chunks(who: &Wanted) -> Vec<Vec<String>> {
-    let mut hashes: Vec<String> = who.hashes().map(ToString::to_string).collect();
-    hashes.sort();
-    hashes.chunks(AT_ONCE).map(<[String]>::to_vec).collect()
+/// What one statement looks for.
+#[derive(Debug, Default)]
+struct Part {
+    hashes: Vec<String>,
+    digests: Vec<String>,
+}
+
+/// Their hashes and digests, so many at once.
+fn parts(who: &Wanted) -> Vec<Part> {
+    let in_order = |mut texts: Vec<String>| {
+        texts.sort();
+        texts.dedup();
+        texts
+    };
+    let hashes = in_order(who.hashes().map(ToString::to_string).collect());
+    let digests = in_order(who.digests().map(str::to_owned).collect());
+    let (mut hashes, mut digests) = (hashes.chunks(AT_ONCE), digests.chunks(DIGESTS_AT_ONCE));
+    std::iter::from_fn(|| match (hashes.next(), digests.next()) {
+        (None, None) => None,
+        (hashes, digests) => {
+            Some(Part { hashes: hashes.unwrap_or_default().to_vec(), digests: digests.unwrap_or_default().to_vec() })
+        }
+    })
+    .collect()
 }
 
 /// Parameters of texts.

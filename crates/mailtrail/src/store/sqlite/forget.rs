@@ -81,7 +81,8 @@ impl Trail {
         Ok(deleted)
     }
 
-    /// Messages of others whose custom args name one of these people by hash, and what those become.
+    /// Messages of others whose custom args name one of these people, and what those become. An address may stand there in any form,
+    /// above all as a digest, so that all of them are read; a hash only behind its mark.
     fn each_mention(
         &self,
         who: &Wanted,
@@ -91,13 +92,13 @@ impl Trail {
         let mut after = 0;
         while after < last {
             let upto = after + PAGE;
-            let page = "SELECT id, custom_args FROM message WHERE id > ?1 AND id <= ?2 AND instr(custom_args, ?3) > 0";
+            let page = "SELECT id, custom_args FROM message WHERE id > ?1 AND id <= ?2
+                        AND custom_args IS NOT NULL AND (?4 OR instr(custom_args, ?3) > 0)";
             let mut page = self.connection.prepare_cached(page)?;
-            let mut rows = page.query((after, upto, forgotten::MENTION))?;
+            let mut rows = page.query((after, upto, forgotten::MENTION, who.has_addresses()))?;
             while let Some(row) = rows.next()? {
                 let text: String = row.get(1)?;
-                let kept = forgotten::replace_mentions(&text, |hash| Ok::<_, TrailError>(who.has(hash)))?;
-                if let std::borrow::Cow::Owned(kept) = kept {
+                if let std::borrow::Cow::Owned(kept) = forgotten::without_people(&text, who) {
                     tell(row.get(0)?, kept)?;
                 }
             }

@@ -2,13 +2,14 @@
 //! asks for that by a number in `meta`, and `serve` answers by another.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use super::error::TrailError;
 use super::meta;
 use super::trail::Trail;
-use crate::protect::{EmailHash, ForgottenKey};
+use crate::protect::{EmailHash, ForgottenKey, Wanted};
 
 const WANTED: &str = "spool_scrub_wanted";
 const DONE: &str = "spool_scrub_done";
@@ -36,8 +37,17 @@ pub(super) fn without_mentions<'t>(
     replace_mentions(text, |hash| is_marked(sql, &key.mark(hash.as_bytes())))
 }
 
+/// Custom args without people who are forgotten: without their hashes, and without what redaction, which did not know their addresses, left.
+pub(crate) fn without_people<'t>(text: &'t str, who: &Wanted) -> Cow<'t, str> {
+    match replace_mentions(text, |hash| Ok::<_, Infallible>(who.has(hash))) {
+        Ok(Cow::Borrowed(text)) => who.removed_from(text),
+        Ok(Cow::Owned(text)) => Cow::Owned(who.removed_from(&text).into_owned()),
+        Err(never) => match never {},
+    }
+}
+
 /// Replaces each mention whose hash `is_theirs`.
-pub(in crate::store) fn replace_mentions<'t, E>(
+fn replace_mentions<'t, E>(
     text: &'t str,
     mut is_theirs: impl FnMut(&EmailHash) -> Result<bool, E>,
 ) -> Result<Cow<'t, str>, E> {

@@ -1,5 +1,6 @@
 use super::*;
-use crate::protect::ForgottenKey;
+use crate::config::HashMode;
+use crate::protect::{ForgottenKey, KeyFile, KeyRing};
 use crate::store::keys::Keys as _;
 use crate::store::testing::{PlainKeys, batch, encode, plain_seal, record, stored, texts};
 
@@ -54,6 +55,26 @@ fn a_person_goes_with_every_row_and_the_others_stay() {
         ["{\"by\":\"[address]\"}"]
     );
     assert_eq!(trail.delete_people(&who).unwrap(), Deleted::default(), "there is nobody left");
+}
+
+#[test]
+fn somebody_is_found_by_digest_in_custom_args_of_others() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("t.db");
+    let mut trail = opened(temp.path());
+    let keys = KeyRing::new(HashMode::HmacSha256, &KeyFile::generate().unwrap());
+    let mut who = Wanted::default();
+    who.add_address("jane@example.com", &keys);
+    // MD5 of jane@example.com, as avatar services use it.
+    let mut mentioning = batch(200..202);
+    mentioning.events[0].custom_args = Some("{\"by\":\"9E26471D35A78862C17E467D87CDDEDF\"}".to_owned());
+    mentioning.events[1].custom_args = Some("{\"by\":\"9e26471d35a78862c17e467d87cddede0\"}".to_owned());
+    trail.append(&[encode(mentioning)], &plain_seal).unwrap();
+    assert_eq!(trail.count_people(&who).unwrap().mentions, 1);
+    assert_eq!(trail.delete_people(&who).unwrap().mentions, 1);
+    let kept = texts(&path, "SELECT custom_args FROM message WHERE custom_args LIKE '{\"by\"%' ORDER BY 1");
+    assert_eq!(kept, ["{\"by\":\"9e26471d35a78862c17e467d87cddede0\"}", "{\"by\":\"[address]\"}"]);
+    assert_eq!(trail.count_people(&who).unwrap(), Deleted::default());
 }
 
 #[test]
