@@ -12,7 +12,9 @@ use super::key_ring::{KeyRing, OpenError};
 use crate::receive::Authentic;
 
 /// What the sealed bytes are, beside the key: nothing sealed for another purpose is ever taken for a POST.
-const PURPOSE: &[u8] = b"\0post 1";
+const PURPOSE: &[u8] = b"\0post 2";
+/// Before there were hops.
+const PURPOSE_1: &[u8] = b"\0post 1";
 
 /// A POST: its body and the headers that prove who sent it. Holds plain addresses, and so has no `Debug`.
 #[derive(Deserialize, Zeroize, ZeroizeOnDrop)]
@@ -25,6 +27,24 @@ pub struct Post {
     pub timestamp: Option<Vec<u8>>,
     /// The bytes that were signed.
     pub body: Vec<u8>,
+    /// Which mailtrails relayed it, if any did.
+    pub hops: Option<Vec<u8>>,
+}
+
+/// As it was sealed before there were hops.
+#[derive(Deserialize)]
+struct Post1 {
+    content_type: Option<Vec<u8>>,
+    signature: Option<Vec<u8>>,
+    timestamp: Option<Vec<u8>>,
+    body: Vec<u8>,
+}
+
+impl From<Post1> for Post {
+    fn from(post: Post1) -> Self {
+        let Post1 { content_type, signature, timestamp, body } = post;
+        Self { content_type, signature, timestamp, body, hops: None }
+    }
 }
 
 /// The same without copying, for sealing.
@@ -34,6 +54,7 @@ struct PostRef<'p> {
     signature: Option<&'p [u8]>,
     timestamp: Option<&'p [u8]>,
     body: &'p [u8],
+    hops: Option<&'p [u8]>,
 }
 
 /// A POST that nobody reads without the key file.
@@ -66,8 +87,9 @@ impl KeyRing {
             signature: signature.as_deref(),
             timestamp: timestamp.as_deref(),
             body: post.bytes(),
+            hops: headers.hops.as_ref().map(http::HeaderValue::as_bytes),
         };
-        let sealed = self.encrypt(nonce, &self.about_posts(), |sealed| {
+        let sealed = self.encrypt(nonce, &self.about_posts(PURPOSE), |sealed| {
             // postcard fails only where memory runs out or a sequence has no length.
             *sealed = postcard::to_extend(&plain, std::mem::take(sealed)).expect("a post always encodes");
         });
@@ -82,12 +104,17 @@ impl KeyRing {
         if post.seal_key_id != self.seal_key_id() {
             return Err(OpenError::UnknownKey(post.seal_key_id.clone()));
         }
-        let plain = Zeroizing::new(self.decrypt(&self.about_posts(), &post.sealed)?);
-        postcard::from_bytes(&plain).map_err(|_| OpenError::Damaged)
+        match self.decrypt(&self.about_posts(PURPOSE), &post.sealed).map(Zeroizing::new) {
+            Ok(plain) => postcard::from_bytes(&plain).map_err(|_| OpenError::Damaged),
+            Err(_) => {
+                let plain = Zeroizing::new(self.decrypt(&self.about_posts(PURPOSE_1), &post.sealed)?);
+                postcard::from_bytes(&plain).map(Post1::into).map_err(|_| OpenError::Damaged)
+            }
+        }
     }
 
-    fn about_posts(&self) -> Vec<u8> {
-        [self.seal_key_id().as_bytes(), PURPOSE].concat()
+    fn about_posts(&self, purpose: &[u8]) -> Vec<u8> {
+        [self.seal_key_id().as_bytes(), purpose].concat()
     }
 }
 
@@ -109,6 +136,7 @@ mod tests {
             content_type: Some("application/json; charset=utf-8".parse().expect("a value")),
             signature: Some("MEUCIQ".parse().expect("a value")),
             timestamp: None,
+            hops: Some("0123456789abcdef".parse().expect("a value")),
         };
         let post = Authentic::new(body.to_vec().into(), headers, VerifiedBy::Basic, 7);
         let sealed = keys.seal_post(&post).expect("sealed");
@@ -118,6 +146,7 @@ mod tests {
         assert_eq!(opened.body, body);
         assert_eq!(opened.content_type.as_deref(), Some(&b"application/json; charset=utf-8"[..]));
         assert_eq!((opened.signature.as_deref(), opened.timestamp.as_deref()), (Some(&b"MEUCIQ"[..]), None));
+        assert_eq!(opened.hops.as_deref(), Some(&b"0123456789abcdef"[..]));
         assert_ne!(keys.seal_post(&post).expect("sealed").sealed, sealed.sealed, "each has a nonce of its own");
 
         assert!(matches!(self::keys().open_post(&sealed), Err(OpenError::UnknownKey(_))));
@@ -130,5 +159,20 @@ mod tests {
         let entry = keys.seal(body, "not_json");
         let entry = SealedPost { seal_key_id: entry.seal_key_id, sealed: entry.sealed };
         assert!(keys.open_post(&entry).is_err(), "nor the other way round");
+    }
+
+    #[test]
+    fn a_post_that_an_earlier_version_sealed_is_opened() {
+        let keys = keys();
+        let plain = (None::<&[u8]>, Some(&b"MEUCIQ"[..]), None::<&[u8]>, &b"[]"[..]);
+        let sealed = keys.encrypt([7; NONCE_LEN], &keys.about_posts(PURPOSE_1), |sealed| {
+            *sealed = postcard::to_extend(&plain, std::mem::take(sealed)).expect("encoded");
+        });
+        let post = SealedPost { seal_key_id: keys.seal_key_id().to_owned(), sealed };
+        let opened = keys.open_post(&post).expect("opened");
+        assert_eq!(
+            (&opened.body[..], opened.signature.as_deref(), &opened.hops),
+            (&b"[]"[..], Some(&b"MEUCIQ"[..]), &None)
+        );
     }
 }

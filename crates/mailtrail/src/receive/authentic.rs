@@ -58,6 +58,8 @@ pub struct ProofHeaders {
     pub signature: Option<HeaderValue>,
     /// Its timestamp.
     pub timestamp: Option<HeaderValue>,
+    /// Which mailtrails relayed it, if any did.
+    pub hops: Option<HeaderValue>,
 }
 
 /// A body whose sender was checked as the configuration asks.

@@ -18,7 +18,7 @@ use super::authentic::{Authentic, ProofHeaders, VerifiedBy};
 use super::body::{self, BodyLimits, Budget, HeldBody};
 use super::connections::{BODY_EVICTED, Connections, Place};
 use super::peer::Proxies;
-use super::{head, wrong_path};
+use super::{head, hops, wrong_path};
 use crate::clock;
 use crate::config::Receive;
 use crate::log;
@@ -218,6 +218,10 @@ impl<K: Keep> Shared<K> {
             Ok(verified_by) => verified_by,
             Err(declined) => return read(Err(declined)),
         };
+        // Only now, because anybody can send the header.
+        if hops::is_loop(headers) {
+            return read(Err(Refusal::RelayLoop.of(true)));
+        }
         if verified_by != VerifiedBy::Nothing {
             self.connections.note_verified(client);
         }
@@ -242,6 +246,15 @@ impl<K: Keep> Shared<K> {
 
     fn report(&self, refusal: Refusal, proven: bool, parts: &http::request::Parts) {
         metrics::counter!("mailtrail_refused_total", "reason" => refusal.as_str()).increment(1);
+        if refusal == Refusal::RelayLoop {
+            log::limited(refusal.as_str(), || {
+                tracing::error!(
+                    reason = refusal.as_str(),
+                    "a POST that this mailtrail relayed came back to it: a url of [[relay]] leads back here, directly or through another \
+                     relay; remove one of them"
+                );
+            });
+        }
         if !refusal.may_cost_events() {
             return;
         }
@@ -282,6 +295,7 @@ fn proof_headers(headers: &HeaderMap) -> ProofHeaders {
         content_type: headers.get(CONTENT_TYPE).cloned(),
         signature: one(SIGNATURE_HEADER),
         timestamp: one(TIMESTAMP_HEADER),
+        hops: hops::of(headers),
     }
 }
 

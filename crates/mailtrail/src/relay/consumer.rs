@@ -25,6 +25,8 @@ const BYTES: usize = 4 << 20;
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// What was begun when it is to stop may be finished.
 const GRACE: Duration = Duration::from_secs(3);
+/// The answer of a mailtrail that relayed the POST before.
+const LOOP_DETECTED: u16 = 508;
 /// After the file failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -126,6 +128,16 @@ impl Consumer {
                 }
                 Err(error) => error,
             };
+            if matches!(error, SendError::Busy { status: LOOP_DETECTED, .. }) {
+                log::limited("relay loop", || {
+                    tracing::error!(
+                        consumer = self.name,
+                        "answers that a POST was relayed in a loop (HTTP status 508); it is not sent again: the url of this [[relay]] \
+                         leads back to a mailtrail that relayed the POST before"
+                    );
+                });
+                return Ok(Outcome::Looped);
+            }
             health::failed(&self.name);
             if let SendError::Refused { status, .. } = error {
                 refused += 1;

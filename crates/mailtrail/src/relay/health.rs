@@ -67,7 +67,7 @@ impl Health {
 
 /// Counters begin with 0, so that a rise can be told from a start.
 pub(super) fn begin(consumer: &str) {
-    for name in ["delivered", "failures", "set_aside", "dropped"] {
+    for name in ["delivered", "failures", "set_aside", "dropped", "loops"] {
         metrics::counter!(format!("mailtrail_relay_{name}_total"), "consumer" => consumer.to_owned()).increment(0);
     }
 }
@@ -76,6 +76,7 @@ pub(super) fn count(consumer: &str, outcome: Outcome) {
     let name = match outcome {
         Outcome::Delivered => "mailtrail_relay_delivered_total",
         Outcome::SetAside(_) => "mailtrail_relay_set_aside_total",
+        Outcome::Looped => "mailtrail_relay_loops_total",
     };
     metrics::counter!(name, "consumer" => consumer.to_owned()).increment(1);
 }
@@ -103,6 +104,15 @@ pub fn describe() {
         "mailtrail_relay_dropped_total",
         "POSTs that a consumer never gets: too old, no room, or somebody in them was forgotten"
     );
+    metrics::describe_counter!(
+        "mailtrail_relay_loops_total",
+        "POSTs that a consumer did not take because they had been relayed in a loop"
+    );
+    metrics::describe_counter!(
+        "mailtrail_relay_known_total",
+        "POSTs that are not relayed because all their events were known: repetitions, replays and loops"
+    );
+    metrics::counter!("mailtrail_relay_known_total").increment(0);
     metrics::describe_gauge!("mailtrail_relay_waiting_posts", "POSTs that a consumer is still to get");
     metrics::describe_gauge!("mailtrail_relay_set_aside_posts", "POSTs that were refused and wait to be given again");
     metrics::describe_gauge!("mailtrail_relay_lag_seconds", "how long the oldest of a consumer's POSTs has waited");

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use crate::config::{HookUrl, Relay};
 use crate::notify::{Client, SendError};
 use crate::protect::Post;
+use crate::receive::{HOP_HEADER, with_own_hop};
 
 /// Posts to one consumer.
 pub(super) struct Poster {
@@ -41,6 +42,9 @@ impl Poster {
             if let Some(value) = value.as_deref().and_then(|value| HeaderValue::from_bytes(value).ok()) {
                 headers.insert(name, value);
             }
+        }
+        if let Some(hops) = with_own_hop(post.hops.as_deref()) {
+            headers.insert(HeaderName::from_static(HOP_HEADER), hops);
         }
         if let Some(authorization) = &self.authorization {
             headers.insert(AUTHORIZATION, authorization.clone());

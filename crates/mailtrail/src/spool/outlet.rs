@@ -31,8 +31,8 @@ pub struct SpooledPost {
 pub(crate) struct Piece {
     /// In the order committed.
     pub(crate) records: Vec<Record>,
-    /// Those of their POSTs that are to be passed on, in the same order.
-    pub(crate) posts: Vec<SpooledPost>,
+    /// Those of their POSTs that are to be passed on, in the same order, each with the index of its batch.
+    pub(crate) posts: Vec<(usize, SpooledPost)>,
 }
 
 /// What was handed out and is not drained yet.
@@ -167,7 +167,7 @@ impl Outlet {
             amount.bytes += stored.bytes() as u64;
             let Stored { received_at, record, post, .. } = stored;
             records.push(record);
-            posts.extend(post.map(|post| SpooledPost { received_at, post }));
+            posts.extend(post.map(|post| (records.len() - 1, SpooledPost { received_at, post })));
         }
         Ok(Some(Piece { records, posts }))
     }
@@ -185,6 +185,11 @@ impl Outlet {
             }
             opened => opened,
         }
+    }
+
+    /// The last batch that was handed out.
+    pub(crate) fn chunk_through(&self) -> Position {
+        self.chunk.through
     }
 
     /// What was handed out is to be handed out again.

@@ -234,7 +234,7 @@ fn a_post_is_stored_with_its_batch_counts_as_backlog_and_goes_with_it() {
     answer.try_recv().expect("answered").map(drop).expect("stored");
     let piece = bench.outlet.next(10).expect("readable").expect("a piece");
     assert_eq!(piece.records, records(&[0, 2]));
-    assert_eq!(piece.posts, [SpooledPost { received_at: 7, post: sealed(7) }]);
+    assert_eq!(piece.posts, [(1, SpooledPost { received_at: 7, post: sealed(7) })]);
     let path = temp.path().join("1.db");
     let records_alone: usize = piece.records.iter().map(|record| record.bytes().len()).sum();
     assert_eq!(

@@ -108,6 +108,8 @@ pub(super) struct Relayed {
     paths: Paths,
     wanted: bool,
     file: Option<RelayFile>,
+    /// Up to here the trail may have rows of POSTs that are not in the file yet, so that known events prove nothing.
+    unsure_through: Position,
 }
 
 impl Relayed {
@@ -120,7 +122,7 @@ impl Relayed {
                 None
             }
         };
-        Self { paths, wanted, file }
+        Self { paths, wanted, file, unsure_through: Position::default() }
     }
 
     fn add(&mut self, posts: &[SpooledPost]) -> Result<(), RelayError> {
@@ -175,6 +177,8 @@ pub(super) fn run(mut outlet: Outlet, trail: Trail, mut relayed: Relayed, keys: 
     give_way("the drain");
     let mut pause = RETRY.0;
     let mut scrubber = Scrubber::default();
+    // What an earlier process left in the spool.
+    relayed.unsure_through = outlet.head();
     let mut handle = TrailHandle { trail: Some(trail), paths: relayed.paths.clone(), keys };
     let folder = relayed.paths.folder().canonicalize().unwrap_or_else(|_| relayed.paths.folder().to_owned());
     let mut compared: Option<Instant> = None;
@@ -244,27 +248,41 @@ fn step(
     if next.is_none() {
         return Ok(None);
     }
-    let mut posts = Vec::new();
+    let (mut posts, mut known) = (Vec::new(), 0);
+    let is_sure = outlet.position() >= relayed.unsure_through;
     let appended = trail.append_each(
         &mut |add| {
             // Asked for once more: the first piece went into the transaction that failed.
             if next.is_none() {
-                posts.clear();
+                (posts, known) = (Vec::new(), 0);
                 outlet.again();
                 next = outlet.next(ITEMS_A_COMMIT)?;
             }
             while let Some(piece) = next.take() {
-                piece.records.iter().try_for_each(&mut *add)?;
-                posts.extend(piece.posts);
+                let mut of_piece = piece.posts.into_iter().peekable();
+                for (at, record) in piece.records.iter().enumerate() {
+                    let is_new = add(record)?;
+                    match of_piece.next_if(|(of, _)| *of == at) {
+                        Some((_, post)) if is_new || !is_sure => posts.push(post),
+                        Some(_) => known += 1,
+                        None => {}
+                    }
+                }
                 next = outlet.next(ITEMS_A_COMMIT)?;
             }
             Ok::<_, DrainError>(())
         },
         &|bytes, why| keys.seal(bytes, why),
     )?;
+    // From here until the posts are added, a failure leaves rows in the trail whose posts are still to be relayed.
+    let before = std::mem::replace(&mut relayed.unsure_through, outlet.chunk_through());
     trail.check_in_place()?;
-    // Behind the trail, whose rows are told apart where this fails and all is read again; posts are not.
+    // Behind the trail, whose duplicate rows are recognised if this fails and all is read again; posts are not.
     relayed.add(&posts)?;
+    relayed.unsure_through = before;
+    if known > 0 {
+        metrics::counter!("mailtrail_relay_known_total").increment(known);
+    }
     // Durable in both: only now may the spool let go.
     let chunk = outlet.drained();
     *state.totals.lock().unwrap_or_else(PoisonError::into_inner) += appended;

@@ -85,6 +85,8 @@ pub enum Outcome {
     Delivered,
     /// It refused it for good, with this HTTP status; 0: it cannot be opened.
     SetAside(u16),
+    /// It was relayed in a loop, and is not sent again.
+    Looped,
 }
 
 /// A post that is dealt with.
@@ -262,6 +264,10 @@ impl RelayFile {
                         let delete = "DELETE FROM set_aside WHERE consumer = ?1 AND post = ?2";
                         transaction.prepare_cached(delete)?.execute((consumer, id))?;
                     }
+                }
+                Outcome::Looped => {
+                    let delete = "DELETE FROM set_aside WHERE consumer = ?1 AND post = ?2";
+                    transaction.prepare_cached(delete)?.execute((consumer, id))?;
                 }
                 Outcome::SetAside(status) => {
                     // Not for a consumer or a post that is gone meanwhile.

@@ -308,7 +308,7 @@ fn a_damaged_file_is_given_up_and_the_next_start_goes_on_without_it() {
     assert_eq!(server.post(&site, &body(0)).0, 200);
     wait_for("it to be passed on", || consumer.taken().len() == 1);
     let log = server.stop();
-    assert!(log.contains("an unknown number of POSTs that waited in the damaged one reach no consumer"), "{log}");
+    assert!(log.contains("a new file takes over, and an unknown number of POSTs"), "{log}");
 }
 
 #[test]
@@ -319,4 +319,76 @@ fn without_a_store_on_this_machine_it_is_refused() {
     site.write_secret("mailtrail.toml", &config.replace("path = \"mailtrail.db\"\n", stateless));
     let said = site.try_serve().err().expect("refused");
     assert!(said.contains("[[relay]] needs a store on this machine"), "{said}");
+}
+
+/// A site at a known address that relays to `url`; every site of a test takes what the same sender signed.
+fn site_at(address: SocketAddr, url: &str, sender: &Site) -> Site {
+    let site = site(&[("next", url)], &format!("basic_auth = \"{}\"", crate::support::CREDENTIALS));
+    let config = std::fs::read_to_string(site.path().join("mailtrail.toml")).unwrap();
+    let config = config.replacen("127.0.0.1:0", &address.to_string(), 1);
+    site.write_secret("mailtrail.toml", &config.replace(site.signer.public_key(), sender.signer.public_key()));
+    site
+}
+
+fn stored(site: &Site, server: &Running) -> i64 {
+    server.wait_drained();
+    site.trail().query_row("SELECT count(*) FROM event", [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn a_post_that_is_replayed_is_relayed_once() {
+    let consumer = Consumer::start();
+    let site = site(&[("one", &consumer.url())], "");
+    let server = site.serve();
+    let headers = site.honest_headers(&body(1));
+    for _ in 0..20 {
+        assert_eq!(request(server.address, "POST", "/event", &headers, &body(1)).unwrap().0, 200);
+        // Each by itself and signed again, as SendGrid repeats it.
+        assert_eq!(server.post(&site, &body(1)).0, 200);
+        server.wait_drained();
+    }
+    // Known events beside a new one are passed on: the bytes are one.
+    let mixed = batch(&[event("r1", ADDRESS, "delivered", 1_700_000_000), event("r2", ADDRESS, "open", 1_700_000_001)]);
+    assert_eq!(server.post(&site, &mixed).0, 200);
+    wait_for("the new one", || consumer.posts().len() == 2);
+    assert_eq!(consumer.taken(), [body(1), mixed]);
+    assert_eq!(server.metric("mailtrail_relay_known_total"), 39.0);
+    assert_eq!(waiting(&server), 0.0);
+}
+
+/// A relay whose URL is the own one (matrix-hookshot#966).
+#[test]
+fn a_relay_to_itself_ends_and_is_reported() {
+    let address = free_address();
+    let sender = Site::new();
+    let site = site_at(address, &format!("http://{address}/event"), &sender);
+    let server = site.serve();
+    assert_eq!(server.post(&sender, &body(1)).0, 200);
+    wait_for("the loop to be seen on both sides", || {
+        server.metric("mailtrail_refused_total{reason=\"relay_loop\"}") == 1.0
+            && server.metric("mailtrail_relay_loops_total") == 1.0
+    });
+    wait_for("nothing to wait", || waiting(&server) == 0.0);
+    assert_eq!(stored(&site, &server), 1);
+    assert_eq!(server.metric("mailtrail_posts_total{status=\"200\"}"), 1.0);
+    let log = server.stop();
+    assert!(log.contains("came back to it") && log.contains("leads back to a mailtrail"), "{log}");
+}
+
+#[test]
+fn two_that_relay_to_each_other_end_and_report_it() {
+    let (one, two) = (free_address(), free_address());
+    let sender = Site::new();
+    let sites =
+        [site_at(one, &format!("http://{two}/event"), &sender), site_at(two, &format!("http://{one}/event"), &sender)];
+    let servers = [sites[0].serve(), sites[1].serve()];
+    assert_eq!(servers[0].post(&sender, &body(1)).0, 200);
+    wait_for("the loop to be refused by the first", || {
+        servers[0].metric("mailtrail_refused_total{reason=\"relay_loop\"}") == 1.0
+    });
+    wait_for("the second to give it up", || servers[1].metric("mailtrail_relay_loops_total") == 1.0);
+    for (site, server) in sites.iter().zip(&servers) {
+        assert_eq!(stored(site, server), 1);
+        assert_eq!(server.metric("mailtrail_posts_total{status=\"200\"}"), 1.0);
+    }
 }

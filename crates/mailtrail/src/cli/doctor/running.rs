@@ -125,6 +125,21 @@ fn from_detail(page: &str, detail: &serde_json::Value, path: &str) -> Vec<Check>
             "correct the Post URL in SendGrid or the path that the proxy passes on, or set [receive] path",
         ));
     }
+    let loops: f64 =
+        page.lines().filter(|line| line.starts_with("mailtrail_relay_loops_total{")).filter_map(last_number).sum();
+    if let Some(count) = refused("relay_loop").or((loops > 0.0).then_some(loops)) {
+        checks.push(Check::warn(
+            "relay",
+            format!("{count:.0} POSTs were relayed in a loop: a url of [[relay]] leads back to a mailtrail that relayed them before"),
+            "remove that [[relay]] here or there; the log of mailtrail serve names the consumer",
+        ));
+    }
+    if let Some(count) = value(page, "mailtrail_relay_known_total").filter(|count| *count > 0.0) {
+        checks.push(Check::pass(
+            "relay",
+            format!("{count:.0} POSTs were not relayed because all their events were known"),
+        ));
+    }
     // Anybody can cause what follows, so it is a warning only while nothing is received.
     let mut unproven = |what: String, todo: &str| {
         checks.push(if receives { Check::pass("refused", what) } else { Check::warn("refused", what, todo) });
@@ -231,6 +246,10 @@ fn get(address: SocketAddr, path: &str) -> io::Result<String> {
     // `/readyz` has its detail also if it is not ready.
     let is_ours = head.starts_with("HTTP/1.1 200") || (path == "/readyz" && head.starts_with("HTTP/1.1 503"));
     if is_ours { Ok(body.to_owned()) } else { Err(io::Error::other("something else answers there")) }
+}
+
+fn last_number(line: &str) -> Option<f64> {
+    line.rsplit_once(' ')?.1.trim().parse().ok()
 }
 
 /// The value of a metric without labels.

@@ -66,8 +66,8 @@ enum Care {
     Each,
 }
 
-/// Takes one batch after the other into a transaction.
-pub(crate) type Add<'a> = dyn FnMut(&Record) -> Result<(), TrailError> + 'a;
+/// Takes one batch after the other into a transaction; says whether anything of it was new, or there was nothing in it.
+pub(crate) type Add<'a> = dyn FnMut(&Record) -> Result<bool, TrailError> + 'a;
 
 /// Why a transaction was given up.
 struct Failed<E> {
@@ -102,7 +102,7 @@ impl Trail {
         records: &[Record],
         seal: &dyn Fn(&[u8], &str) -> SealedRow<String>,
     ) -> Result<Appended, TrailError> {
-        self.append_each(&mut |add| records.iter().try_for_each(&mut *add), seal)
+        self.append_each(&mut |add| records.iter().try_for_each(|record| add(record).map(drop)), seal)
     }
 
     /// As [`append`](Self::append), of batches that are never in memory all at once: `hand` hands over one after the other, and
@@ -148,7 +148,7 @@ impl Trail {
             done: Appended::default(),
         };
         let mut content = false;
-        hand(&mut |record| writer.record(record).inspect_err(|error| content = error.is_content()))
+        hand(&mut |record| writer.record_is_new(record).inspect_err(|error| content = error.is_content()))
             .map_err(|error| Failed { error, content })?;
         let done = writer.done;
         drop(writer);
@@ -170,6 +170,14 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
+    fn record_is_new(&mut self, record: &Record) -> Result<bool, TrailError> {
+        // Events of forgotten people are not stored, so that nothing shows whether they came before.
+        let new = |done: &Appended| done.stored + done.quarantined + done.forgotten;
+        let before = new(&self.done);
+        self.record(record)?;
+        Ok(record.items() == 0 || new(&self.done) > before)
+    }
+
     fn record(&mut self, record: &Record) -> Result<(), TrailError> {
         let Ok(batch) = record.decode() else {
             return self.seal_away(

@@ -235,7 +235,7 @@ fn what_comes_in_pieces_is_one_transaction_and_comes_again_where_an_element_fail
     let mut calls = 0;
     let mut hand = |add: &mut Add<'_>| {
         calls += 1;
-        [record(0..5), record(5..10)].iter().try_for_each(&mut *add)
+        [record(0..5), record(5..10)].iter().try_for_each(|record| add(record).map(drop))
     };
     let appended = trail.append_each(&mut hand, &plain_seal).expect("appended");
     assert_eq!((calls, appended), (2, Appended { stored: 9, duplicate: 0, quarantined: 1, forgotten: 0 }));
