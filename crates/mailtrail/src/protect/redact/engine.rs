@@ -70,7 +70,7 @@ impl<F: Finder> Search<'_, F> {
         let mut found = Vec::new();
         match self.left.get().checked_sub(bytes.len()) {
             Some(left) => self.left.set(left),
-            None => return vec![0..bytes.len()],
+            None => return std::iter::once(0..bytes.len()).collect(),
         }
         let seen = Seen::of(bytes);
         self.finder.find(&Layer { bytes, seen, place }, &mut |range| found.push(range));

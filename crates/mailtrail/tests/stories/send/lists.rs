@@ -158,7 +158,7 @@ fn what_is_no_address_is_an_error_with_its_row_everywhere() {
         assert!(said.contains("row 4") && said.contains("row 5, column email: no address"), "{args:?}: {said}");
         assert!(!said.contains("john") && !said.contains("jane"), "{args:?}: {said}");
     }
-    for args in [&commands[0][..], commands[2], commands[3], commands[4]] {
+    for args in [commands[0], commands[2], commands[3], commands[4]] {
         let skipping = [args, &["--skip-invalid"], if args[0] == "wait" { &["--timeout", "1s"] } else { &[] }].concat();
         let output = site.command(&skipping).output().unwrap();
         assert_ne!(output.status.code(), Some(2), "{skipping:?}: {}", text(&output.stderr));
