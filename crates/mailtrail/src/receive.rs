@@ -26,9 +26,9 @@ pub mod wrong_path;
 pub use access::{Access, AccessSummary};
 pub use answer::Refusal;
 pub use authentic::{Authentic, ProofHeaders, VerifiedBy};
-pub use certificate::certificate_end;
 #[cfg(test)]
 pub(crate) use certificate::testing as certificate_testing;
+pub use certificate::{CertificateError, CertificateWarning, ServerCertificate};
 pub(crate) use connections::{Connections, Place};
 pub use fault::ConnectionFault;
 pub(crate) use head_guard::HeadGuard;
@@ -36,4 +36,4 @@ pub use hops::{HOP_HEADER, with_own as with_own_hop};
 pub use listener::{Listener, ListenerError, serve};
 pub(crate) use post::status_label;
 pub use post::{Keep, Kept, Shared};
-pub use tls::{Tls, TlsError};
+pub use tls::{CertificatePoll, Tls, TlsStanding};

@@ -53,6 +53,9 @@ pub struct Server {
 /// # Errors
 /// When a file, a key or an address cannot be used, or another process serves the same store.
 pub async fn start(config: &Config) -> anyhow::Result<Server> {
+    if config.metrics_listen.is_some() {
+        metrics_page::install().context("[metrics]")?;
+    }
     let keys = Arc::new(KeyRing::load(&config.privacy)?);
     let protector = Protector::new(Arc::clone(&keys), &config.privacy);
     let identity = keys.identity();
@@ -78,7 +81,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
         None => None,
         Some(listen) => {
             let forwarding = forward.as_ref().map(Forward::forwarding);
-            let page = metrics_page::bind(listen, sink.clone(), forwarding).await.context("[metrics] listen")?;
+            let page =
+                metrics_page::bind(listen, sink.clone(), forwarding, tls.clone()).await.context("[metrics] listen")?;
             let bound = page.address()?;
             tasks.push(tokio::spawn(page.serve(stopped.clone())));
             Some(bound)
@@ -95,7 +99,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     }
     let watch = watch::Watch {
         store: sink.keeper().map(|keeper| (keeper.clone(), config.store.path.clone())),
-        certificate: config.receive.tls.as_ref().map(|tls| tls.cert.clone()),
+        tls: tls.clone(),
         relay: relay.as_ref().map(Relay::health),
         notifier: notifier.clone(),
         when: config.watch,
@@ -219,7 +223,10 @@ fn note_last_event(config: &Config, sink: &Sink) {
     match last {
         Ok(Some(at)) => road::note_last_event(at),
         Ok(None) => road::note_last_event(clock::now_micros()),
-        Err(error) => tracing::warn!("when the last event came in is not known: {error}"),
+        Err(error) => {
+            tracing::warn!("when the last event came in is not known: {error}");
+            road::note_last_event(clock::now_micros());
+        }
     }
 }
 

@@ -56,7 +56,7 @@ fn examine(global: &Global) -> Vec<Check> {
     let mut checks = configuration::checks(loaded.as_ref());
     let Ok(config) = usable else { return checks };
     checks.extend(configuration::key_file(&config.privacy));
-    checks.extend(certificate::check(config.receive.tls.as_ref(), &config.watch, now));
+    checks.extend(certificate::checks(config.receive.tls.as_ref(), &config.watch, now));
     checks.extend(bigquery::checks(&config));
     checks.extend(notices::checks(&config));
     if config.store.kind == StoreKind::Sqlite {

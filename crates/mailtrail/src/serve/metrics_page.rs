@@ -21,7 +21,7 @@ use super::sink::Sink;
 use super::{readiness, reload};
 use crate::follow::forward::{self, Forwarding};
 use crate::notify::Channel;
-use crate::receive::{ConnectionFault, Refusal, status_label};
+use crate::receive::{ConnectionFault, Refusal, Tls, status_label};
 use crate::relay;
 use crate::stop::Stop;
 
@@ -36,6 +36,7 @@ pub(super) struct MetricsPage {
     tcp: TcpListener,
     sink: Sink,
     forwarding: Option<Forwarding>,
+    tls: Option<Arc<Tls>>,
     recorder: PrometheusHandle,
 }
 
@@ -43,11 +44,18 @@ pub(super) async fn bind(
     listen: SocketAddr,
     sink: Sink,
     forwarding: Option<Forwarding>,
+    tls: Option<Arc<Tls>>,
 ) -> anyhow::Result<MetricsPage> {
     let recorder = recorder()?;
-    describe();
     let tcp = TcpListener::bind(listen).await.map_err(|error| anyhow::anyhow!("cannot listen on {listen}: {error}"))?;
-    Ok(MetricsPage { tcp, sink, forwarding, recorder })
+    Ok(MetricsPage { tcp, sink, forwarding, tls, recorder })
+}
+
+/// Metrics are recorded from here on. Called before the parts of `serve` are made, because each begins its counters with 0.
+pub(super) fn install() -> anyhow::Result<()> {
+    recorder()?;
+    describe();
+    Ok(())
 }
 
 fn recorder() -> anyhow::Result<PrometheusHandle> {
@@ -127,7 +135,12 @@ fn describe() {
     );
     metrics::describe_gauge!("mailtrail_growth_bytes_per_day", "growth of the trail over the last seven days");
     // Rates and increases need a value before the first event.
-    for name in ["mailtrail_items_accepted_total", "mailtrail_items_quarantined_total"] {
+    for name in [
+        "mailtrail_items_accepted_total",
+        "mailtrail_items_quarantined_total",
+        "mailtrail_connections_evicted_total",
+        "mailtrail_tls_handshakes_failed_total",
+    ] {
         metrics::counter!(name).increment(0);
     }
     for label in super::road::event_labels() {
@@ -192,7 +205,7 @@ impl MetricsPage {
                 (StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", self.recorder.render())
             }
             "/readyz" if get => {
-                let (ready, detail) = readiness::look(&self.sink, self.forwarding.as_ref());
+                let (ready, detail) = readiness::look(&self.sink, self.forwarding.as_ref(), self.tls.as_deref());
                 let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
                 (status, "application/json", format!("{detail}\n"))
             }

@@ -7,11 +7,11 @@ use super::reload;
 use super::sink::Sink;
 use crate::clock;
 use crate::follow::forward::{Forwarding, Standing};
-use crate::receive::wrong_path;
+use crate::receive::{Tls, TlsStanding, wrong_path};
 use crate::store::KeeperState;
 
 /// Whether posts are taken, and the detail.
-pub(super) fn look(sink: &Sink, forwarding: Option<&Forwarding>) -> (bool, Value) {
+pub(super) fn look(sink: &Sink, forwarding: Option<&Forwarding>, tls: Option<&Tls>) -> (bool, Value) {
     let now = clock::now_micros();
     let ready = sink.is_ready();
     let mut detail = match sink {
@@ -22,12 +22,22 @@ pub(super) fn look(sink: &Sink, forwarding: Option<&Forwarding>) -> (bool, Value
         if let Some(forwarding) = forwarding {
             detail.insert("forward".to_owned(), forward(&forwarding.standing(), now));
         }
-        let happened = [("reload", reload::last()), ("wrong_path", json!(wrong_path::last()))];
+        let certificate = tls.map(|tls| certificate(&tls.standing()));
+        let happened = [
+            ("reload", reload::last()),
+            ("wrong_path", json!(wrong_path::last())),
+            ("certificate", json!(certificate)),
+        ];
         detail.extend(
             happened.into_iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.to_owned(), value)),
         );
     }
     (ready, detail)
+}
+
+/// The certificate in use, and why the files are not.
+fn certificate(standing: &TlsStanding) -> Value {
+    json!({ "chain_sha256": standing.chain_sha256, "refused": standing.refused })
 }
 
 /// What is acknowledged and not in the trail yet.

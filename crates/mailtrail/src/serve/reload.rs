@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::road::Road;
 use crate::clock;
 use crate::config::{Config, ConfigError};
-use crate::receive::{Access, AccessSummary, Shared, Tls};
+use crate::receive::{Access, AccessSummary, CertificatePoll, Shared, Tls};
 use crate::stop::Stop;
 
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -113,8 +113,8 @@ fn replace(config: &Config, shared: &Shared<Road>, tls: Option<&Tls>, weaker: We
             }
         }
     }
-    if let Some(tls) = tls {
-        tls.reload_if_changed().context("certificate not replaced, and nothing else either")?;
+    if let (Some(tls), Some(files)) = (tls, &config.receive.tls) {
+        tls.reload(files).context("certificate not replaced, and nothing else either")?;
     }
     shared.replace_access(access);
     Ok(())
@@ -152,19 +152,21 @@ pub(super) fn last() -> Value {
     })
 }
 
-/// Reads certificate and key again when their files change; runs until `stop`.
+/// Reads certificate and key again if their content changes; runs until `stop`.
 pub(super) async fn watch_certificate(tls: Arc<Tls>, mut stop: Stop) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
             () = stop.requested() => return,
         }
-        match tls.reload_if_changed() {
-            Ok(true) => tracing::info!("certificate read again"),
-            Ok(false) => {}
-            Err(error) => crate::log::limited("certificate", || {
-                tracing::error!(%error, "the changed certificate cannot be used; the old one stays");
-            }),
+        match tls.poll() {
+            CertificatePoll::Replaced => tracing::info!("certificate read again"),
+            CertificatePoll::Unchanged => {}
+            CertificatePoll::Refused(why) => {
+                tracing::error!(
+                    "the changed certificate files are refused, and the certificate read before stays: {why}"
+                );
+            }
         }
     }
 }

@@ -132,7 +132,7 @@ pub(super) fn note_last_event(at: i64) {
 /// The label of what is none of SendGrid's documented types: labels come from a fixed set, whatever is sent.
 const OTHER: &str = "other";
 
-/// All values of the label `event`.
+/// Every label of `mailtrail_events_total`, in the order of [`Counts`].
 pub(super) fn event_labels() -> impl Iterator<Item = &'static str> {
     EVENT_NAMES.into_iter().chain([OTHER])
 }

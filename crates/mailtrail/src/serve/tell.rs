@@ -77,7 +77,7 @@ mod tests {
         let notifier = Notifier::with(slack, None, Manner::default(), NONE).expect("a client");
         let mut teller = Teller::new(notifier);
         let told = |service: &Service| service.posts().iter().filter(|post| post.contains("certificate")).count();
-        teller.tell([Ops::Concern(Concern::Certificate { left: Duration::ZERO })]).await;
+        teller.tell([Ops::Concern(Concern::Certificate { left: Duration::ZERO, refused: false })]).await;
         assert_eq!(told(&service), 1, "503");
         teller.tell([Ops::ConcernOver(ConcernKind::Certificate)]).await;
         assert_eq!(told(&service), 2, "cut: the end waits behind the beginning");

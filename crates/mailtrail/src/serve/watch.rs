@@ -6,11 +6,12 @@ pub(crate) mod rules;
 mod sample;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::tell::Teller;
 use crate::config;
 use crate::notify::{Concern, ConcernKind, Notifier, Ops};
-use crate::receive::skew;
+use crate::receive::{Tls, skew};
 use crate::relay::Health;
 use crate::stop::Stop;
 use crate::store::Keeper;
@@ -21,7 +22,7 @@ use sample::Sample;
 pub(super) struct Watch {
     /// The store on this machine, with its trail; `None` where events go to BigQuery.
     pub(super) store: Option<(Keeper, PathBuf)>,
-    pub(super) certificate: Option<PathBuf>,
+    pub(super) tls: Option<Arc<Tls>>,
     pub(super) relay: Option<Health>,
     pub(super) notifier: Notifier,
     pub(super) when: config::Watch,
@@ -34,10 +35,10 @@ impl Watch {
         let mut teller = Teller::new(self.notifier);
         loop {
             let store = self.store.as_ref().map(|(keeper, trail)| (keeper.state(), trail.clone()));
-            let (certificate, relay) = (self.certificate.clone(), self.relay.clone());
+            let (tls, relay) = (self.tls.clone(), self.relay.clone());
             let look = move || {
                 let store = store.as_ref().map(|(state, trail)| (state, trail.as_path()));
-                Sample::take(store, certificate.as_deref(), relay.as_ref())
+                Sample::take(store, tls.as_deref(), relay.as_ref())
             };
             // Files and the trail are read beside the runtime's threads; a panic there would cost one look.
             if let Ok(sample) = tokio::task::spawn_blocking(look).await {
@@ -73,8 +74,10 @@ impl Concerns {
         let [_, certificate, filling, disk, late, _] = self.told;
         let now = [
             self.clock.judge(sample.now, ages, when.clock),
-            // What cannot be read just now, as a certificate that is being written, is as it was.
-            sample.certificate_end.map_or(certificate, |end| rules::certificate(when, end, sample.now)),
+            // What is not known just now is as it was.
+            sample
+                .certificate_end
+                .map_or(certificate, |end| rules::certificate(when, end, sample.certificate_refused, sample.now)),
             rules::backlog(when, sample.backlog, sample.max_backlog, sample.oldest, filling.is_some()),
             sample.free.map_or(disk, |free| rules::disk(when, free, sample.growth)),
             sample.relay.and_then(|standing| rules::relay(when, &standing, late.is_some())),

@@ -188,17 +188,28 @@ fn a_clock_that_is_wrong_either_way_is_told_and_when_it_is_right() {
 }
 
 #[test]
-fn a_certificate_is_told_when_it_ends_soon_and_when_it_is_renewed() {
+fn a_certificate_is_told_when_it_ends_soon_or_is_refused_and_when_it_is_renewed() {
     let ears = Ears::new();
     let site = Site::with(&format!("tls_cert = \"cert.pem\"\ntls_key = \"key.pem\"\n{}", ears.sections("")));
     with_certificate(&site, 5);
     let server = site.serve();
     ears.await_exactly(&["certificate"]);
+    let reload = || server.signal(rustix::process::Signal::HUP);
     with_certificate(&site, 1);
+    reload();
     // It got worse: told again.
     ears.await_exactly(&["certificate", "certificate"]);
     with_certificate(&site, 100);
+    reload();
     ears.await_exactly(&["certificate", "certificate", "certificate.over"]);
+    // The next renewal cannot be used: told once, however often it is read.
+    site.write_secret("cert.pem", "nonsense");
+    reload();
+    ears.await_exactly(&["certificate", "certificate", "certificate.over", "certificate"]);
+    reload();
+    with_certificate(&site, 100);
+    reload();
+    ears.await_exactly(&["certificate", "certificate", "certificate.over", "certificate", "certificate.over"]);
     server.stop();
 }
 

@@ -10,7 +10,7 @@ fn contrib(name: &str) -> PathBuf {
 }
 
 /// Names of metrics in a text.
-fn named(text: &str) -> BTreeSet<String> {
+pub fn named(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words.filter(|word| word.starts_with("mailtrail_")).map(str::to_owned).collect()
 }
@@ -40,6 +40,38 @@ fn every_metric_of_dashboard_and_alert_rules_is_shown_by_a_running_serve() {
     let missing = || wanted.difference(&shown()).cloned().collect::<Vec<_>>();
     wait_for("every metric to be shown", || missing().is_empty() || shown().contains("mailtrail_disk_free_bytes"));
     assert_eq!(missing(), Vec::<String>::new(), "named in contrib, and not shown by serve");
+    server.stop();
+}
+
+#[test]
+fn counters_of_a_fresh_serve_begin_with_zero() {
+    let site = Site::new();
+    let mut config = std::fs::read_to_string(site.path().join("mailtrail.toml")).unwrap();
+    config.push_str("[[relay]]\nname = \"one\"\nurl = \"http://127.0.0.1:9/event\"\n");
+    site.write_secret("mailtrail.toml", &config);
+    let started = now();
+    let server = site.serve();
+    let (_, page) = request(server.metrics, "GET", "/metrics", &[], b"").unwrap();
+    let value = |series: &str| {
+        let line = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{series} is missing:\n{page}")).parse::<f64>().unwrap()
+    };
+    for series in [
+        "mailtrail_items_quarantined_total",
+        "mailtrail_items_accepted_total",
+        "mailtrail_events_total{event=\"bounce\"}",
+        "mailtrail_events_total{event=\"other\"}",
+        "mailtrail_posts_total{status=\"200\"}",
+        "mailtrail_posts_total{status=\"503\"}",
+        "mailtrail_refused_total{reason=\"body_evicted\"}",
+        "mailtrail_relay_delivered_total{consumer=\"one\"}",
+        "mailtrail_relay_failures_total{consumer=\"one\"}",
+        "mailtrail_relay_set_aside_total{consumer=\"one\"}",
+        "mailtrail_relay_dropped_total{consumer=\"one\"}",
+    ] {
+        assert_eq!(value(series), 0.0, "{series}");
+    }
+    assert!(value("mailtrail_last_event_timestamp_seconds") >= started as f64);
     server.stop();
 }
 

@@ -51,3 +51,35 @@ fn https_with_a_certificate_that_changes() {
     wait_for("the mistake to be told", || server.log().contains("reload failed"));
     assert_eq!(post(&server, &site, &second, "second.example").unwrap(), 200);
 }
+
+#[test]
+fn a_renewal_with_an_unchanged_modification_time_is_used_after_sighup_and_doctor_compares_it() {
+    let site = Arc::new(Site::with("tls_cert = \"cert.pem\"\ntls_key = \"key.pem\"\n"));
+    let first = certificate(&site, "first.example");
+    let paths = ["cert.pem", "key.pem"].map(|name| site.path().join(name));
+    let modified = paths.clone().map(|path| std::fs::metadata(path).unwrap().modified().unwrap());
+    let server = site.serve();
+    assert_eq!(post(&server, &site, &first, "first.example").unwrap(), 200);
+    let doctor = || {
+        let mut command = site.command(&["doctor"]);
+        command.env("MAILTRAIL_METRICS_LISTEN", server.metrics.to_string());
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    assert!(doctor().contains("mailtrail serve uses the one in"), "{}", doctor());
+
+    let second = certificate(&site, "second.example");
+    for (path, modified) in paths.iter().zip(modified) {
+        std::fs::File::options().write(true).open(path).unwrap().set_modified(modified).unwrap();
+    }
+    server.signal(rustix::process::Signal::HUP);
+    wait_for("the new certificate", || post(&server, &site, &second, "second.example").is_ok_and(|s| s == 200));
+    assert!(doctor().contains("mailtrail serve uses the one in"), "{}", doctor());
+
+    // The key of another certificate.
+    site.write_secret("key.pem", &rcgen::KeyPair::generate().unwrap().serialize_pem());
+    server.signal(rustix::process::Signal::HUP);
+    wait_for("the refusal", || server.log().contains("belongs to another certificate"));
+    assert_eq!(post(&server, &site, &second, "second.example").unwrap(), 200);
+    let said = doctor();
+    assert!(said.contains("fail  certificate") && said.contains("goes on with an older certificate"), "{said}");
+}

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
+use super::certificate;
 use super::check::Check;
 use crate::cli::time;
 use crate::config::Config;
@@ -40,7 +41,9 @@ pub(super) fn checks(config: &Config) -> Vec<Check> {
             checks.push(Check::pass("metrics", format!("answer at {listen}")));
             checks.extend(from_metrics(&page));
             let detail = get(reachable(listen), "/readyz").ok().and_then(|body| serde_json::from_str(&body).ok());
-            checks.extend(from_detail(&page, &detail.unwrap_or_default(), &config.receive.path));
+            let detail = detail.unwrap_or_default();
+            checks.extend(from_detail(&page, &detail, &config.receive.path));
+            checks.extend(certificate::in_use(config.receive.tls.as_ref(), &detail));
         }
         Err(error) => checks.push(Check::warn(
             "metrics",

@@ -16,6 +16,8 @@ pub enum Concern {
     Certificate {
         /// How long it holds; zero: it has run out.
         left: Duration,
+        /// It was to be replaced, and the new one cannot be used.
+        refused: bool,
     },
     /// What was received waits to be stored.
     Backlog {

@@ -135,7 +135,7 @@ fn every(run: &str, texts: &[String]) -> Vec<Notice> {
         Notice::Ops(Ops::RefusalsOver),
         Notice::Ops(Ops::NoticesRefused { channel: "slack", why: rule.clone() }),
         Notice::Ops(Ops::Concern(Concern::Clock { behind: true, by: hour })),
-        Notice::Ops(Ops::Concern(Concern::Certificate { left: Duration::ZERO })),
+        Notice::Ops(Ops::Concern(Concern::Certificate { left: Duration::ZERO, refused: true })),
         Notice::Ops(Ops::Concern(Concern::Backlog { percent: 100, oldest: Duration::MAX })),
         Notice::Ops(Ops::Concern(Concern::Disk { free: u64::MAX, left: Some(Duration::MAX) })),
         Notice::Ops(Ops::Concern(Concern::Files)),

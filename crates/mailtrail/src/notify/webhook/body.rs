@@ -100,7 +100,9 @@ fn ops(event: &Ops) -> Value {
             json!({ "run": run.as_str(), "accepted": accepted, "since_s": since.as_secs() })
         }
         Ops::Concern(Concern::Clock { behind, by }) => json!({ "behind": behind, "by_s": by.as_secs() }),
-        Ops::Concern(Concern::Certificate { left }) => json!({ "left_s": left.as_secs() }),
+        Ops::Concern(Concern::Certificate { left, refused }) => {
+            json!({ "left_s": left.as_secs(), "refused": refused })
+        }
         Ops::Concern(Concern::Backlog { percent, oldest }) => {
             json!({ "percent": percent, "oldest_s": oldest.as_secs() })
         }

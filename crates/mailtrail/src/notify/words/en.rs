@@ -156,7 +156,9 @@ impl Words for English {
             }
             Notice::Ops(Ops::Concern(concern)) => match concern.kind() {
                 ConcernKind::Clock => "Set it by NTP: further off, every POST would be refused.",
-                ConcernKind::Certificate => "Renew it: SendGrid does not post to an expired one.",
+                ConcernKind::Certificate => {
+                    "SendGrid does not post to an expired one. Renew it; mailtrail doctor says what is wrong with a refused one."
+                }
                 ConcernKind::Backlog => {
                     "Nothing is lost; when it is full, POSTs are refused. mailtrail doctor says why it is not stored."
                 }
@@ -187,8 +189,11 @@ impl English {
                 let side = if *behind { "behind" } else { "ahead of" };
                 format!("This machine's clock is {} {side} SendGrid's", self.duration(*by))
             }
-            Concern::Certificate { left: Duration::ZERO } => "The certificate has run out".to_owned(),
-            Concern::Certificate { left } => format!("The certificate runs out in {}", self.duration(*left)),
+            Concern::Certificate { left: Duration::ZERO, .. } => "The certificate has run out".to_owned(),
+            Concern::Certificate { left, refused: true } => {
+                format!("The new certificate cannot be used; the old one runs out in {}", self.duration(*left))
+            }
+            Concern::Certificate { left, .. } => format!("The certificate runs out in {}", self.duration(*left)),
             Concern::Backlog { percent, oldest } => format!(
                 "Events wait to be stored: the spool is {percent}% full, the oldest waits for {}",
                 self.duration(*oldest)

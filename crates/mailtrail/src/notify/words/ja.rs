@@ -158,7 +158,9 @@ impl Words for Japanese {
             }
             Notice::Ops(Ops::Concern(concern)) => match concern.kind() {
                 ConcernKind::Clock => "NTP で時刻を合わせてください。ずれが大きくなると、すべての POST を拒否します。",
-                ConcernKind::Certificate => "証明書を更新してください。期限切れの証明書には SendGrid が POST しません。",
+                ConcernKind::Certificate => {
+                    "証明書を更新してください。期限切れの証明書には SendGrid が POST しません。新しい証明書を使用できない理由は mailtrail doctor で確認できます。"
+                }
                 ConcernKind::Backlog => {
                     "イベントは失われていませんが、満杯になると POST を拒否します。mailtrail doctor で原因を確認してください。"
                 }
@@ -187,8 +189,11 @@ impl Japanese {
                 let side = if *behind { "遅れて" } else { "進んで" };
                 format!("このサーバーの時刻が {} {side}います", self.duration(*by))
             }
-            Concern::Certificate { left: Duration::ZERO } => "証明書の有効期限が切れました".to_owned(),
-            Concern::Certificate { left } => format!("証明書の有効期限まで残り {} です", self.duration(*left)),
+            Concern::Certificate { left: Duration::ZERO, .. } => "証明書の有効期限が切れました".to_owned(),
+            Concern::Certificate { left, refused: true } => {
+                format!("新しい証明書を使用できません（使用中の証明書の有効期限まで残り {}）", self.duration(*left))
+            }
+            Concern::Certificate { left, .. } => format!("証明書の有効期限まで残り {} です", self.duration(*left)),
             Concern::Backlog { percent, oldest } => {
                 format!("イベントが保存待ちです（スプール使用率 {percent}%、最長待ち時間 {}）", self.duration(*oldest))
             }

@@ -59,10 +59,10 @@ fn age(from: i64, to: i64) -> Duration {
     Duration::from_micros(u64::try_from(to.saturating_sub(from)).unwrap_or(0))
 }
 
-/// `end`, `now`: µs since the epoch.
-pub(crate) fn certificate(watch: &Watch, end: i64, now: i64) -> Option<Concern> {
+/// `end`, `now`: µs since the epoch. `refused`: the files hold another certificate, which cannot be used.
+pub(crate) fn certificate(watch: &Watch, end: i64, refused: bool, now: i64) -> Option<Concern> {
     let left = age(now, end);
-    (left < watch.certificate).then_some(Concern::Certificate { left })
+    (refused || left < watch.certificate).then_some(Concern::Certificate { left, refused })
 }
 
 pub(super) fn backlog(watch: &Watch, bytes: u64, most: u64, oldest: Duration, already: bool) -> Option<Concern> {
@@ -106,7 +106,7 @@ pub(super) fn severity(watch: &Watch, concern: &Concern) -> u8 {
     };
     match concern {
         Concern::Clock { .. } | Concern::Files => 1,
-        Concern::Certificate { left } => by_time(*left),
+        Concern::Certificate { left, refused } => 2 * by_time(*left) + u8::from(*refused),
         Concern::Backlog { percent, .. } => 1 + u8::from(*percent >= 90),
         Concern::Disk { free, left } => {
             by_time(left.unwrap_or(DAY * 10)).max(1 + u8::from(*free < watch.disk_free / 8))

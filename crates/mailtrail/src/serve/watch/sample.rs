@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::rules;
 use crate::clock;
-use crate::receive::certificate_end;
+use crate::receive::Tls;
 use crate::relay::{Health, Standing};
 use crate::store::KeeperState;
 use crate::store::sqlite::health;
@@ -18,7 +18,10 @@ const NO_END_DAYS: f64 = 3650.0;
 pub(super) struct Sample {
     /// µs since the epoch.
     pub(super) now: i64,
+    /// End of the certificate in use.
     pub(super) certificate_end: Option<i64>,
+    /// The certificate's files are not in use, because they were refused.
+    pub(super) certificate_refused: bool,
     /// Bytes.
     pub(super) backlog: u64,
     pub(super) max_backlog: u64,
@@ -35,16 +38,16 @@ pub(super) struct Sample {
 
 impl Sample {
     /// `store`: that on this machine, where there is one, with its trail.
-    pub(super) fn take(
-        store: Option<(&KeeperState, &Path)>,
-        certificate: Option<&Path>,
-        relay: Option<&Health>,
-    ) -> Self {
+    pub(super) fn take(store: Option<(&KeeperState, &Path)>, tls: Option<&Tls>, relay: Option<&Health>) -> Self {
         let now = clock::now_micros();
-        // What cannot be read is told elsewhere, by who needs it.
-        let certificate_end =
-            certificate.and_then(|path| std::fs::read_to_string(path).ok()).and_then(|text| certificate_end(&text));
-        let mut sample = Self { now, certificate_end, relay: relay.map(Health::standing), ..Self::default() };
+        let certificate = tls.map(Tls::standing);
+        let mut sample = Self {
+            now,
+            certificate_end: certificate.as_ref().and_then(|certificate| certificate.end),
+            certificate_refused: certificate.is_some_and(|certificate| certificate.refused.is_some()),
+            relay: relay.map(Health::standing),
+            ..Self::default()
+        };
         if let Some((state, trail)) = store {
             let oldest = state.oldest_received_at.map_or(0, |oldest| u64::try_from(now - oldest).unwrap_or(0));
             let folder = trail.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

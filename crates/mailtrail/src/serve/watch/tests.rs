@@ -13,6 +13,7 @@ fn calm() -> Sample {
     Sample {
         now: NOW,
         certificate_end: Some(NOW + 60 * DAY),
+        certificate_refused: false,
         backlog: 10 << 20,
         max_backlog: GIB,
         oldest: Duration::from_secs(2),
@@ -80,8 +81,18 @@ fn a_certificate_is_told_two_weeks_before_three_days_before_and_at_its_end() {
         told.extend(concerns.judge(&sample, None).into_iter().map(|_| day));
     }
     assert_eq!(told, [5, 16, 18]);
-    let unreadable = Sample { certificate_end: None, ..calm() };
-    assert_eq!(concerns.judge(&unreadable, None), [], "while it is being written nothing is over");
+    let unknown = Sample { certificate_end: None, ..calm() };
+    assert_eq!(concerns.judge(&unknown, None), [], "what is not known is as it was");
+    assert_eq!(concerns.judge(&calm(), None), [Ops::ConcernOver(ConcernKind::Certificate)]);
+}
+
+#[test]
+fn a_refused_certificate_is_told_once_and_when_it_is_used() {
+    let mut concerns = Concerns::new(config::Watch::default());
+    let refused = Sample { certificate_refused: true, ..calm() };
+    let told = concerns.judge(&refused, None);
+    assert!(matches!(told[..], [Ops::Concern(Concern::Certificate { refused: true, .. })]), "{told:?}");
+    assert_eq!(concerns.judge(&refused, None), []);
     assert_eq!(concerns.judge(&calm(), None), [Ops::ConcernOver(ConcernKind::Certificate)]);
 }
 
