@@ -77,8 +77,11 @@ impl Tls {
                 Ok(())
             }
             Err(error) => {
-                let refused = RefusedFiles { why: error.to_string(), reported: true };
-                self.set(|state| state.refused = Some(refused));
+                // Files at other paths were never in use: the failed reload alone is reported.
+                if *current == *files {
+                    let refused = RefusedFiles { why: error.to_string(), reported: true };
+                    self.set(|state| state.refused = Some(refused));
+                }
                 Err(error)
             }
         }
@@ -173,5 +176,12 @@ mod tests {
         write(folder.path(), &first, &first_key);
         tls.reload(&files).unwrap();
         assert_eq!(tls.standing().end, first_end);
+        let elsewhere = TlsFiles { cert: folder.path().join("missing.pem"), ..files };
+        assert!(tls.reload(&elsewhere).is_err());
+        assert_eq!(
+            (tls.standing().refused, tls.poll()),
+            (None, CertificatePoll::Unchanged),
+            "the files in use are good"
+        );
     }
 }
