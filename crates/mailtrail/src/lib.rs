@@ -4,12 +4,13 @@
 //! (`tests/architecture.rs` holds that). ARCHITECTURE.md tells the whole way.
 
 pub mod files;
+pub mod retry_after;
+pub mod visible;
 
 pub mod clock;
 pub mod config;
 pub mod database;
 pub mod log;
-mod retry_after;
 pub mod run;
 pub mod stop;
 

@@ -5,11 +5,10 @@ pub mod csv;
 pub mod json;
 pub mod record;
 pub mod time;
-mod visible;
 
 use jiff::tz::TimeZone;
 
-pub use visible::{shell_word, visible};
+pub use crate::visible::{shell_word, visible};
 
 /// One value.
 #[derive(Debug, Clone, PartialEq)]

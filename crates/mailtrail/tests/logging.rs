@@ -44,6 +44,7 @@ fn child() {
             }
         }
     }
+    mailtrail::log::flush();
 }
 
 #[test]

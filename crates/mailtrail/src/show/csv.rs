@@ -9,8 +9,8 @@ use std::io::{self, Write};
 use jiff::tz::TimeZone;
 
 use super::Cell;
-use super::visible::visible;
 use crate::list::guarded;
+use crate::visible::visible;
 
 /// What makes a spreadsheet take a file for UTF-8.
 const BOM: &str = "\u{feff}";

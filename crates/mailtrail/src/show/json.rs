@@ -5,8 +5,8 @@ use std::io::{self, Write};
 
 use sendgrid_events::value::write_string;
 
-use super::visible::in_json;
 use super::{Cell, time};
+use crate::visible::in_json;
 
 /// A row as one object, and the end of its line.
 ///

@@ -16,7 +16,7 @@ use super::wire::{ABOUT, About, Addresses, MOST_HASHED, Problem, ROOT};
 use crate::config::PublicUrl;
 use crate::log::chain;
 use crate::protect::EmailHash;
-use crate::show::visible;
+use crate::visible::visible;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 

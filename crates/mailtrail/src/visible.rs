@@ -22,7 +22,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 }
 
 /// A text of JSON with the same characters as its escapes. Controls below space stand in no string of JSON anyway.
-pub(super) fn in_json(json: &str) -> Cow<'_, str> {
+pub(crate) fn in_json(json: &str) -> Cow<'_, str> {
     let escaped = |c: char| c >= '\u{7f}' && steers(c);
     if json.is_ascii() && !json.contains('\u{7f}') || !json.chars().any(escaped) {
         return Cow::Borrowed(json);
