@@ -75,6 +75,8 @@ pub(super) const KEYS: &[&str] = &[
     "web.trusted_proxies",
     "web.proxy_header",
     "web.open_on_loopback",
+    "web.viewer_events_per_day",
+    "web.viewer_addresses_per_day",
     "metrics.listen",
     "watch.every",
     "watch.refusals",

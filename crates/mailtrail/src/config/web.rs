@@ -32,6 +32,10 @@ pub struct Web {
     pub proxy_header: String,
     /// On loopback, whoever asks may look.
     pub open_on_loopback: bool,
+    /// Events that a viewer's token may take from the API in a day.
+    pub viewer_events_per_day: usize,
+    /// Addresses that a viewer's token may ask the API about in a day.
+    pub viewer_addresses_per_day: usize,
 }
 
 const PROXY_HEADER: &str = "x-forwarded-user";
@@ -54,6 +58,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Web> {
         trusted_proxies: network::networks(reader, "web.trusted_proxies"),
         proxy_header: proxy_header(reader),
         open_on_loopback: reader.boolean("web.open_on_loopback", false),
+        viewer_events_per_day: reader.number("web.viewer_events_per_day", 20_000),
+        viewer_addresses_per_day: reader.number("web.viewer_addresses_per_day", 500),
     };
     judge(reader, &web);
     Some(web)

@@ -110,6 +110,8 @@ mod tests {
             trusted_proxies: Vec::new(),
             proxy_header: String::new(),
             open_on_loopback: false,
+            viewer_events_per_day: 1,
+            viewer_addresses_per_day: 1,
         };
         Hosts::new(&web, web.listen)
     }

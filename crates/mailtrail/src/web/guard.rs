@@ -2,11 +2,12 @@
 
 mod attempts;
 mod device;
+mod quota;
 mod sessions;
 
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use aws_lc_rs::{constant_time, hmac};
 use axum::http::HeaderMap;
@@ -14,10 +15,13 @@ use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use super::password::{self, HashError, digest_of};
+use crate::clock;
 use crate::config::{Role, Token, Web};
 use crate::receive::peer::{Peer as Client, Proxies};
 use attempts::Attempts;
 use device::Device;
+use quota::DailyUse;
+pub(super) use quota::{QuotaExceeded, QuotaKind};
 use sessions::Sessions;
 
 /// How long somebody stays logged in.
@@ -103,6 +107,7 @@ pub(super) struct Guard {
     attempts: Mutex<Attempts<Client>>,
     device_attempts: Mutex<Attempts<Device>>,
     tokens: RwLock<Vec<Token>>,
+    daily_use: Mutex<DailyUse>,
     /// Of tokens, apart from those of passwords: a program gone wrong keeps nobody from logging in.
     failures: Mutex<Attempts<Client>>,
     checks: Checks,
@@ -116,6 +121,7 @@ impl Guard {
         let key = password::random_text()?;
         Ok(Self {
             tokens: RwLock::new(web.tokens.clone()),
+            daily_use: Mutex::default(),
             failures: Mutex::default(),
             proxies: Proxies::new(&web.trusted_proxies, false),
             web,
@@ -256,6 +262,22 @@ impl Guard {
     /// From now on these tokens are known and no others.
     pub(super) fn replace_tokens(&self, tokens: &[Token]) {
         *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens.to_vec();
+        lock(&self.daily_use).retain(|name| tokens.iter().any(|token| token.name == name));
+    }
+
+    /// Counts what a token is about to take against its quota of the day. Operators have none.
+    pub(super) fn charge(
+        &self,
+        (token, role): (&str, Role),
+        counted: QuotaKind,
+        count: usize,
+    ) -> Result<(), QuotaExceeded> {
+        let quota = (role < Role::Operator).then_some(match counted {
+            QuotaKind::Rows => self.web.viewer_events_per_day,
+            QuotaKind::Addresses => self.web.viewer_addresses_per_day,
+        });
+        let now = clock::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        lock(&self.daily_use).charge(token, counted, count, quota, now)
     }
 
     fn sign(&self, what: &[u8]) -> String {

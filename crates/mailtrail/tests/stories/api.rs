@@ -38,12 +38,17 @@ pub fn with_page(site: &Site, lines: &str) {
 
 impl Api {
     pub fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// With more lines in `[web]`.
+    pub fn start_with(lines: &str) -> Self {
         let site = Site::new();
         let (operator, its_entry) = token(&site, &["ci", "--operator"]);
         let (viewer, other_entry) = token(&site, &["board"]);
         // One way of giving them is as good as the other.
         site.write_secret("tokens", &format!("# who asks\n{its_entry}\n{other_entry}\n"));
-        with_page(&site, "tokens_file = \"tokens\"\nopen_on_loopback = true");
+        with_page(&site, &format!("tokens_file = \"tokens\"\nopen_on_loopback = true\n{lines}"));
         let server = site.serve();
         let page = server.page();
         let api = Self { site, server, page, operator, viewer };
@@ -217,6 +222,43 @@ fn a_viewer_looks_and_takes_no_lists() {
     assert_eq!(api.call(&api.operator, "POST", "hashes", &many).2.lines().count(), 21);
     let log = api.server.stop();
     assert!(log.contains("a list was asked of the API: hashes") && log.contains("token=ci"), "{log}");
+}
+
+#[test]
+fn a_viewer_pages_through_the_trail_until_its_quota_is_used_up() {
+    let api = Api::start_with("viewer_events_per_day = 3\nviewer_addresses_per_day = 2");
+    let page = |token: &str, after: u64| api.call(token, "GET", &format!("newest?after={after}&limit=2"), "");
+    let (status, _, rows) = page(&api.viewer, 0);
+    assert_eq!((status, rows.lines().count()), (200, 2));
+    let (status, headers, answer) = page(&api.viewer, 2);
+    assert!(
+        status == 429 && answer.contains("urn:mailtrail:problem:quota") && answer.contains("1 are left"),
+        "{answer}"
+    );
+    let retry_after: u64 = headers["retry-after"].parse().unwrap();
+    assert!((1..=86_400).contains(&retry_after), "{retry_after}");
+    // What is left may be taken, in whatever way it is asked for.
+    assert_eq!(api.call(&api.viewer, "POST", "activity", r#"{"limit":1}"#).0, 200);
+    for (method, path, body) in
+        [("GET", "newest", ""), ("POST", "activity", "{}"), ("POST", "timeline", r#"{"email":"alice@example.com"}"#)]
+    {
+        assert_eq!(api.problem(&api.viewer, method, path, body), (429, "quota".to_owned()), "{path}");
+    }
+    let two = r#"{"email":["alice@example.com","bob@example.org"]}"#;
+    assert_eq!(api.call(&api.viewer, "POST", "hashes", two).0, 200);
+    assert_eq!(api.problem(&api.viewer, "POST", "hashes", two), (429, "quota".to_owned()));
+    let counted = r#"{"email":["carol@example.net"]}"#;
+    assert_eq!(api.problem(&api.viewer, "POST", "stats", counted), (429, "quota".to_owned()));
+    assert_eq!(api.call(&api.viewer, "POST", "stats", "{}").0, 200);
+    // Operators have none.
+    for after in 0..4 {
+        assert_eq!(page(&api.operator, after).0, 200);
+    }
+    let many = json!({"email": vec!["a@example.com"; 150]}).to_string();
+    assert_eq!(api.call(&api.operator, "POST", "hashes", &many).0, 200);
+    let log = api.server.stop();
+    assert!(log.contains("refused a token more events today") && log.contains("token=board"), "{log}");
+    assert!(log.contains("a token took addresses from the API") && log.contains("today=150"), "{log}");
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod import;
 mod kill;
 mod log;
 mod log_in;
+mod memory;
 mod operate;
 mod outcome;
 mod payloads;

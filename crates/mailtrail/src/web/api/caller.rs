@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 
 use super::problem::Problem;
 use crate::config::Role;
-use crate::web::guard::Denied;
+use crate::web::guard::{Denied, QuotaKind};
 use crate::web::page::App;
 use crate::web::visitor::Peer;
 
@@ -43,6 +43,22 @@ impl Caller {
         }
         tracing::info!(token = %self.name, "a list was asked of the API: {list}");
         Ok(())
+    }
+}
+
+impl Caller {
+    /// Counts events that the answer will have. A viewer whose quota is used up gets none, and is told when to ask again.
+    pub(super) fn charge_events(&self, app: &App, count: usize) -> Result<(), Problem> {
+        self.charge(app, QuotaKind::Rows, count)
+    }
+
+    /// Counts addresses that are asked about, because answers pair them with their hashes.
+    pub(super) fn charge_addresses(&self, app: &App, count: usize) -> Result<(), Problem> {
+        if count == 0 { Ok(()) } else { self.charge(app, QuotaKind::Addresses, count) }
+    }
+
+    fn charge(&self, app: &App, counted: QuotaKind, count: usize) -> Result<(), Problem> {
+        app.guard.charge((&self.name, self.role), counted, count).map_err(|exceeded| Problem::quota(&exceeded))
     }
 }
 

@@ -35,16 +35,20 @@ const MOST_FOR_VIEWERS: usize = 1_000;
 pub(super) async fn activity(State(app): State<Arc<App>>, caller: Caller, body: Body) -> Result<Response, Problem> {
     let (which, HowMany { limit }) = body.split(&["limit"])?;
     let limit = within(&caller, limit, USUAL)?;
+    caller.charge_events(&app, 0)?;
+    caller.charge_addresses(&app, which.email.len())?;
     let (mut filter, limited_to) = filter(which, &app, Window::Search)?;
     // Whoever tries the set-up out looks here for what arrived.
     filter.include_tests = true;
     let found = app.source.ask(move |store| store.activity(&filter, limit)).await?;
-    Ok(events(&app, found, limited_to).await)
+    events(&app, &caller, found, limited_to).await
 }
 
 pub(super) async fn timeline(State(app): State<Arc<App>>, caller: Caller, body: Body) -> Result<Response, Problem> {
     let asked: Timeline = body.read()?;
     let limit = within(&caller, asked.limit, USUAL_OF_TIMELINE)?;
+    caller.charge_events(&app, 0)?;
+    caller.charge_addresses(&app, usize::from(asked.email.is_some()))?;
     let subject = match (asked.email, asked.email_hash, asked.message) {
         (Some(address), None, None) => Subject::Hashes(app.keys.lookup_hashes(email(&address)?)),
         (None, Some(hashes), None) if (1..=MOST_HASHES).contains(&hashes.len()) => {
@@ -54,12 +58,12 @@ pub(super) async fn timeline(State(app): State<Arc<App>>, caller: Caller, body: 
         _ => return Err(Problem::malformed("name one of email, email_hash (1 to 100) and message, and no other")),
     };
     let found = app.source.ask(move |store| store.timeline(&subject, limit)).await?;
-    Ok(events(&app, found, None).await)
+    events(&app, &caller, found, None).await
 }
 
 pub(super) async fn newest(
     State(app): State<Arc<App>>,
-    _caller: Caller,
+    caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let mut query = Query::parse(query.as_deref());
@@ -68,6 +72,7 @@ pub(super) async fn newest(
     let limit = usize::try_from(limit).unwrap_or(MOST_FOR_VIEWERS);
     let after = query.number("after", 0, i64::MAX)?;
     query.end()?;
+    caller.charge_events(&app, 0)?;
     let found = match after {
         None => app.source.ask(move |store| store.newest(limit)).await?,
         Some(_) if app.source.costs() => {
@@ -79,7 +84,7 @@ pub(super) async fn newest(
             Answer { value, scanned: None }
         }
     };
-    Ok(events(&app, found, None).await)
+    events(&app, &caller, found, None).await
 }
 
 /// All events of a filter, in the order of time.
@@ -113,7 +118,14 @@ fn within(caller: &Caller, limit: Option<usize>, usual: usize) -> Result<usize, 
     Ok(limit)
 }
 
-async fn events(app: &App, found: Answer<Vec<EventRecord>>, limited_to: Option<String>) -> Response {
+/// The rows, counted against the caller's quota.
+async fn events(
+    app: &App,
+    caller: &Caller,
+    found: Answer<Vec<EventRecord>>,
+    limited_to: Option<String>,
+) -> Result<Response, Problem> {
+    caller.charge_events(app, found.value.len())?;
     let about = About { limited_to, ..about(app, found.scanned.as_ref()).await };
-    answer(&record::COLUMNS, found.value.into_iter().map(record::cells), &about)
+    Ok(answer(&record::COLUMNS, found.value.into_iter().map(record::cells), &about))
 }

@@ -29,6 +29,7 @@ pub(super) async fn hashes(State(app): State<Arc<App>>, caller: Caller, body: Bo
     if addresses.len() > NO_LIST {
         caller.may_take("hashes")?;
     }
+    caller.charge_addresses(&app, addresses.len())?;
     let mut rows = Vec::with_capacity(addresses.len());
     for address in addresses_of_list(&addresses)? {
         let hashes = app.keys.lookup_hashes(address.expose());

@@ -7,6 +7,7 @@ use crate::outcome::{OutcomeError, Unanswerable};
 use crate::store::remote::wire;
 use crate::store::sqlite::ReadError;
 use crate::web::failure::Failure;
+use crate::web::guard::QuotaExceeded;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub(in crate::web) struct Problem {
     title: &'static str,
     detail: String,
     advice: String,
+    /// Seconds.
+    retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -27,7 +30,7 @@ impl Problem {
         detail: impl Into<String>,
         advice: impl Into<String>,
     ) -> Self {
-        Self { status, code, title, detail: detail.into(), advice: advice.into() }
+        Self { status, code, title, detail: detail.into(), advice: advice.into(), retry_after: None }
     }
 
     /// The request is not of the form that the document describes.
@@ -64,13 +67,27 @@ impl Problem {
     }
 
     pub(super) fn too_many_tokens() -> Self {
-        Self::new(
+        let problem = Self::new(
             StatusCode::TOO_MANY_REQUESTS,
             "tries",
             "Wrong tokens are being tried",
             "too many wrong tokens came from this machine; a right one is taken at any time",
             "mend the token; after fifteen minutes wrong ones are answered with 401 again",
-        )
+        );
+        Self { retry_after: Some(900), ..problem }
+    }
+
+    pub(super) fn quota(exceeded: &QuotaExceeded) -> Self {
+        let QuotaExceeded { counted, quota, left, retry_after } = exceeded;
+        let noun = counted.noun();
+        let problem = Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "quota",
+            "The token's quota does not allow this",
+            format!("its role is viewer, which has {quota} {noun} a day (UTC); {left} are left today"),
+            format!("ask for fewer or tomorrow, use an operator's token, or raise [web] viewer_{noun}_per_day"),
+        );
+        Self { retry_after: Some(*retry_after), ..problem }
     }
 
     pub(super) fn not_allowed(detail: impl Into<String>) -> Self {
@@ -172,13 +189,12 @@ impl IntoResponse for Problem {
         };
         let body = serde_json::to_string(&told).unwrap_or_default();
         let mut response = (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
-        let header = match self.status {
-            StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer realm=\"mailtrail\"")),
-            StatusCode::TOO_MANY_REQUESTS => Some((header::RETRY_AFTER, "900")),
-            _ => None,
-        };
-        if let Some((name, value)) = header {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        if self.status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer realm=\"mailtrail\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -15,7 +15,7 @@ use crate::store::query::{Counted, Dimension};
 use crate::store::remote::wire::{About, Counting};
 use crate::web::page::App;
 
-pub(super) async fn stats(State(app): State<Arc<App>>, _caller: Caller, body: Body) -> Result<Response, Problem> {
+pub(super) async fn stats(State(app): State<Arc<App>>, caller: Caller, body: Body) -> Result<Response, Problem> {
     let (which, counting): (_, Counting) = body.split(&["by", "distinct", "include_tests"])?;
     let by = dimensions(counting.by.as_deref())?;
     let (counted, heading) = match counting.distinct.as_deref() {
@@ -23,6 +23,7 @@ pub(super) async fn stats(State(app): State<Arc<App>>, _caller: Caller, body: Bo
         Some("recipients") => (Counted::Recipients, "recipients"),
         Some(_) => return Err(Problem::malformed("distinct is not `recipients`")),
     };
+    caller.charge_addresses(&app, which.email.len())?;
     let (mut filter, limited_to) = filter(which, &app, Window::Count)?;
     filter.include_tests = counting.include_tests;
     let dimensions = by.clone();

@@ -19,6 +19,8 @@ fn web() -> Web {
         trusted_proxies: vec![Network::parse("10.0.0.2").expect("a network")],
         proxy_header: "x-forwarded-user".to_owned(),
         open_on_loopback: false,
+        viewer_events_per_day: 1_000,
+        viewer_addresses_per_day: 1_000,
     }
 }
 

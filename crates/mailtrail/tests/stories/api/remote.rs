@@ -167,7 +167,8 @@ fn exports_come_whole_or_not_at_all() {
 }
 
 /// Answers one request like this, then hangs up; where it is.
-fn answering(answer: &'static str) -> String {
+fn answering(answer: impl Into<String>) -> String {
+    let answer = answer.into();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -212,6 +213,24 @@ fn what_goes_wrong_is_told_with_what_to_do() {
     assert!(code == 2 && err.contains("chmod 600"), "{err}");
     let (code, _, err) = finished(elsewhere.command(&["stats"]).env_remove("MAILTRAIL_TOKEN_FILE"));
     assert!(code == 2 && err.contains("--token-file"), "{err}");
+}
+
+#[test]
+fn what_another_host_says_is_bounded_and_steers_no_terminal() {
+    let text = format!("\u{1b}]0;owned\u{7}\r\n\u{202e}{}", "x".repeat(10_000));
+    let problem = serde_json::json!({
+        "type": "urn:x", "title": text, "status": 403, "detail": text, "advice": text,
+    });
+    let problem = problem.to_string();
+    let head = "HTTP/1.1 403 Forbidden\r\nContent-Type: application/problem+json\r\nConnection: close\r\n\r\n";
+    let (code, out, err) = Elsewhere::new(&answering(format!("{head}{problem}")), "t").run(&["stats"]);
+    assert_eq!((code, out.as_str()), (1, ""), "{err}");
+    assert!(err.contains("\\u{1b}]0;owned") && err.len() < 3_000, "{} bytes: {err}", err.len());
+    assert!(!err.trim_end().contains(|c: char| c.is_control() && c != '\n' || c == '\u{202e}'), "{err:?}");
+    // One that does not end is not read to its end.
+    let endless = format!("{head}{}", " ".repeat(100 * 1024));
+    let (code, _, err) = Elsewhere::new(&answering(endless), "t").run(&["stats"]);
+    assert!(code == 1 && err.contains("not as mailtrail's API does"), "{err}");
 }
 
 #[test]
