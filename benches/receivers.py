@@ -242,6 +242,12 @@ class Mailtrail(Receiver):
         return f"http://127.0.0.1:{self.metrics_port}/metrics"
 
 
+class Before(Mailtrail):
+    """Another build of mailtrail, such as the one before a change."""
+
+    name = "before"
+
+
 class WithoutSpool(Mailtrail):
     """The same road, but 200 without storing: what verify, decode and protect alone allow."""
 

@@ -16,10 +16,10 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from receivers import BenchError, FastApi, Mailtrail, Receiver, Sender, WithoutSpool, file_system, run
+from receivers import Before, BenchError, FastApi, Mailtrail, Receiver, Sender, WithoutSpool, file_system, run
 
 ROOT = Path(__file__).resolve().parent.parent
-KINDS = {kind.name: kind for kind in (Mailtrail, FastApi, WithoutSpool)}
+KINDS = {kind.name: kind for kind in (Mailtrail, Before, FastApi, WithoutSpool)}
 PREFILL_CHUNK = 500_000
 
 
@@ -45,6 +45,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--askable", type=int, default=0, metavar="EVENTS", help="also: time until a burst is askable")
     parser.add_argument("--backlog-metric", default="mailtrail_backlog_items", help="mailtrail's metric of undrained items")
+    parser.add_argument("--before", type=Path, metavar="BINARY", help="the build of the receiver `before`")
     parser.add_argument("--workers", type=int, default=1, help="uvicorn workers")
     parser.add_argument("--folder", type=Path, help="keep trails and logs here [default: a folder that is removed]")
     parser.add_argument("--no-build", action="store_true", help="take the binaries that are there")
@@ -54,6 +55,8 @@ def arguments() -> argparse.Namespace:
     for name in args.receivers:
         if name not in KINDS:
             parser.error(f"no receiver {name}; there are {', '.join(KINDS)}")
+    if "before" in args.receivers and not args.before:
+        parser.error("the receiver `before` needs --before BINARY")
     try:
         args.prefill = dict(entry.split("=", 1) for entry in args.prefill)
     except ValueError:
@@ -88,6 +91,7 @@ class Bench:
                 if subprocess.run(step, cwd=ROOT).returncode != 0:
                     raise BenchError("the build failed")
         Mailtrail.binary = self.target / "mailtrail"
+        Before.binary = self.args.before
         WithoutSpool.binary = self.target / "examples/receive_without_spool"
         Mailtrail.backlog_metric = self.args.backlog_metric
         FastApi.workers = self.args.workers
