@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::exit::UsageError;
 use super::output::note;
 use crate::config::{Privacy, without_bom};
+use crate::list::Address;
 use crate::protect::{EmailHash, KeyRing};
 
 /// Somebody, as given.
@@ -34,13 +35,15 @@ pub(super) fn read(given: &str) -> anyhow::Result<Given> {
     if let Some(hash) = EmailHash::parse(&address) {
         return Ok(Given::Hash(hash));
     }
-    if !address.contains('@') {
+    let searched =
+        Address::searchable(&address).map_err(|fault| UsageError(format!("that is not an address: {fault}")))?;
+    if !searched.contains('@') {
         return Err(UsageError(
             "that is neither an address, nor a hash of 64 hex digits, nor - for standard input".to_owned(),
         )
         .into());
     }
-    Ok(Given::Address(address))
+    Ok(Given::Address(Zeroizing::new(searched.to_owned())))
 }
 
 fn from_stdin() -> anyhow::Result<Zeroizing<String>> {

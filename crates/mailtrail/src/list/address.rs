@@ -82,6 +82,19 @@ impl Address {
         judge(text, local_parts).map(|()| Self(text.to_owned()))
     }
 
+    /// The text to search events by, which may have addresses that nobody can mail; without what surrounds it.
+    ///
+    /// # Errors
+    /// When the text is not an address but another way of writing one, so that no event could have it.
+    pub fn searchable(text: &str) -> Result<&str, AddressFault> {
+        use AddressFault::{Empty, FullWidth, Invisible, Name};
+        let text = trim(text);
+        match judge(text, LocalParts::Utf8) {
+            Err(fault @ (Empty | Name | Invisible(_) | FullWidth(_))) => Err(fault),
+            Ok(()) | Err(_) => Ok(text),
+        }
+    }
+
     /// One that was judged before.
     pub(super) fn known(text: &str) -> Self {
         Self(text.to_owned())

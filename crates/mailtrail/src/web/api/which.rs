@@ -104,7 +104,9 @@ pub(super) fn hash(text: &str) -> Result<EmailHash, Problem> {
 
 /// An address of the request.
 pub(super) fn email(text: &str) -> Result<&str, Problem> {
-    if text.contains('@') { Ok(text) } else { Err(Problem::malformed("an email is no address: it has no @")) }
+    let wrong = |fault| Problem::unanswerable(format!("an email is no address: {fault}"), "write the address alone");
+    let address = Address::searchable(text).map_err(wrong)?;
+    if address.contains('@') { Ok(address) } else { Err(Problem::malformed("an email is no address: it has no @")) }
 }
 
 /// The addresses of a list in a request: what is wrong is told by place, since the text may be anything.

@@ -164,6 +164,13 @@ fn what_is_no_address_is_an_error_with_its_row_everywhere() {
         assert_ne!(output.status.code(), Some(2), "{skipping:?}: {}", text(&output.stderr));
         assert!(text(&output.stderr).contains("row 3, column email"), "{}", text(&output.stderr));
     }
+    for given in ["John Smith <john@example.com>", "john＠example.com", "john@exam\u{200b}ple.com"] {
+        for command in ["forget", "timeline"] {
+            let (code, _, said) = with_input(&site, &[command, "-"], given.as_bytes());
+            assert!(code == Some(2) && said.contains("that is not an address"), "{command}: {said}");
+            assert!(!said.contains("john"), "{said}");
+        }
+    }
     for (args, input, expected) in [
         (&["hash", "John <john@example.com>"][..], "", "argument 1 is not an address"),
         (&["hash", ""], "", "argument 1 is not an address"),
