@@ -236,7 +236,15 @@ fn check(connection: &Connection, path: &Path, format: &Format, missing: Missing
 
 /// Says the journal mode: SQLite reports a failed switch by the mode that stays.
 fn prepare(connection: &Connection) -> rusqlite::Result<String> {
-    let mode = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
+    let mode = {
+        let mut switch = connection.prepare("PRAGMA journal_mode = WAL")?;
+        let (mut rows, mut mode) = (switch.query(())?, String::new());
+        // To the end: the switch is committed behind its row, and that is where a failed sync is reported.
+        while let Some(row) = rows.next()? {
+            mode = row.get(0)?;
+        }
+        mode
+    };
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
@@ -324,6 +332,15 @@ mod tests {
         assert!(matches!(open(&path, &ONE), Err(OpenError::Foreign { .. })));
         std::fs::write(temp.path().join("text"), "x".repeat(5000)).expect("written");
         assert!(matches!(open(&temp.path().join("text"), &ONE), Err(OpenError::Sqlite { .. })));
+    }
+
+    /// SQLite names the new mode first, and commits the switch behind it.
+    #[test]
+    fn a_switch_to_write_ahead_logging_that_is_not_committed_is_an_error() {
+        let temp = tempfile::tempdir().expect("a folder");
+        let mut connection = Connection::open(temp.path().join("t.db")).expect("created");
+        connection.commit_hook(Some(|| true)).expect("every commit fails from here on");
+        prepare(&connection).expect_err("the mode that SQLite named is not in force");
     }
 
     /// Two commands may be the first ones on a new store.
