@@ -22,7 +22,7 @@ use tracing_subscriber::{Layer as _, fmt};
 
 use crate::config::{Log, LogFormat, LogLevel};
 
-pub(crate) use chain::chain;
+pub(crate) use chain::{chain, with_causes};
 pub use limit::limited;
 use queue::LogQueue;
 

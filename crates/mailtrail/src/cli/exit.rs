@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
+use crate::log::with_causes;
 use crate::outcome::OutcomeError;
 use crate::store::questions::AskError;
 use crate::store::remote::RemoteError;
@@ -54,7 +55,7 @@ pub fn report(result: anyhow::Result<Exit>) -> Exit {
     if hung_up {
         return Exit::Done;
     }
-    crate::log::write_line(&format!("error: {error:#}"));
+    crate::log::write_line(&format!("error: {}", with_causes(error.as_ref())));
     let asked_elsewhere = || {
         let of_store = match error.downcast_ref() {
             Some(AskError::Remote(error)) => Some(error),

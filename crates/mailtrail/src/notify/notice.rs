@@ -14,7 +14,9 @@ pub use domains::{Domains, FEWEST};
 pub use view::View;
 
 use super::label::Label;
+use super::words;
 pub use crate::config::Destination;
+use crate::config::Language;
 
 /// Something with how often it was.
 pub type Counted = (Label, u64);
@@ -136,6 +138,14 @@ impl AlertGroup {
     #[must_use]
     pub fn total(&self) -> u64 {
         self.counts.iter().map(|(_, count)| count).sum()
+    }
+}
+
+impl Notice {
+    /// The headline in English, for the log.
+    #[must_use]
+    pub fn log_text(&self) -> String {
+        words::of(Language::English).headline(self)
     }
 }
 

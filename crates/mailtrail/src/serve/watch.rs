@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::tell::Teller;
 use crate::config;
-use crate::notify::{Concern, ConcernKind, Notifier, Ops};
+use crate::notify::{Concern, ConcernKind, Notice, Notifier, Ops};
 use crate::receive::{Tls, skew};
 use crate::relay::Health;
 use crate::stop::Stop;
@@ -94,7 +94,8 @@ impl Concerns {
                 }
                 (Some(before), Some(now)) if rules::severity(when, &now) <= rules::severity(when, before) => continue,
                 (_, Some(now)) => {
-                    tracing::error!(concern = kind.as_str(), "{now:?}: run `mailtrail doctor`");
+                    let text = Notice::Ops(Ops::Concern(now)).log_text();
+                    tracing::error!(concern = kind.as_str(), "{text}: run `mailtrail doctor`");
                     news.push(Ops::Concern(now));
                 }
             }
