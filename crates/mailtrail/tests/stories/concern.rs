@@ -34,7 +34,7 @@ fn a_certificate_near_its_end_is_a_concern_and_a_calm_receiver_has_none() {
         let expiry = server.metric("mailtrail_certificate_expiry_timestamp_seconds");
         assert!((expiry - (now() + days * 86_400) as f64).abs() <= 86_400.0);
         let log = server.stop();
-        assert_eq!(log.contains("Certificate"), days < 14, "{log}");
+        assert_eq!(log.contains("The certificate runs out in"), days < 14, "{log}");
     }
 }
 
