@@ -28,6 +28,18 @@ pub enum Status {
 }
 
 impl Status {
+    /// All of them as summaries list them: delivered, then those who did not get it, then those who are not settled.
+    pub const IN_SUMMARIES: [Self; 8] = [
+        Self::Delivered,
+        Self::Bounce,
+        Self::Blocked,
+        Self::Dropped,
+        Self::Refused,
+        Self::Deferred,
+        Self::Processed,
+        Self::Unknown,
+    ];
+
     /// All of them, worst news last.
     pub const ALL: [Self; 8] = [
         Self::Unknown,

@@ -133,18 +133,6 @@ struct Tally {
     refusals: BTreeMap<String, u64>,
 }
 
-/// In which order: the best first, those who are not settled last.
-const NEWS: [Status; 8] = [
-    Status::Delivered,
-    Status::Bounce,
-    Status::Blocked,
-    Status::Dropped,
-    Status::Refused,
-    Status::Deferred,
-    Status::Processed,
-    Status::Unknown,
-];
-
 /// So many reasons are printed.
 const REASONS: usize = 5;
 
@@ -166,7 +154,7 @@ impl Tally {
     fn lines(&self, listed: u64, up_to: &str) -> Vec<String> {
         let mailed: u64 = self.mailed.values().sum();
         let not_mailed: u64 = self.not_mailed.values().sum();
-        let became: Vec<String> = NEWS
+        let became: Vec<String> = Status::IN_SUMMARIES
             .iter()
             .filter_map(|status| Some(format!("{} {}", self.mailed.get(status)?, status.as_str())))
             .collect();

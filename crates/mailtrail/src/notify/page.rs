@@ -73,18 +73,8 @@ impl Page {
     fn summary(&mut self, summary: &RunSummary, words: &dyn Words, reasons: bool) {
         self.subject = Some(summary.run.clone());
         self.fact(words, Field::Recipients, grouped(summary.recipients));
-        // The best news first; what nobody has is left out.
-        let order = [
-            Status::Delivered,
-            Status::Bounce,
-            Status::Blocked,
-            Status::Dropped,
-            Status::Refused,
-            Status::Deferred,
-            Status::Processed,
-            Status::Unknown,
-        ];
-        for status in order {
+        // What nobody has is left out.
+        for status in Status::IN_SUMMARIES {
             let count = summary.counts.get(status);
             if count > 0 || status == Status::Delivered {
                 let value = format!("{} ({})", grouped(count), share(count, summary.recipients));
